@@ -1,0 +1,117 @@
+//! Plan: a joint assignment of many pods, by the search that the settings name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use gantry_solver::{
+    budget::{self, Budget as Evaluations},
+    domain::DomainClass as Domain,
+    greedy::Greedy,
+    local_search::LocalSearch,
+    observer::Unobserved,
+    problem::Problem as _,
+    problems::placement::{Assignment, NodeColumns, Placement, PodColumns},
+    rng::Rng,
+    solver::{Evolution, Solver},
+    sources::dictionary_ga::{DictionaryGa, Variant},
+};
+
+use crate::{
+    settings::{Search, Settings},
+    state::Cluster,
+    types::{Budget, DomainClass, Plan, Pods, TerminationReason},
+};
+
+const UNPLACED: i32 = -1;
+
+/// The best assignment of `pods` found within `budget`; pods and columns were checked. The objective vector is: what
+/// the settings minimise, σ of the nodes' mean load, and the mean of the latter, in percentage points.
+pub(crate) fn plan(cluster: &Cluster, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Plan {
+    let placement = problem(cluster, pods, settings);
+    let evolution = search(&placement, pods, budget, seed, settings);
+    answer(&placement, placement.assignment(&evolution.best.genome), &evolution)
+}
+
+fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {
+    let snapshot = &cluster.snapshot;
+    let (domains, class_by_pod) = domains(cluster, pods);
+    let nodes = NodeColumns {
+        resources: cluster.resources(),
+        allocatable: &snapshot.allocatable,
+        requested: &snapshot.requested,
+        weights: &snapshot.weights,
+    };
+    let pods = PodColumns { requests: &pods.requests, class_by_pod: &class_by_pod };
+    Placement::new(&nodes, &pods, &domains, settings.objective.into()).expect("invariant: all columns were checked")
+}
+
+/// The classes that the pods have, and which of them each pod has.
+fn domains(cluster: &Cluster, pods: &Pods) -> (Vec<Arc<Domain>>, Vec<u32>) {
+    let mut index_by_id = BTreeMap::new();
+    let mut domains = Vec::new();
+    let class_by_pod = pods.classes.iter().map(|id| {
+        *index_by_id.entry(*id).or_insert_with(|| {
+            domains.push(Arc::new(domain(&cluster.class_by_id[id], cluster.snapshot.rows)));
+            domains.len() as u32 - 1
+        })
+    });
+    let class_by_pod = class_by_pod.collect();
+    (domains, class_by_pod)
+}
+
+/// A plan must satisfy Kubernetes and the admins alike. Bits past the last row mean nothing and are dropped.
+fn domain(class: &DomainClass, rows: u32) -> Domain {
+    let mut words: Vec<u64> = class.possible.iter().zip(&class.permitted).map(|(one, other)| one & other).collect();
+    if let (Some(last), spare @ 1..) = (words.last_mut(), rows % 64) {
+        *last &= (1 << spare) - 1;
+    }
+    let domain = Domain::from_words(rows, &words).expect("invariant: the bitmap's length was checked");
+    if class.preference.is_empty() {
+        return domain;
+    }
+    domain.with_preferences(&class.preference).expect("invariant: the preferences were checked")
+}
+
+fn search(placement: &Placement, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Evolution {
+    let warm: Vec<Option<u32>> = pods.warm_start.iter().map(|&row| u32::try_from(row).ok()).collect();
+    let seeds: Vec<_> = placement.seed(&warm).into_iter().collect();
+    let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
+    let ga = |variant| DictionaryGa {
+        variant,
+        population: settings.population,
+        capacity_repair: variant == Variant::Dictionary,
+        ..DictionaryGa::default()
+    };
+    let budget = Evaluations::evaluations(budget.evaluations);
+    let rng = &mut Rng::new(seed);
+    let found = match settings.search {
+        Search::Greedy => Greedy::default().solve(placement, seeds, budget, rng, &mut Unobserved),
+        Search::LocalSearch => LocalSearch::default().solve(placement, seeds, budget, rng, &mut Unobserved),
+        Search::DictionaryGa => ga(Variant::Dictionary).solve(placement, seeds, budget, rng, &mut Unobserved),
+        Search::StandardGa => ga(Variant::Standard).solve(placement, seeds, budget, rng, &mut Unobserved),
+    };
+    found.expect("invariant: a placement has no empty domain, and the settings were checked")
+}
+
+fn answer(placement: &Placement, assignment: Assignment, evolution: &Evolution) -> Plan {
+    let genome = placement.seed(&assignment.row_by_pod).expect("invariant: an assignment has a row entry a pod");
+    let spread = placement.spread(&placement.build(&genome));
+    let objective = assignment.score.objectives.as_slice().iter().copied().chain([spread.sigma, spread.mean]).collect();
+    Plan {
+        rows: assignment.row_by_pod.iter().map(|row| row.map_or(UNPLACED, |row| row as i32)).collect(),
+        objective,
+        violation: assignment.score.violation,
+        evaluations: evolution.evaluations,
+        generations: u32::try_from(evolution.generations).unwrap_or(u32::MAX),
+        reason: reason(evolution.reason),
+    }
+}
+
+fn reason(reason: budget::TerminationReason) -> TerminationReason {
+    match reason {
+        budget::TerminationReason::Converged => TerminationReason::Converged,
+        budget::TerminationReason::Generations => TerminationReason::Generations,
+        budget::TerminationReason::Trivial => TerminationReason::Trivial,
+        // No stop is ever given to a search here: what else ends one is its budget.
+        _ => TerminationReason::Budget,
+    }
+}

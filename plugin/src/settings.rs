@@ -1,0 +1,150 @@
+//! The plugin's settings: a JSON document, typed and checked before anything uses it.
+
+use serde::Deserialize;
+
+use crate::types::ConfigError;
+
+/// The JSON schema of [`Settings`], as `describe` hands it out.
+pub(crate) const SCHEMA: &str = include_str!("settings.schema.json");
+
+/// How long a quoted value may be in an error.
+const QUOTED: usize = 256;
+
+/// What the plugin is told to do; every key is optional.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// What a good assignment is.
+    pub objective: Objective,
+    /// How `plan` searches.
+    pub search: Search,
+    /// A row is overloaded soon when the 0.9 quantile of its forecast use and the pod's estimate together pass this
+    /// share of what it offers, in any resource. 0 < share ≤ 10, default 0.9.
+    pub hot_share: f64,
+    /// How much a pod's preference for a row counts in its score, beside the objective. 0 to 1, default 0:
+    /// kube-scheduler already scores preferred affinities itself.
+    pub preference_share: f64,
+    /// Individuals of the genetic searches. 4 to 10,000, default 60.
+    pub population: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            objective: Objective::Balanced,
+            search: Search::LocalSearch,
+            hot_share: 0.9,
+            preference_share: 0.0,
+            population: 60,
+        }
+    }
+}
+
+/// What a good assignment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Mean over resources of the variance of their load, and the variance of the nodes' mean load.
+    Balanced,
+    /// The standard deviation of the nodes' mean load: σ of equation (11) of the dictionary GA.
+    Sigma,
+}
+
+/// How `plan` searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Search {
+    /// The most constrained pod first, each to its best row; no search beyond.
+    Greedy,
+    /// Greedy, then moves and swaps.
+    LocalSearch,
+    /// The genetic algorithm with validation dictionary and repair.
+    DictionaryGa,
+    /// The same without dictionary and repair: illegal genes are punished.
+    StandardGa,
+}
+
+impl Settings {
+    /// Reads and checks a document; the empty string stands for all defaults.
+    ///
+    /// # Errors
+    /// Names the key and its value, and says what is allowed.
+    pub fn parse(document: &str) -> Result<Self, ConfigError> {
+        if document.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let mut reader = serde_json::Deserializer::from_str(document);
+        let settings: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            refuse(if path == "." { "" } else { &path }, &quoted(document, &path), &error.inner().to_string())
+        })?;
+        reader.end().map_err(|error| refuse("", "", &error.to_string()))?;
+        settings.check()
+    }
+
+    fn check(self) -> Result<Self, ConfigError> {
+        within("hotShare", self.hot_share, f64::MIN_POSITIVE, 10.0)?;
+        within("preferenceShare", self.preference_share, 0.0, 1.0)?;
+        within("population", self.population as f64, 4.0, 10_000.0)?;
+        Ok(self)
+    }
+}
+
+fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    let low = if low == f64::MIN_POSITIVE { "more than 0".to_owned() } else { format!("at least {low}") };
+    Err(refuse(key, &value.to_string(), &format!("must be {low} and at most {high}")))
+}
+
+/// The value that stands at `path`, or nothing where the document cannot be read that far.
+fn quoted(document: &str, path: &str) -> String {
+    let value: Option<serde_json::Value> = serde_json::from_str(document).ok();
+    let text = value.and_then(|value| value.get(path).map(ToString::to_string)).unwrap_or_default();
+    text.chars().take(QUOTED).collect()
+}
+
+fn refuse(key: &str, value: &str, message: &str) -> ConfigError {
+    ConfigError { key: key.to_owned(), value: value.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_document_means_all_defaults() {
+        assert_eq!(Settings::parse("").unwrap(), Settings::default());
+        assert_eq!(Settings::parse("{}").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_wrong_value_is_refused_by_its_key() {
+        for (document, key, value) in [
+            (r#"{"objectiv":1}"#, "objectiv", "1"),
+            (r#"{"objective":"best"}"#, "objective", "\"best\""),
+            (r#"{"search":3}"#, "search", "3"),
+            (r#"{"hotShare":0}"#, "hotShare", "0"),
+            (r#"{"hotShare":"hot"}"#, "hotShare", "\"hot\""),
+            (r#"{"preferenceShare":1.5}"#, "preferenceShare", "1.5"),
+            (r#"{"population":2}"#, "population", "2"),
+            (r#"{"population":-1}"#, "population", "-1"),
+            ("[1", "", ""),
+            ("{} x", "", ""),
+        ] {
+            let error = Settings::parse(document).unwrap_err();
+            assert_eq!((error.key.as_str(), error.value.as_str()), (key, value), "{document}: {}", error.message);
+            assert!(!error.message.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_schema_names_every_key_and_no_other() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let mut keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        assert_eq!(keys, ["hotShare", "objective", "population", "preferenceShare", "search"]);
+        assert_eq!(schema["additionalProperties"], false);
+    }
+}

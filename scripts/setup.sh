@@ -1,0 +1,55 @@
+#!/bin/sh
+# Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
+#   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
+#   scripts/setup.sh test    the same, and Go for the control plane of the end-to-end tests
+set -eu
+
+RUST_NEEDED=1.95
+GO_NEEDED=1.26
+TARGET=wasm32-unknown-unknown
+
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# True when dotted version $1 is at least $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    sudo=''; [ "$(id -u)" -eq 0 ] || sudo='sudo'
+    printf 'setup: installing %s\n' "$*" >&2
+    $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_c_compiler() {
+    command -v cc >/dev/null || apt_install gcc libc6-dev ||
+        die 'no C compiler (cc): install gcc or clang'
+}
+
+need_rust() {
+    command -v cargo >/dev/null || die "no cargo: install Rust $RUST_NEEDED or newer, for example with rustup"
+    found=$(rustc --version | cut -d ' ' -f 2 | cut -d - -f 1)
+    at_least "$found" "$RUST_NEEDED" ||
+        die "rustc $found is too old: Gantry needs $RUST_NEEDED or newer; try 'rustup update stable'"
+}
+
+# The component is built for $TARGET. Rust's own target is best; a distribution's library source does as well, because
+# gantry-component-build falls back to -Zbuild-std.
+need_wasm_target() {
+    [ -d "$(rustc --print target-libdir --target $TARGET)" ] && return
+    command -v rustup >/dev/null && rustup target add $TARGET && return
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] && return
+    die "no standard library for $TARGET: run 'rustup target add $TARGET', or use a distribution's rustc $RUST_NEEDED or newer
+with its library source (on Debian: rustc-web with rust-web-src), from which the component's library is built"
+}
+
+need_go() {
+    command -v go >/dev/null || die "no Go: the end-to-end tests build a real control plane with Go $GO_NEEDED or newer"
+    found=$(go env GOVERSION | sed 's/^go//')
+    at_least "$found" "$GO_NEEDED" || die "Go $found is too old: the control plane needs $GO_NEEDED or newer"
+}
+
+case "${1:-}" in
+    build) need_c_compiler; need_rust; need_wasm_target ;;
+    test) need_c_compiler; need_rust; need_wasm_target; need_go ;;
+    *) die "say 'build' or 'test'" ;;
+esac
