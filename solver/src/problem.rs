@@ -1,0 +1,121 @@
+//! The trait every problem meets every solver through.
+//!
+//! Promises: laws below, each of them a property test for every problem of this crate. Must not know: what an item or
+//! a value stands for; solvers never see more than this.
+
+use crate::domain::Domain;
+use crate::rng::Rng;
+use crate::scalarise::Scalarisation;
+use crate::score::{Cost, Score};
+
+/// A solution: one gene an item, the gene being the item's value or [`UNASSIGNED`].
+pub type Genome = Vec<u32>;
+
+/// The gene of an item that has no value (yet): it takes part in nothing.
+pub const UNASSIGNED: u32 = u32::MAX;
+
+/// A small change to a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Gives an item another value, or none with [`UNASSIGNED`].
+    Set {
+        /// The item.
+        item: usize,
+        /// Its new value.
+        value: u32,
+    },
+    /// Exchanges the values of two items.
+    Swap {
+        /// One item.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
+}
+
+/// Items that each take one value of their domain; what that is worth; and how it changes.
+///
+/// Laws, for every genome whose genes are below their domain's [`universe`](Domain::universe) or [`UNASSIGNED`], in the
+/// domain or not (a solver that allows strays counts them itself):
+/// - `delta(s, m)` equals `eval` of the state after `apply(s, m)` to 1e-9 relative, and changes nothing.
+/// - `apply(s, m)` leaves the state that `build` makes of the changed genome, up to rounding.
+/// - `violation` is exactly 0 if and only if no hard limit is broken.
+/// - `best_value` costs no more than any other value, up to rounding.
+pub trait Problem {
+    /// A solution with whatever makes `delta` cheap.
+    type State: Clone;
+
+    /// How many items there are. May be 0.
+    fn items(&self) -> usize;
+
+    /// The values that an item may take; never empty.
+    fn domain(&self, item: usize) -> Domain<'_>;
+
+    /// How many objectives there are, 1 to [`MAX_OBJECTIVES`](crate::score::MAX_OBJECTIVES).
+    fn objectives(&self) -> usize;
+
+    /// The item that this one's value depends on most, if items form a chain: what an ant stands on when it chooses.
+    fn context(&self, item: usize) -> Option<usize> {
+        let _ = item;
+        None
+    }
+
+    /// The state of a genome; `genome.len()` is [`items`](Self::items).
+    fn build(&self, genome: &[u32]) -> Self::State;
+
+    /// The same, into a state that is no longer needed, to save its memory.
+    fn rebuild(&self, state: &mut Self::State, genome: &[u32]) {
+        *state = self.build(genome);
+    }
+
+    /// The genome of a state.
+    fn genome<'a>(&self, state: &'a Self::State) -> &'a [u32];
+
+    /// The score of a state.
+    fn eval(&self, state: &Self::State) -> Score;
+
+    /// The score after a move, or `None` if the move makes no sense in this problem.
+    fn delta(&self, state: &Self::State, change: Move) -> Option<Score>;
+
+    /// Carries out a move that `delta` has a score for.
+    fn apply(&self, state: &mut Self::State, change: Move);
+
+    /// How attractive a value is for an item, above 0; larger is better.
+    fn heuristic(&self, state: &Self::State, item: usize, value: u32) -> f64;
+
+    /// How large an item is beside the others: a construction places large ones first.
+    fn size(&self, item: usize) -> f64 {
+        let _ = item;
+        0.0
+    }
+
+    /// The value of least cost for an item that is [`UNASSIGNED`], the smallest among equals; `None` if no value makes
+    /// sense. A problem that can tell faster than by trying all may do so.
+    fn best_value(&self, state: &Self::State, item: usize, by: &Scalarisation) -> Option<u32> {
+        least_cost(self, state, item, by)
+    }
+
+    /// Moves items, inside their domains, until no hard limit is broken or it knows no further way.
+    fn repair(&self, state: &mut Self::State, rng: &mut Rng) {
+        let _ = (state, rng);
+    }
+}
+
+/// Tries all values of an item: the one of least cost, the smallest among equals.
+pub(crate) fn least_cost<P: Problem + ?Sized>(
+    problem: &P,
+    state: &P::State,
+    item: usize,
+    by: &Scalarisation,
+) -> Option<u32> {
+    let domain = problem.domain(item);
+    let mut best: Option<(Cost, u32)> = None;
+    for value in (0..domain.len()).map(|index| domain.value(index)) {
+        let Some(score) = problem.delta(state, Move::Set { item, value }) else { continue };
+        let cost = by.cost(&score);
+        if best.is_none_or(|(least, _)| cost < least) {
+            best = Some((cost, value));
+        }
+    }
+    best.map(|(_, value)| value)
+}

@@ -1,0 +1,5 @@
+//! The problems: what the solvers are for.
+//!
+//! Promises: each keeps the laws of [`Problem`](crate::problem::Problem). Must not know: the solvers.
+
+pub mod placement;

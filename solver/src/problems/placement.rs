@@ -1,0 +1,288 @@
+//! Placing pods on nodes so that the load of the whole cluster is even.
+//!
+//! Promises: a pod counts where it is put and nowhere else; hard limits are the capacities, the domain classes are the
+//! validation dictionary; a move is evaluated in time proportional to the resources, whatever the size of the cluster.
+//! Must not know: where the numbers come from, or what a resource is called.
+//!
+//! The model, in the notation of the source (a genetic algorithm for container placement with a validation
+//! dictionary), with marks \[P\] printed, \[R\] reconstructed, \[I\] interpreted:
+//!
+//! - pod `i` requests `q_ir`, node `j` has capacity `C_jr`, weight `W_jr` and a base load of the pods already there;
+//! - eq. (7) \[I\]: `L_r(j) = 100 · Σ q_ir / C_jr` over the base load and the pods on `j`. The printed denominator is a
+//!   number of pods; the sentence above it says "divided by the node's value of that resource", which is done here;
+//! - eq. (8), (9) \[I\]: `L(N_j) = Σ_r W_jr L_r(j) / |{r : W_jr > 0}|`. "Count(Weight)" is read as the number of weights
+//!   that are not 0, because an indicator with weight 0 "is not considered". It is not the sum of the weights;
+//! - eq. (10) \[I\]: the mean of `L(N_j)` over the nodes; the text's "number of feasible solutions" is taken as a slip;
+//! - eq. (11): σ, the *population* standard deviation of `L(N_j)`, in percentage points.
+//!
+//! A row whose weights are all 0 is no node: it takes no pods and no part in the objective. A pair of row and resource
+//! with weight 0 takes no part in the row's `L` nor in that resource's spread. See [`Objective`] for what is minimised.
+
+mod assignment;
+mod columns;
+mod error;
+mod nodes;
+mod objective;
+mod row_scorer;
+mod state;
+
+use std::sync::Arc;
+
+pub use assignment::Assignment;
+pub use columns::{NodeColumns, PodColumns};
+pub use error::PlacementError;
+pub use objective::{Objective, Spread};
+pub use row_scorer::RowScorer;
+pub use state::State;
+
+use crate::domain::{Domain, DomainClass, Domains};
+use crate::problem::{Genome, Move, Problem, UNASSIGNED, least_cost};
+use crate::rng::Rng;
+use crate::scalarise::Scalarisation;
+use crate::score::Score;
+use nodes::Nodes;
+
+/// The placement problem. Its items are the pods that can be placed at all, its values the rows of the nodes.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    nodes: Nodes,
+    objective: Objective,
+    domains: Domains,
+    /// What the items request, row-major.
+    requests: Vec<i64>,
+    /// What one unit of each resource weighs in [`Problem::size`].
+    size_units: Vec<f64>,
+    pod_by_item: Vec<u32>,
+    unplaceable: Vec<u32>,
+    pods: usize,
+}
+
+impl Placement {
+    /// Puts the problem together. `pods.class_by_pod` are indices into `classes`.
+    ///
+    /// A pod without a row where its class allows it and where it would fit alone beside the base load becomes no item
+    /// but is listed in [`unplaceable`](Self::unplaceable).
+    ///
+    /// # Errors
+    /// [`PlacementError`] if a column's length does not fit, a number is not finite, negative or above 2^53, a class
+    /// is unknown or made for another number of rows, or the sum of all requests is beyond counting.
+    pub fn new(
+        nodes: &NodeColumns<'_>,
+        pods: &PodColumns<'_>,
+        classes: &[Arc<DomainClass>],
+        objective: Objective,
+    ) -> Result<Self, PlacementError> {
+        let nodes = Nodes::new(nodes)?;
+        let requests = pods.check(nodes.resources(), classes.len())?;
+        nodes.check_sum(&requests)?;
+        let classes = live_classes(&nodes, classes)?;
+        let (placeable, unplaceable): (Vec<u32>, Vec<u32>) = (0..pods.class_by_pod.len() as u32).partition(|&pod| {
+            let class = &classes[pods.class_by_pod[pod as usize] as usize];
+            class.values().iter().any(|&row| nodes.has_room(row, request(&requests, nodes.resources(), pod as usize)))
+        });
+        let class_by_item = placeable.iter().map(|&pod| pods.class_by_pod[pod as usize]).collect();
+        let item_requests =
+            placeable.iter().flat_map(|&pod| request(&requests, nodes.resources(), pod as usize)).copied().collect();
+        Ok(Self {
+            objective,
+            domains: Domains::new(classes, class_by_item)?,
+            requests: item_requests,
+            size_units: nodes.size_units(),
+            nodes,
+            pod_by_item: placeable,
+            unplaceable,
+            pods: pods.class_by_pod.len(),
+        })
+    }
+
+    /// The number of pods, those that cannot be placed included.
+    #[must_use]
+    pub fn pods(&self) -> usize {
+        self.pods
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.nodes.rows()
+    }
+
+    /// The pod that an item stands for.
+    #[must_use]
+    pub fn pod(&self, item: usize) -> u32 {
+        self.pod_by_item[item]
+    }
+
+    /// Pods that no row can take: their domain is empty, or they fit nowhere even alone. Ascending.
+    #[must_use]
+    pub fn unplaceable(&self) -> &[u32] {
+        &self.unplaceable
+    }
+
+    /// What is minimised.
+    #[must_use]
+    pub const fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    /// A seed from the rows that pods had in an earlier plan; rows that do not exist (any more) become unassigned.
+    ///
+    /// # Errors
+    /// [`PlacementError::Length`] unless there is one entry a pod.
+    pub fn seed(&self, row_by_pod: &[Option<u32>]) -> Result<Genome, PlacementError> {
+        if row_by_pod.len() != self.pods {
+            return Err(PlacementError::Length { column: "seed", expected: self.pods, found: row_by_pod.len() });
+        }
+        let gene = |&pod: &u32| row_by_pod[pod as usize].filter(|&row| (row as usize) < self.rows());
+        Ok(self.pod_by_item.iter().map(|pod| gene(pod).unwrap_or(UNASSIGNED)).collect())
+    }
+
+    /// All measures of evenness of a state: σ, mean and each resource's own.
+    #[must_use]
+    pub fn spread(&self, state: &State) -> Spread {
+        state.spread(&self.nodes)
+    }
+
+    /// Of the rows of an unassigned item's domain that have room for it, the one where the objective suffers least.
+    fn best_room(&self, state: &State, item: usize) -> Option<u32> {
+        let request = self.request(item);
+        let amounts: Vec<f64> = request.iter().map(|&amount| amount as f64).collect();
+        let mut best: Option<(f64, u32)> = None;
+        for &row in self.domains.class(item).values() {
+            let variance = state.variance_with(&self.nodes, self.objective, row as usize, &amounts);
+            let least = best.is_none_or(|(least, _)| variance < least);
+            if least && state.has_room(&self.nodes, row as usize, request) {
+                best = Some((variance, row));
+            }
+        }
+        best.map(|(_, row)| row)
+    }
+
+    fn request(&self, item: usize) -> &[i64] {
+        request(&self.requests, self.nodes.resources(), item)
+    }
+}
+
+fn request(requests: &[i64], resources: usize, item: usize) -> &[i64] {
+    &requests[item * resources..][..resources]
+}
+
+/// The classes without the rows that are no nodes; a class that has none of those is shared, not copied.
+fn live_classes(nodes: &Nodes, classes: &[Arc<DomainClass>]) -> Result<Vec<Arc<DomainClass>>, PlacementError> {
+    let live = |class: &Arc<DomainClass>| {
+        if class.universe() as usize != nodes.rows() {
+            return Err(PlacementError::ClassRows { expected: nodes.rows(), found: class.universe() as usize });
+        }
+        if class.values().iter().all(|&row| nodes.is_live(row)) {
+            return Ok(Arc::clone(class));
+        }
+        Ok(Arc::new(class.retain(|row| nodes.is_live(row))))
+    };
+    classes.iter().map(live).collect()
+}
+
+impl Problem for Placement {
+    type State = State;
+
+    fn items(&self) -> usize {
+        self.pod_by_item.len()
+    }
+
+    fn domain(&self, item: usize) -> Domain<'_> {
+        Domain::Choices(self.domains.class(item))
+    }
+
+    fn objectives(&self) -> usize {
+        1
+    }
+
+    fn build(&self, genome: &[u32]) -> State {
+        let mut state = State::new(&self.nodes);
+        self.rebuild(&mut state, genome);
+        state
+    }
+
+    fn rebuild(&self, state: &mut State, genome: &[u32]) {
+        state.load(&self.nodes, &self.requests, genome);
+    }
+
+    fn genome<'a>(&self, state: &'a State) -> &'a [u32] {
+        state.genome()
+    }
+
+    fn eval(&self, state: &State) -> Score {
+        state.score(&self.nodes, self.objective)
+    }
+
+    fn delta(&self, state: &State, change: Move) -> Option<Score> {
+        Some(match change {
+            Move::Set { item, value } => {
+                let (from, to) = (self.nodes.place(state.genome()[item]), self.nodes.place(value));
+                state.score_after(&self.nodes, self.objective, from, to, self.request(item).iter().copied())
+            }
+            Move::Swap { first, second } => {
+                let (from, to) = (self.nodes.place(state.genome()[first]), self.nodes.place(state.genome()[second]));
+                let net = self.request(first).iter().zip(self.request(second)).map(|(out, back)| out - back);
+                state.score_after(&self.nodes, self.objective, from, to, net)
+            }
+        })
+    }
+
+    fn apply(&self, state: &mut State, change: Move) {
+        match change {
+            Move::Set { item, value } => {
+                let (from, to) = (self.nodes.place(state.genome()[item]), self.nodes.place(value));
+                state.shift(&self.nodes, from, to, &self.request(item).iter().copied());
+                state.set_gene(item, value);
+            }
+            Move::Swap { first, second } => {
+                let (one, other) = (state.genome()[first], state.genome()[second]);
+                let net = self.request(first).iter().zip(self.request(second)).map(|(out, back)| out - back);
+                state.shift(&self.nodes, self.nodes.place(one), self.nodes.place(other), &net);
+                state.set_gene(first, other);
+                state.set_gene(second, one);
+            }
+        }
+        state.recentre_when_due(&self.nodes);
+    }
+
+    /// The emptier the row would be, the better.
+    fn heuristic(&self, state: &State, item: usize, value: u32) -> f64 {
+        1.0 / (1.0 + state.mean_load_with(&self.nodes, self.nodes.place(value), self.request(item)))
+    }
+
+    /// The request in units of the mean row, summed over the resources.
+    fn size(&self, item: usize) -> f64 {
+        self.request(item).iter().zip(&self.size_units).map(|(&amount, unit)| amount as f64 * unit).sum()
+    }
+
+    /// There is one objective only, so `by` has no say. Rows with room leave the violation as it is; only without them
+    /// must the least violation be found by trying all.
+    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<u32> {
+        self.best_room(state, item).or_else(|| least_cost(self, state, item, by))
+    }
+
+    /// Capacity repair, an extension of the source \[I\]: visits the pods in cyclic order from a random start; one whose
+    /// row is over-full moves to the first row of its domain, from a random start, that has room.
+    fn repair(&self, state: &mut State, rng: &mut Rng) {
+        let items = self.items() as u32;
+        let start = rng.below(items);
+        for item in (start..items).chain(0..start).map(|item| item as usize) {
+            if state.is_feasible() {
+                return;
+            }
+            if !state.is_overfull(&self.nodes, self.nodes.place(state.genome()[item])) {
+                continue;
+            }
+            let rows = self.domains.class(item).values();
+            let first = rng.below(rows.len() as u32) as usize;
+            let room = |row: &&u32| state.has_room(&self.nodes, self.nodes.place(**row), self.request(item));
+            if let Some(&value) = rows[first..].iter().chain(&rows[..first]).find(room) {
+                self.apply(state, Move::Set { item, value });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

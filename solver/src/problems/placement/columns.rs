@@ -1,0 +1,75 @@
+//! The columns that a placement problem is made from.
+//!
+//! Promises: what passes the checks is finite, whole and small enough to count exactly. Must not know: names.
+
+use super::error::PlacementError;
+use crate::domain::DomainError;
+
+/// Whole numbers up to here are exact in an `f64`.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+/// The nodes: one row a node, one column a resource, matrices row-major (`row * resources + resource`).
+#[derive(Clone, Copy, Debug)]
+pub struct NodeColumns<'a> {
+    /// The number of resources, at least 1.
+    pub resources: usize,
+    /// What each row offers, `C_jr`; parts of a unit are dropped.
+    pub allocatable: &'a [f64],
+    /// What is taken already; parts of a unit count whole. Empty: nothing is.
+    pub requested: &'a [f64],
+    /// The weights `W_jr`; 0 leaves a pair out, and so does an allocatable of 0.
+    pub weights: &'a [f64],
+}
+
+impl NodeColumns<'_> {
+    /// The number of rows, if the columns agree on it and hold numbers as they should.
+    pub(super) fn check(&self) -> Result<usize, PlacementError> {
+        if self.resources == 0 {
+            return Err(PlacementError::NoResources);
+        }
+        let rows = self.allocatable.len() / self.resources;
+        let cells = rows * self.resources;
+        for (column, values, optional) in [
+            ("allocatable", self.allocatable, false),
+            ("requested", self.requested, true),
+            ("weights", self.weights, false),
+        ] {
+            if values.len() != cells && !(optional && values.is_empty()) {
+                return Err(PlacementError::Length { column, expected: cells, found: values.len() });
+            }
+            check_numbers(column, values)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// The pods: what each requests and which domain class it has.
+#[derive(Clone, Copy, Debug)]
+pub struct PodColumns<'a> {
+    /// The requests `q_ir`, row-major, one row a pod; parts of a unit count whole.
+    pub requests: &'a [f64],
+    /// The index of each pod's class.
+    pub class_by_pod: &'a [u32],
+}
+
+impl PodColumns<'_> {
+    /// The requests as whole numbers.
+    pub(super) fn check(&self, resources: usize, classes: usize) -> Result<Vec<i64>, PlacementError> {
+        let expected = self.class_by_pod.len() * resources;
+        if self.requests.len() != expected {
+            return Err(PlacementError::Length { column: "requests", expected, found: self.requests.len() });
+        }
+        check_numbers("requests", self.requests)?;
+        match self.class_by_pod.iter().position(|&class| class as usize >= classes) {
+            Some(item) => Err(DomainError::UnknownClass { item, class: self.class_by_pod[item] }.into()),
+            None => Ok(self.requests.iter().map(|amount| amount.ceil() as i64).collect()),
+        }
+    }
+}
+
+pub(super) fn check_numbers(column: &'static str, values: &[f64]) -> Result<(), PlacementError> {
+    match values.iter().position(|value| !(0.0..=LARGEST).contains(value)) {
+        Some(index) => Err(PlacementError::Number { column, index, value: values[index] }),
+        None => Ok(()),
+    }
+}

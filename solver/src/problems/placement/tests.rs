@@ -1,0 +1,164 @@
+//! The placement problem against hand-made numbers, and its refusals.
+
+use super::*;
+use crate::solver::Solver;
+
+const UNIT: [f64; 4] = [1.0; 4];
+
+/// Two rows, two resources; row 1 holds twice as much, and half of its first resource is taken.
+fn two_rows(weights: &[f64]) -> NodeColumns<'_> {
+    NodeColumns { resources: 2, allocatable: &[10.0, 100.0, 20.0, 200.0], requested: &[0.0, 0.0, 10.0, 0.0], weights }
+}
+
+fn anywhere(rows: u32) -> Vec<Arc<DomainClass>> {
+    vec![Arc::new(DomainClass::all(rows))]
+}
+
+fn problem(nodes: &NodeColumns<'_>, requests: &[f64], objective: Objective) -> Placement {
+    let rows = (nodes.allocatable.len() / nodes.resources) as u32;
+    let class_by_pod = vec![0; requests.len() / nodes.resources];
+    Placement::new(nodes, &PodColumns { requests, class_by_pod: &class_by_pod }, &anywhere(rows), objective).unwrap()
+}
+
+fn value(problem: &Placement, genome: &[u32]) -> f64 {
+    problem.eval(&problem.build(genome)).objectives.as_slice()[0]
+}
+
+#[test]
+fn the_objectives_are_those_of_the_equations() {
+    // Pod on row 0: L_1 = (50, 50), L_2 = (20, 0). Rows: L(N_0) = 35, L(N_1) = 25 with the base load.
+    let requests = [5.0, 20.0];
+    let sigma = problem(&two_rows(&UNIT), &requests, Objective::Sigma);
+    assert!((value(&sigma, &[0]) - 5.0).abs() < 1e-12);
+    let balanced = problem(&two_rows(&UNIT), &requests, Objective::Balanced);
+    assert!((value(&balanced, &[0]) - (f64::midpoint(0.0, 100.0) + 25.0)).abs() < 1e-12);
+    let spread = balanced.spread(&balanced.build(&[0]));
+    assert!((spread.mean - 30.0).abs() < 1e-12);
+    assert!((spread.sigma_by_resource[1] - 10.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_divisor_is_the_number_of_weights_above_zero() {
+    // Row 0 weighs only its second resource, three times: L(N_0) = 3 * 20 / 1; L(N_1) = (0.5 * 50 + 0) / 2.
+    let sigma = problem(&two_rows(&[0.0, 3.0, 0.5, 1.0]), &[5.0, 20.0], Objective::Sigma);
+    assert!((value(&sigma, &[0]) - (60.0 - 12.5) / 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_pair_with_weight_zero_takes_no_part_in_its_resource() {
+    // The first resource is left with row 1 alone, whose variance is 0; the second has loads 20 and 0.
+    let balanced = problem(&two_rows(&[0.0, 1.0, 1.0, 1.0]), &[5.0, 20.0], Objective::Balanced);
+    assert!((value(&balanced, &[0]) - (100.0 / 2.0 + f64::powi((20.0 - 25.0) / 2.0, 2))).abs() < 1e-12);
+}
+
+#[test]
+fn a_row_without_weights_takes_no_pods_and_no_part() {
+    let problem = problem(&two_rows(&[1.0, 1.0, 0.0, 0.0]), &[5.0, 20.0], Objective::Sigma);
+    assert!(!problem.domain(0).contains(1));
+    assert_eq!(value(&problem, &[0]), 0.0);
+}
+
+#[test]
+fn overflow_is_relative_to_capacity_and_base_load_is_no_violation() {
+    let nodes = NodeColumns { resources: 1, allocatable: &[10.0, 5.0], requested: &[0.0, 8.0], weights: &[1.0; 2] };
+    let problem = problem(&nodes, &[4.0, 9.0], Objective::Sigma);
+    let violation = |genome: &[u32]| problem.eval(&problem.build(genome)).violation;
+    assert!((violation(&[0, 0]) - 0.3).abs() < 1e-12);
+    assert!((violation(&[1, 0]) - 0.5).abs() < 1e-12, "row 1 is over-full by its base load, only the pod counts");
+    assert_eq!(violation(&[UNASSIGNED, 0]), 0.0);
+}
+
+#[test]
+fn a_pod_that_asks_for_nothing_fits_on_a_full_row() {
+    let nodes = NodeColumns { resources: 1, allocatable: &[5.0], requested: &[8.0], weights: &[1.0] };
+    let problem = problem(&nodes, &[0.0, 1.0], Objective::Sigma);
+    assert_eq!((problem.items(), problem.unplaceable()), (1, &[1][..]));
+}
+
+#[test]
+fn pods_that_fit_nowhere_are_taken_out_and_reported() {
+    let classes = [Arc::new(DomainClass::all(2)), Arc::new(DomainClass::from_values(2, &[]).unwrap())];
+    let requests = [1.0, 1.0, 1.0, 1.0, 30.0, 1.0];
+    let pods = PodColumns { requests: &requests, class_by_pod: &[0, 1, 0] };
+    let problem = Placement::new(&two_rows(&UNIT), &pods, &classes, Objective::Balanced).unwrap();
+    assert_eq!(problem.unplaceable(), [1, 2]);
+    let assignment = problem.assignment(&[1]);
+    assert_eq!(assignment.row_by_pod, [Some(1), None, None]);
+    assert_eq!(assignment.unplaced, [1, 2]);
+}
+
+#[test]
+fn an_assignment_keeps_the_earlier_pods_and_moves_the_others_where_there_is_room() {
+    let nodes = NodeColumns { resources: 1, allocatable: &[10.0, 5.0], requested: &[], weights: &[1.0; 2] };
+    let problem = problem(&nodes, &[6.0, 5.0, 4.0, 3.0], Objective::Sigma);
+    let assignment = problem.assignment(&[0, 0, 0, 99]);
+    // Releasing pod 2 leaves 11 of 10, so pod 1 goes too; both find room in their turn, the last pod does not.
+    assert_eq!(assignment.row_by_pod, [Some(0), Some(1), Some(0), None]);
+    assert_eq!((assignment.unplaced, assignment.score.violation), (vec![3], 0.0));
+}
+
+#[test]
+fn a_seed_forgets_rows_that_do_not_exist() {
+    let problem = problem(&two_rows(&UNIT), &[1.0, 1.0, 1.0, 1.0], Objective::Sigma);
+    assert_eq!(problem.seed(&[Some(1), Some(7)]).unwrap(), [1, UNASSIGNED]);
+    assert!(matches!(problem.seed(&[None]), Err(PlacementError::Length { column: "seed", .. })));
+}
+
+#[test]
+fn faulty_columns_are_refused_by_name_and_place() {
+    let fault = |allocatable: &[f64], weights: &[f64], requests: &[f64]| {
+        let nodes = NodeColumns { resources: 1, allocatable, requested: &[], weights };
+        let pods = PodColumns { requests, class_by_pod: &[0] };
+        Placement::new(&nodes, &pods, &anywhere(2), Objective::Sigma).unwrap_err()
+    };
+    let two = [1.0, 1.0];
+    let number = |column, index, value| PlacementError::Number { column, index, value };
+    assert_eq!(fault(&[1.0, -1.0], &two, &[1.0]), number("allocatable", 1, -1.0));
+    assert_eq!(fault(&two, &[1.0, f64::INFINITY], &[1.0]), number("weights", 1, f64::INFINITY));
+    assert!(matches!(fault(&two, &[f64::NAN, 1.0], &[1.0]), PlacementError::Number { column: "weights", .. }));
+    assert_eq!(fault(&two, &two, &[1e30]), number("requests", 0, 1e30));
+    assert_eq!(fault(&two, &[1.0], &[1.0]), PlacementError::Length { column: "weights", expected: 2, found: 1 });
+    assert_eq!(fault(&two, &two, &[]), PlacementError::Length { column: "requests", expected: 1, found: 0 });
+    assert_eq!(fault(&[1.0], &[1.0], &[1.0]), PlacementError::ClassRows { expected: 1, found: 2 });
+}
+
+#[test]
+fn no_resource_an_unknown_class_and_an_uncountable_sum_are_refused() {
+    let none = NodeColumns { resources: 0, allocatable: &[], requested: &[], weights: &[] };
+    let pods = PodColumns { requests: &[], class_by_pod: &[] };
+    let error = |nodes, pods| Placement::new(nodes, pods, &anywhere(1), Objective::Sigma).unwrap_err();
+    assert_eq!(error(&none, &pods), PlacementError::NoResources);
+    let one = NodeColumns { resources: 1, allocatable: &[1.0], requested: &[], weights: &[1.0] };
+    let stray = PodColumns { requests: &[1.0], class_by_pod: &[3] };
+    assert!(matches!(error(&one, &stray), PlacementError::Domain(_)));
+    let huge = vec![2_f64.powi(53); 1_024];
+    let many = PodColumns { requests: &huge, class_by_pod: &vec![0; 1_024] };
+    assert_eq!(error(&one, &many), PlacementError::Sum { resource: 0 });
+}
+
+#[test]
+fn capacity_repair_empties_over_full_rows_where_there_is_room() {
+    let nodes = NodeColumns { resources: 1, allocatable: &[10.0; 3], requested: &[], weights: &[1.0; 3] };
+    let problem = problem(&nodes, &[5.0; 6], Objective::Sigma);
+    let mut state = problem.build(&[0; 6]);
+    problem.repair(&mut state, &mut Rng::new(1));
+    assert_eq!(problem.eval(&state).violation, 0.0);
+}
+
+#[test]
+fn an_emptier_row_is_more_attractive() {
+    let problem = problem(&two_rows(&UNIT), &[2.0, 2.0], Objective::Sigma);
+    let state = problem.build(&[UNASSIGNED]);
+    assert!(problem.heuristic(&state, 0, 0) > problem.heuristic(&state, 0, 1));
+}
+
+#[test]
+fn a_cluster_without_rows_leaves_every_pod_unplaced() {
+    let nodes = NodeColumns { resources: 2, allocatable: &[], requested: &[], weights: &[] };
+    let problem = problem(&nodes, &[1.0, 1.0], Objective::Balanced);
+    assert_eq!((problem.items(), problem.unplaceable()), (0, &[0][..]));
+    let found = crate::greedy::Greedy::default()
+        .solve(&problem, &[], crate::budget::Budget::evaluations(0), &mut Rng::new(1), &mut crate::observer::Unobserved)
+        .unwrap();
+    assert_eq!(found.best.score.objectives.as_slice(), [0.0]);
+}

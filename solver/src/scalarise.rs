@@ -1,0 +1,56 @@
+//! From several objectives to one number, where a search needs one.
+//!
+//! Promises: smaller stays better. Must not know: the problem.
+
+use crate::score::{Cost, Objectives, Score};
+
+/// How objectives become one value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalarisation {
+    /// The objective of this index alone, 0 being the first; one that does not exist counts as 0.
+    Single(usize),
+    /// The sum of the objectives times these weights, each at least 0.
+    Weighted(Objectives),
+}
+
+impl Default for Scalarisation {
+    fn default() -> Self {
+        Self::Single(0)
+    }
+}
+
+impl Scalarisation {
+    /// The one value.
+    #[must_use]
+    pub fn value(&self, objectives: &Objectives) -> f64 {
+        let values = objectives.as_slice();
+        match self {
+            Self::Single(index) => values.get(*index).copied().unwrap_or(0.0),
+            Self::Weighted(weights) => values.iter().zip(weights.as_slice()).map(|(f, w)| f * w).sum(),
+        }
+    }
+
+    /// A score as a cost.
+    #[must_use]
+    pub fn cost(&self, score: &Score) -> Cost {
+        Cost { violation: score.violation, value: self.value(&score.objectives) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_objective_is_itself() {
+        let f = Objectives::new(&[3.0, 5.0]);
+        assert_eq!(Scalarisation::Single(1).value(&f), 5.0);
+        assert_eq!(Scalarisation::Single(2).value(&f), 0.0);
+    }
+
+    #[test]
+    fn weights_multiply_and_add() {
+        let weights = Scalarisation::Weighted(Objectives::new(&[1.0, 0.01]));
+        assert_eq!(weights.value(&Objectives::new(&[3.0, 50.0])), 3.5);
+    }
+}

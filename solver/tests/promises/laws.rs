@@ -1,0 +1,184 @@
+//! Laws of problems and operators, on random clusters.
+//!
+//! Zero weights, zero capacities and base load are part of them.
+
+use std::sync::Arc;
+
+use gantry_solver::domain::DomainClass;
+use gantry_solver::instances::{GenerateOptions, generate};
+use gantry_solver::observer::Unobserved;
+use gantry_solver::problem::{Move, Problem, UNASSIGNED};
+use gantry_solver::problems::placement::{NodeColumns, Objective, Placement, PodColumns};
+use gantry_solver::rng::Rng;
+use gantry_solver::scalarise::Scalarisation;
+use gantry_solver::sources::dictionary_ga::{DictionaryGa, Variant};
+use gantry_solver::{budget::Budget, greedy::Greedy, local_search::LocalSearch, mutation, repair, solver::Solver};
+
+/// A cluster whose numbers are drawn without mercy.
+fn random_placement(rng: &mut Rng, objective: Objective) -> Placement {
+    let (rows, pods) = (2 + rng.below(20) as usize, 1 + rng.below(60) as usize);
+    let resources = 1 + rng.below(6) as usize;
+    let draw = |rng: &mut Rng, count: usize, most: u32, zeros: f64| -> Vec<f64> {
+        (0..count).map(|_| if rng.chance(zeros) { 0.0 } else { f64::from(1 + rng.below(most)) }).collect()
+    };
+    let allocatable = draw(rng, rows * resources, 1_000_000, 0.05);
+    let requested = draw(rng, rows * resources, 300_000, 0.3);
+    let weights: Vec<f64> = draw(rng, rows * resources, 40, 0.2).iter().map(|weight| weight / 10.0).collect();
+    let requests = draw(rng, pods * resources, 90_000, 0.2);
+    let class_by_pod: Vec<u32> = (0..pods).map(|_| rng.below(4)).collect();
+    let class = |rng: &mut Rng| {
+        let values: Vec<u32> = (0..rows as u32).filter(|_| rng.chance(0.7)).collect();
+        Arc::new(DomainClass::from_values(rows as u32, &values).unwrap())
+    };
+    let classes: Vec<_> = (0..4).map(|_| class(rng)).collect();
+    let nodes = NodeColumns { resources, allocatable: &allocatable, requested: &requested, weights: &weights };
+    Placement::new(&nodes, &PodColumns { requests: &requests, class_by_pod: &class_by_pod }, &classes, objective)
+        .unwrap()
+}
+
+/// Any gene at all: in the domain, outside of it, or none.
+fn any_gene(problem: &Placement, item: usize, rng: &mut Rng) -> u32 {
+    let domain = problem.domain(item);
+    match rng.below(10) {
+        0 => UNASSIGNED,
+        1..3 => rng.below(domain.universe()),
+        _ => domain.draw(rng),
+    }
+}
+
+fn any_move(problem: &Placement, rng: &mut Rng) -> Move {
+    let items = problem.items() as u32;
+    let item = rng.below(items) as usize;
+    if rng.chance(0.5) {
+        Move::Set { item, value: any_gene(problem, item, rng) }
+    } else {
+        Move::Swap { first: item, second: rng.below(items) as usize }
+    }
+}
+
+fn assert_close(a: f64, b: f64, what: &str) {
+    assert!((a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-6), "{what}: {a} != {b}");
+}
+
+#[test]
+fn the_score_after_a_move_is_the_score_of_the_changed_genome() {
+    let mut checked = 0;
+    for seed in 0..100 {
+        let mut rng = Rng::stream(11, seed);
+        let objective = Objective::ALL[seed as usize % 2];
+        let problem = random_placement(&mut rng, objective);
+        if problem.items() == 0 {
+            continue;
+        }
+        let genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        let mut state = problem.build(&genome);
+        for _ in 0..120 {
+            let change = any_move(&problem, &mut rng);
+            let foretold = problem.delta(&state, change).unwrap();
+            problem.apply(&mut state, change);
+            let incremental = problem.eval(&state);
+            let full = problem.eval(&problem.build(problem.genome(&state)));
+            for (other, what) in [(&incremental, "state"), (&full, "full evaluation")] {
+                assert_close(foretold.violation, other.violation, what);
+                assert_eq!(foretold.is_feasible(), other.is_feasible(), "{what}");
+                assert_close(foretold.objectives.as_slice()[0], other.objectives.as_slice()[0], what);
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10_000, "{checked} moves");
+}
+
+#[test]
+fn the_best_value_is_the_one_that_trying_all_would_find() {
+    let by = Scalarisation::default();
+    for seed in 0..100 {
+        let mut rng = Rng::stream(14, seed);
+        let problem = random_placement(&mut rng, Objective::ALL[seed as usize % 2]);
+        let mut genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        for item in 0..problem.items() {
+            genome[item] = UNASSIGNED;
+            let state = problem.build(&genome);
+            let cost = |value| by.cost(&problem.delta(&state, Move::Set { item, value }).unwrap());
+            let all = problem.domain(item);
+            let least = (0..all.len()).map(|index| cost(all.value(index))).min().unwrap();
+            let found = cost(problem.best_value(&state, item, &by).unwrap());
+            assert_close(found.violation, least.violation, "violation");
+            assert_close(found.value, least.value, "value");
+        }
+    }
+}
+
+#[test]
+fn a_move_changes_the_genome_as_it_says() {
+    let problem = random_placement(&mut Rng::new(2), Objective::Sigma);
+    let mut state = problem.build(&vec![UNASSIGNED; problem.items()]);
+    problem.apply(&mut state, Move::Set { item: 0, value: 1 });
+    problem.apply(&mut state, Move::Swap { first: 0, second: 1 });
+    assert_eq!(problem.genome(&state)[..2], [UNASSIGNED, 1]);
+}
+
+#[test]
+fn mutation_and_repair_stay_in_the_domains() {
+    for seed in 0..50 {
+        let mut rng = Rng::stream(12, seed);
+        let problem = random_placement(&mut rng, Objective::Sigma);
+        let mut genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        let legal: Vec<bool> = (0..genome.len()).map(|item| problem.domain(item).contains(genome[item])).collect();
+        let before = genome.clone();
+        repair::into_domains(&problem, &mut genome, &mut rng);
+        assert_eq!(repair::strays(&problem, &genome), 0);
+        assert!((0..genome.len()).all(|item| !legal[item] || genome[item] == before[item]), "legal genes stay");
+        mutation::inside(&problem, &mut genome, 0.5, &mut rng);
+        assert_eq!(repair::strays(&problem, &genome), 0);
+        let mut state = problem.build(&genome);
+        problem.repair(&mut state, &mut rng);
+        assert_eq!(repair::strays(&problem, problem.genome(&state)), 0);
+    }
+}
+
+#[test]
+fn capacity_repair_never_adds_to_the_violation() {
+    for seed in 0..50 {
+        let instance = generate(40, 6, seed, &GenerateOptions { fill: 0.7, ..GenerateOptions::default() }).unwrap();
+        let problem = instance.placement(Objective::Sigma).unwrap();
+        let mut rng = Rng::new(seed);
+        let genome: Vec<u32> = (0..problem.items()).map(|item| problem.domain(item).draw(&mut rng)).collect();
+        let mut state = problem.build(&genome);
+        let before = problem.eval(&state).violation;
+        problem.repair(&mut state, &mut rng);
+        assert!(problem.eval(&state).violation <= before, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_result_is_legal_and_its_score_is_its_own() {
+    for seed in 0..30 {
+        let mut rng = Rng::stream(13, seed);
+        let problem = random_placement(&mut rng, Objective::ALL[seed as usize % 2]);
+        let ga = DictionaryGa { population: 10, generations: 10, capacity_repair: true, ..DictionaryGa::default() };
+        let standard = DictionaryGa { variant: Variant::Standard, capacity_repair: false, ..ga };
+        let solvers: [&dyn Solver<Placement>; 4] = [&Greedy::default(), &LocalSearch::default(), &ga, &standard];
+        for solver in solvers {
+            let found = solver.solve(&problem, &[], Budget::evaluations(3_000), &mut rng, &mut Unobserved).unwrap();
+            assert_eq!(repair::strays(&problem, &found.best.genome), 0);
+            let score = problem.eval(&problem.build(&found.best.genome));
+            assert_close(score.violation, found.best.score.violation, "violation");
+            assert_close(score.objectives.as_slice()[0], found.best.score.objectives.as_slice()[0], "objective");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
+    let problem = generate(60, 8, 1, &GenerateOptions::default()).unwrap().placement(Objective::Balanced).unwrap();
+    let ga = DictionaryGa { generations: 30, ..DictionaryGa::default() };
+    let solvers: [&dyn Solver<Placement>; 2] = [&LocalSearch::default(), &ga];
+    for solver in solvers {
+        let run = |seed| {
+            solver.solve(&problem, &[], Budget::evaluations(2_000), &mut Rng::new(seed), &mut Unobserved).unwrap()
+        };
+        assert_eq!(run(5), run(5));
+        assert_ne!(run(5).best.genome, run(6).best.genome);
+    }
+}

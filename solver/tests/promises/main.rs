@@ -1,0 +1,8 @@
+//! What the crate promises: laws, and what the source's experiments show.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
+
+mod dictionary_ga;
+mod edges;
+mod laws;
+mod never_worse;
+mod pod_by_pod;
