@@ -68,12 +68,6 @@ impl Sums {
         Self { s1: self.s1 + x, s2: self.s2 + x * x }
     }
 
-    /// The sums without a value.
-    #[inline]
-    pub(super) fn without(self, x: f64) -> Self {
-        Self { s1: self.s1 - x, s2: self.s2 - x * x }
-    }
-
     /// The variance; `per_row` is one over the number of values.
     #[inline]
     pub(super) fn variance(self, per_row: f64) -> f64 {
@@ -99,6 +93,5 @@ mod tests {
         let sums = [2.0, 4.0, 9.0].into_iter().fold(Sums::default(), Sums::with);
         assert!((sums.variance(1.0 / 3.0) - 26.0 / 3.0).abs() < 1e-12);
         assert!((sums.after(9.0, -6.0).variance(1.0 / 3.0) - 2.0 / 3.0).abs() < 1e-12);
-        assert!((sums.without(9.0).variance(0.5) - 1.0).abs() < 1e-12);
     }
 }

@@ -1,19 +1,20 @@
 //! Scoring every row for one pod: how the objective changes if it goes there.
 //!
 //! Promises: a handful of multiplications a row and resource, in loops without branches that compile to vector
-//! instructions; the changes equal those of [`Placement`](super::Placement) for an unassigned pod. Must not know:
-//! domains and capacities; whether a row may take the pod is another question.
+//! instructions; the changes equal those of [`Placement`](super::Placement) for an unassigned pod, and are the same bytes
+//! however the rows came to be as they are. Must not know: domains and capacities; whether a row may take the pod is
+//! another question.
+
+mod loads;
 
 use super::columns::{NodeColumns, check_numbers};
 use super::error::PlacementError;
 use super::nodes::{factors, reciprocal};
-use super::objective::{Objective, Sums};
+use super::objective::Objective;
+use loads::Loads;
 
 /// Rows per block: what a block needs besides the columns (two times 1 KiB) stays in the first-level cache.
 const BLOCK: usize = 128;
-
-/// After this many changed rows everything is summed up anew, so that rounding errors do not pile up.
-const RECENTRE: u32 = 1 << 16;
 
 /// The load of all rows, column by column, ready to score.
 #[derive(Clone, Debug)]
@@ -26,7 +27,6 @@ pub struct RowScorer {
     mean: Loads,
     /// Row-major copies of what the rows were made from.
     used: Vec<f64>,
-    changes: u32,
 }
 
 /// One resource, all rows.
@@ -37,15 +37,6 @@ struct Column {
     /// `W_jr / count · 100 / C_jr`.
     share: Vec<f64>,
     load: Loads,
-}
-
-/// Loads around their centre, with their sums.
-#[derive(Clone, Debug)]
-struct Loads {
-    offset: Vec<f64>,
-    centre: f64,
-    sums: Sums,
-    counted: usize,
 }
 
 impl RowScorer {
@@ -69,9 +60,8 @@ impl RowScorer {
             columns: columns.collect(),
             mean: Loads::new(rows),
             used: if nodes.requested.is_empty() { vec![0.0; unit.len()] } else { nodes.requested.to_vec() },
-            changes: 0,
         };
-        scorer.recentre();
+        (0..rows).for_each(|row| scorer.insert(row));
         Ok(scorer)
     }
 
@@ -122,7 +112,6 @@ impl RowScorer {
         let first = row * self.resources();
         self.used[first..][..requested.len()].copy_from_slice(requested);
         self.insert(row);
-        self.recentre_when_due();
         Ok(())
     }
 
@@ -137,7 +126,6 @@ impl RowScorer {
         let first = row * self.resources();
         self.used[first..].iter_mut().zip(request).for_each(|(used, amount)| *used += amount);
         self.insert(row);
-        self.recentre_when_due();
         Ok(())
     }
 
@@ -169,7 +157,7 @@ impl RowScorer {
                 column.add_changes(first, amount, per_resource, changes);
             }
         }
-        let offset = &self.mean.offset[first..][..changes.len()];
+        let offset = &self.mean.by_row()[first..][..changes.len()];
         let curve = self.mean.curve(1.0);
         for ((change, added), x) in changes.iter_mut().zip(added).zip(offset) {
             *change += curve.change(*x, *added);
@@ -231,23 +219,6 @@ impl RowScorer {
     fn is_live(&self, row: usize) -> bool {
         self.columns.iter().any(|column| column.share[row] > 0.0)
     }
-
-    fn recentre_when_due(&mut self) {
-        self.changes += 1;
-        if self.changes >= RECENTRE {
-            self.recentre();
-        }
-    }
-
-    /// Sums everything up around centre 0, then again around the means found.
-    fn recentre(&mut self) {
-        self.changes = 0;
-        for _ in 0..2 {
-            let loads = self.columns.iter_mut().map(|column| &mut column.load).chain([&mut self.mean]);
-            loads.for_each(Loads::restart);
-            (0..self.rows).for_each(|row| self.insert(row));
-        }
-    }
 }
 
 impl Column {
@@ -262,64 +233,11 @@ impl Column {
     /// Adds the change of this resource's variance times `scale`.
     fn add_changes(&self, first: usize, amount: f64, scale: f64, changes: &mut [f64]) {
         let unit = &self.unit[first..][..changes.len()];
-        let offset = &self.load.offset[first..][..changes.len()];
+        let offset = &self.load.by_row()[first..][..changes.len()];
         let curve = self.load.curve(scale);
         for ((change, unit), x) in changes.iter_mut().zip(unit).zip(offset) {
             *change += curve.change(*x, amount * unit);
         }
-    }
-}
-
-impl Loads {
-    fn new(rows: usize) -> Self {
-        Self { offset: vec![0.0; rows], centre: 0.0, sums: Sums::default(), counted: 0 }
-    }
-
-    /// Forgets all rows and moves the centre to what was their mean.
-    fn restart(&mut self) {
-        self.centre += self.sums.s1 * reciprocal(self.counted);
-        self.sums = Sums::default();
-        self.counted = 0;
-    }
-
-    fn insert(&mut self, row: usize, load: f64) {
-        self.offset[row] = load - self.centre;
-        self.sums = self.sums.with(self.offset[row]);
-        self.counted += 1;
-    }
-
-    fn remove(&mut self, row: usize) {
-        self.sums = self.sums.without(self.offset[row]);
-        self.offset[row] = 0.0;
-        self.counted -= 1;
-    }
-
-    fn variance(&self) -> f64 {
-        self.sums.variance(reciprocal(self.counted))
-    }
-
-    fn curve(&self, scale: f64) -> Curve {
-        let per_row = reciprocal(self.counted);
-        Curve {
-            linear: scale * 2.0 * per_row,
-            constant: -scale * 2.0 * self.sums.s1 * per_row * per_row,
-            quadratic: scale * per_row * (1.0 - per_row),
-        }
-    }
-}
-
-/// The change of a variance when one value `x` grows by `d`: `ΔV = d (2x/n - 2 S1/n² + d (1/n - 1/n²))`.
-#[derive(Clone, Copy)]
-struct Curve {
-    linear: f64,
-    constant: f64,
-    quadratic: f64,
-}
-
-impl Curve {
-    #[inline]
-    fn change(self, x: f64, d: f64) -> f64 {
-        d * (self.linear * x + self.constant + self.quadratic * d)
     }
 }
 

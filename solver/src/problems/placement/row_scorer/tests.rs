@@ -48,7 +48,7 @@ fn cases_of(resources: usize) -> impl Strategy<Value = Case> {
         let whole = |most: u32| (0..most).prop_map(f64::from);
         let weight = prop_oneof![Just(0.0), Just(1.0), 0.1..4.0_f64];
         (
-            prop::collection::vec(prop_oneof![1 => Just(0.0), 9 => whole(90_000)], cells),
+            prop::collection::vec(prop_oneof![1 => Just(0.0), 9 => (1_000_u32..90_000).prop_map(f64::from)], cells),
             prop::collection::vec(whole(50_000), cells),
             prop::collection::vec(weight, cells),
             prop::collection::vec(prop_oneof![1 => Just(0.0), 4 => whole(9_000)], resources),
@@ -112,10 +112,7 @@ proptest! {
         let (mut a, mut b) = (vec![0.0; case.rows()], vec![0.0; case.rows()]);
         scorer.changes(&case.request, &mut a).unwrap();
         fresh.changes(&case.request, &mut b).unwrap();
-        let scale = fresh.objective().max(scorer.objective());
-        for (a, b) in a.iter().zip(&b) {
-            prop_assert!((a - b).abs() <= 1e-7 * scale.max(1.0), "{} != {} at {}", a, b, scale);
-        }
+        prop_assert_eq!(a, b);
     }
 }
 
@@ -145,11 +142,10 @@ fn wrong_shapes_and_numbers_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn sums_are_taken_anew_before_rounding_shows() {
+fn a_history_of_changes_leaves_no_trace() {
     let mut scorer = two_rows();
-    for _ in 0..RECENTRE * 2 {
-        scorer.set_row(0, &[10.0], &[1e9], &[1.0]).unwrap();
-        scorer.set_row(0, &[10.0], &[5.0], &[1.0]).unwrap();
+    for taken in [1e9, 3.3, 7.0, 1e15, 5.0] {
+        scorer.set_row(0, &[10.0], &[taken], &[1.0]).unwrap();
     }
-    assert!((scorer.objective() - 12.5).abs() < 1e-6, "{}", scorer.objective());
+    assert_eq!(scorer.objective().to_bits(), two_rows().objective().to_bits());
 }

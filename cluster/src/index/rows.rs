@@ -1,0 +1,150 @@
+//! Rows: columns and classes kept in step with nodes and their pods.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::{Index, Slot};
+use crate::node::NodeRow;
+use crate::pod::Tenant;
+use crate::ports::HostPort;
+use crate::quantity::LARGEST_AMOUNT;
+
+impl Index {
+    /// What the pods on a node would ask for without the given ones, one number a resource. `None`: no such node.
+    #[must_use]
+    pub fn requested_without(&self, node: &str, uids: &HashSet<&str>) -> Option<Vec<f64>> {
+        self.state.row(node)?;
+        Some(self.sum_requests(node, |uid| !uids.contains(uid)))
+    }
+
+    /// The lowest row without a node, made if there is none.
+    pub(super) fn take_row(&mut self) -> u32 {
+        if let Some(row) = self.free_rows.pop_first() {
+            return row;
+        }
+        let row = self.slots.len();
+        let columns = (row + 1) * self.state.resources.len();
+        self.slots.push(None);
+        self.classes.grow(row + 1);
+        Arc::make_mut(&mut self.state.allocatable).resize(columns, 0.0);
+        Arc::make_mut(&mut self.state.requested).resize(columns, 0.0);
+        Arc::make_mut(&mut self.state.weights).resize(columns, 0.0);
+        Arc::make_mut(&mut self.state.names).push(None);
+        Arc::make_mut(&mut self.state.changed).push(0);
+        self.state.classes = Arc::new(self.classes.list());
+        self.state.shaped = self.state.generation;
+        row as u32
+    }
+
+    /// Puts a node, or nothing, on a row.
+    pub(super) fn fill_row(&mut self, row: u32, node: Option<NodeRow>) {
+        let generation = self.state.generation;
+        let name = node.as_ref().map(|node| Arc::clone(&node.name));
+        self.slots[row as usize] = node.map(|node| Slot { taken: self.taken_ports(&node.name), node });
+        Arc::make_mut(&mut self.state.changed)[row as usize] = generation;
+        if self.state.names[row as usize] != name {
+            Arc::make_mut(&mut self.state.names)[row as usize] = name;
+        }
+        self.write_offer(row);
+        self.write_requested(row);
+        self.judge_row(row, false);
+    }
+
+    /// Brings the columns and classes of a node in step with its pods.
+    pub(super) fn refresh_tenants(&mut self, node: &str) {
+        let Some(row) = self.state.row(node) else { return };
+        if self.write_requested(row) {
+            Arc::make_mut(&mut self.state.changed)[row as usize] = self.state.generation;
+        }
+        let taken = self.taken_ports(node);
+        let slot = self.slots[row as usize].as_mut().expect("invariant: a named row has a node");
+        if slot.taken != taken {
+            slot.taken = taken;
+            self.judge_row(row, true);
+        }
+    }
+
+    /// Gives every row and every waiting pod columns for resources that were seen for the first time.
+    pub(super) fn widen(&mut self) {
+        let (before, after) = (self.state.resources.len(), self.resources.len());
+        if before == after {
+            return;
+        }
+        self.state.shaped = self.change();
+        self.state.resources = self.resources.names();
+        for matrix in [&mut self.state.allocatable, &mut self.state.requested, &mut self.state.weights] {
+            *matrix = Arc::new(widened(matrix, before, after));
+        }
+        self.state.unplaced.widen(after);
+    }
+
+    fn write_offer(&mut self, row: u32) {
+        let columns = self.columns(row);
+        let offer = self.slots[row as usize].as_ref().map_or(&[][..], |slot| &slot.node.allocatable);
+        let offer: Vec<f64> = padded(offer, columns.len());
+        let weight = |(column, amount): (usize, &f64)| f64::from(column < self.state.objective && *amount > 0.0);
+        let weights: Vec<f64> = offer.iter().enumerate().map(weight).collect();
+        write(&mut self.state.allocatable, columns.clone(), &offer);
+        write(&mut self.state.weights, columns, &weights);
+    }
+
+    fn write_requested(&mut self, row: u32) -> bool {
+        let requested = match &self.state.names[row as usize] {
+            Some(node) => self.sum_requests(node, |_| true),
+            None => vec![0.0; self.state.resources.len()],
+        };
+        let columns = self.columns(row);
+        write(&mut self.state.requested, columns, &requested)
+    }
+
+    fn judge_row(&mut self, row: u32, only_ports: bool) {
+        let site = Slot::site(self.slots[row as usize].as_ref());
+        if self.classes.judge_row(row as usize, site, &self.dictionary, self.state.generation, only_ports) {
+            self.state.classes = Arc::new(self.classes.list());
+        }
+    }
+
+    fn columns(&self, row: u32) -> std::ops::Range<usize> {
+        let columns = self.state.resources.len();
+        let start = row as usize * columns;
+        start..start + columns
+    }
+
+    /// The sum over a node's pods, from scratch: with whole numbers and a cap at the end it does not depend on the
+    /// order of events, and a node has few pods.
+    fn sum_requests(&self, node: &str, counts: impl Fn(&str) -> bool) -> Vec<f64> {
+        let mut sum = vec![0.0; self.state.resources.len()];
+        for (_, tenant) in self.tenants(node).filter(|(uid, _)| counts(uid)) {
+            for (sum, amount) in sum.iter_mut().zip(&tenant.request) {
+                *sum += amount;
+            }
+        }
+        sum.iter().map(|sum| sum.min(LARGEST_AMOUNT)).collect()
+    }
+
+    fn taken_ports(&self, node: &str) -> Vec<HostPort> {
+        self.tenants(node).flat_map(|(_, tenant)| tenant.ports.iter().cloned()).collect()
+    }
+
+    fn tenants(&self, node: &str) -> impl Iterator<Item = (&Arc<str>, &Tenant)> {
+        self.tenants_by_node.get(node).into_iter().flat_map(BTreeMap::iter)
+    }
+}
+
+fn padded(values: &[f64], length: usize) -> Vec<f64> {
+    let zeros = std::iter::repeat(0.0);
+    values.iter().copied().chain(zeros).take(length).collect()
+}
+
+fn widened(matrix: &[f64], before: usize, after: usize) -> Vec<f64> {
+    matrix.chunks_exact(before).flat_map(|row| padded(row, after)).collect()
+}
+
+/// Writes a part of a column if it differs, so that an equal one is not copied.
+fn write(matrix: &mut Arc<Vec<f64>>, columns: std::ops::Range<usize>, values: &[f64]) -> bool {
+    let differs = matrix[columns.clone()] != *values;
+    if differs {
+        Arc::make_mut(matrix)[columns].copy_from_slice(values);
+    }
+    differs
+}

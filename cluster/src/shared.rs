@@ -1,0 +1,87 @@
+//! The index behind a lock, with the health of the watch that feeds it.
+//!
+//! What the request path holds. A snapshot is taken under the lock, which nobody keeps for longer than one event, and
+//! read without it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::index::Index;
+use crate::snapshot::Snapshot;
+
+/// An index that a watch writes and requests read.
+#[derive(Debug)]
+pub struct SharedIndex {
+    index: Mutex<Index>,
+    watches: Mutex<BTreeMap<&'static str, WatchRecord>>,
+}
+
+/// How the watches are doing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WatchHealth {
+    /// Whether the first complete lists are in.
+    pub synced: bool,
+    /// When the API server last sent anything; `None` before the first time.
+    pub last_event: Option<Instant>,
+    /// The failure of a watch that has not recovered since.
+    pub last_error: Option<String>,
+    /// Failed lists and watches so far; each was tried again.
+    pub failures: u64,
+    /// Objects that could not be turned into numbers so far.
+    pub refused_objects: u64,
+}
+
+/// How the watch of one kind is doing.
+#[derive(Debug, Default)]
+pub(crate) struct WatchRecord {
+    pub(crate) last_event: Option<Instant>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) failures: u64,
+    pub(crate) refused_objects: u64,
+}
+
+impl SharedIndex {
+    /// Shares an index.
+    #[must_use]
+    pub fn new(index: Index) -> Self {
+        Self { index: Mutex::new(index), watches: Mutex::default() }
+    }
+
+    /// The index itself, for events and assumptions. Keep it for one change, never across an await.
+    ///
+    /// A panic elsewhere while it was held does not make it unusable.
+    pub fn lock(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state at `now`: assumptions whose time is up no longer count.
+    pub fn snapshot(&self, now: Instant) -> Arc<Snapshot> {
+        let mut index = self.lock();
+        index.expire(now);
+        index.snapshot()
+    }
+
+    /// How the watches are doing.
+    pub fn health(&self) -> WatchHealth {
+        let synced = self.lock().has_synced();
+        let watches = self.watches();
+        WatchHealth {
+            synced,
+            last_event: watches.values().filter_map(|watch| watch.last_event).max(),
+            last_error: watches.values().find_map(|watch| watch.last_error.clone()),
+            failures: watches.values().map(|watch| watch.failures).sum(),
+            refused_objects: watches.values().map(|watch| watch.refused_objects).sum(),
+        }
+    }
+
+    /// Writes down how the watch of one kind fared.
+    pub(crate) fn record(&self, kind: &'static str, write: impl FnOnce(&mut WatchRecord)) {
+        write(self.watches().entry(kind).or_default());
+    }
+
+    fn watches(&self) -> MutexGuard<'_, BTreeMap<&'static str, WatchRecord>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,136 @@
+//! Keeps an index in step with an API server.
+//!
+//! Lists and watches all nodes and all pods. A failure is logged, recorded in the health and tried again with growing
+//! pauses; the index stays readable all the while, and older. Objects are reduced to numbers as they arrive, so nothing
+//! of them (managed fields, images, environment) is kept.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use crate::error::ObjectError;
+use crate::index::Index;
+use crate::shared::SharedIndex;
+
+/// Feeds the index until it is dropped. Needs `list` and `watch` on nodes and pods, cluster-wide.
+pub async fn run(client: Client, index: Arc<SharedIndex>) {
+    let nodes = follow::<Node>(client.clone(), &index).instrument(info_span!("nodes"));
+    let pods = follow::<Pod>(client, &index).instrument(info_span!("pods"));
+    futures::join!(nodes, pods);
+}
+
+/// A kind of object that the index takes in.
+trait Indexed: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
+    const KIND: &'static str;
+
+    fn begin(index: &mut Index);
+    fn apply(&self, index: &mut Index) -> Result<bool, ObjectError>;
+    fn delete(&self, index: &mut Index);
+    fn finish(index: &mut Index);
+}
+
+impl Indexed for Node {
+    const KIND: &'static str = "Node";
+
+    fn begin(index: &mut Index) {
+        index.begin_nodes();
+    }
+
+    fn apply(&self, index: &mut Index) -> Result<bool, ObjectError> {
+        index.apply_node(self)
+    }
+
+    fn delete(&self, index: &mut Index) {
+        index.delete_node(self.metadata.name.as_deref().unwrap_or_default());
+    }
+
+    fn finish(index: &mut Index) {
+        index.finish_nodes();
+    }
+}
+
+impl Indexed for Pod {
+    const KIND: &'static str = "Pod";
+
+    fn begin(index: &mut Index) {
+        index.begin_pods();
+    }
+
+    fn apply(&self, index: &mut Index) -> Result<bool, ObjectError> {
+        index.apply_pod(self)
+    }
+
+    fn delete(&self, index: &mut Index) {
+        index.delete_pod(self.metadata.uid.as_deref().unwrap_or_default());
+    }
+
+    fn finish(index: &mut Index) {
+        index.finish_pods();
+    }
+}
+
+async fn follow<K: Indexed>(client: Client, index: &SharedIndex) {
+    let events = watch(Api::<K>::all(client), watcher::Config::default()).default_backoff();
+    feed(events, index).await;
+}
+
+async fn feed<K: Indexed>(events: impl Stream<Item = watcher::Result<Event<K>>>, index: &SharedIndex) {
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                take(event, index);
+                index.record(K::KIND, |watch| {
+                    watch.last_event = Some(Instant::now());
+                    watch.last_error = None;
+                });
+            }
+            Err(error) => {
+                warn!(%error, "watch failed, trying again");
+                index.record(K::KIND, |watch| {
+                    watch.failures += 1;
+                    watch.last_error = Some(error.to_string());
+                });
+            }
+        }
+    }
+}
+
+fn take<K: Indexed>(event: Event<K>, shared: &SharedIndex) {
+    let mut index = shared.lock();
+    let applied = match event {
+        Event::Init => {
+            K::begin(&mut index);
+            Ok(true)
+        }
+        Event::Apply(object) | Event::InitApply(object) => object.apply(&mut index),
+        Event::Delete(object) => {
+            object.delete(&mut index);
+            Ok(true)
+        }
+        Event::InitDone => {
+            K::finish(&mut index);
+            info!(synced = index.has_synced(), "list complete");
+            Ok(true)
+        }
+    };
+    drop(index);
+    match applied {
+        Ok(changed) => debug!(changed, "event"),
+        Err(error) => {
+            warn!(%error, reason = error.reason(), "object refused");
+            shared.record(K::KIND, |watch| watch.refused_objects += 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

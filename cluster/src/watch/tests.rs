@@ -1,0 +1,78 @@
+//! The watch, fed by hand-made event streams.
+
+use futures::executor::block_on;
+use futures::stream;
+use serde_json::json;
+
+use super::*;
+use crate::index::IndexSettings;
+
+fn shared() -> SharedIndex {
+    SharedIndex::new(Index::new(IndexSettings::default()).unwrap())
+}
+
+fn node(name: &str, cpu: &str) -> Node {
+    serde_json::from_value(json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": cpu}}})).unwrap()
+}
+
+fn feed_nodes(index: &SharedIndex, events: Vec<watcher::Result<Event<Node>>>) {
+    block_on(feed(stream::iter(events), index));
+}
+
+#[test]
+fn a_relist_keeps_the_index_readable_and_sweeps_what_is_gone() {
+    let index = shared();
+    feed_nodes(
+        &index,
+        vec![
+            Ok(Event::Init),
+            Ok(Event::InitApply(node("a", "4"))),
+            Ok(Event::InitApply(node("b", "4"))),
+            Ok(Event::InitDone),
+        ],
+    );
+    feed_nodes(&index, vec![Ok(Event::Init), Ok(Event::InitApply(node("b", "8")))]);
+    let during = index.snapshot(Instant::now());
+    assert!(during.row("a").is_some(), "a node not yet named again is still there");
+    feed_nodes(&index, vec![Ok(Event::InitDone)]);
+    let after = index.snapshot(Instant::now());
+    assert_eq!((after.row("a"), after.node_count()), (None, 1));
+}
+
+#[test]
+fn the_index_has_synced_when_both_lists_are_complete() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Init), Ok(Event::InitDone)]);
+    assert!(!index.health().synced);
+    block_on(feed(stream::iter(vec![Ok(Event::<Pod>::Init), Ok(Event::InitDone)]), &index));
+    assert!(index.health().synced);
+}
+
+#[test]
+fn a_failure_is_recorded_until_the_same_watch_recovers() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Init), Err(watcher::Error::NoResourceVersion)]);
+    block_on(feed(stream::iter(vec![Ok(Event::<Pod>::Init)]), &index));
+    let failed = index.health();
+    assert_eq!(failed.failures, 1);
+    assert!(failed.last_error.is_some());
+    feed_nodes(&index, vec![Ok(Event::Init)]);
+    let recovered = index.health();
+    assert_eq!((recovered.failures, recovered.last_error), (1, None));
+    assert!(recovered.last_event.is_some());
+}
+
+#[test]
+fn a_refused_object_is_counted_and_the_next_one_is_taken() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Apply(node("a", "-4"))), Ok(Event::Apply(node("b", "4")))]);
+    assert_eq!(index.health().refused_objects, 1);
+    assert!(index.snapshot(Instant::now()).row("b").is_some());
+}
+
+#[test]
+fn deleted_objects_go() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Apply(node("a", "4"))), Ok(Event::Delete(node("a", "4")))]);
+    assert_eq!(index.snapshot(Instant::now()).node_count(), 0);
+}
