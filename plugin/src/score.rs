@@ -74,9 +74,10 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
 /// From changes of the objective (smaller is better) to scores; refused rows get 0.
 fn scale(scores: &mut [f64], verdicts: &[u8]) {
     let passing = || verdicts.iter().map(|&verdict| verdict == PASS);
-    let (low, high) = scores.iter().zip(passing()).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (&x, pass)| {
-        (if pass { low.min(x) } else { low }, if pass { high.max(x) } else { high })
-    });
+    let (low, high) =
+        scores.iter().zip(passing()).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (&x, pass)| {
+            (if pass { low.min(x) } else { low }, if pass { high.max(x) } else { high })
+        });
     let step = if high > low { (MOST - LEAST) / (high - low) } else { 0.0 };
     for (score, pass) in scores.iter_mut().zip(passing()) {
         *score = if pass { (MOST - (*score - low) * step).clamp(LEAST, MOST) } else { 0.0 };

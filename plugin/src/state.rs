@@ -5,13 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    filter,
-    plan,
+    filter, plan,
     score::{self, Scorer},
     settings::{SCHEMA, Settings},
-    types::{
-        Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Plan, PluginInfo, Pod, Pods, Snapshot,
-    },
+    types::{Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Plan, PluginInfo, Pod, Pods, Snapshot},
 };
 
 /// Amounts are whole numbers which an `f64` holds exactly.

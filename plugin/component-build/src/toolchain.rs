@@ -33,7 +33,7 @@ pub(crate) fn standard_library() -> Result<StandardLibrary> {
     bail!(
         "the standard library for {TRIPLE} is missing and could not be fetched.\n\
          With rustup:            rustup target add {TRIPLE}\n\
-         With a distribution's:  install the compiler's library source (Debian: rust-src) into {}/lib/rustlib/src",
+         With a distribution's:  install the compiler's library source (Debian: rust-src, or rust-web-src beside rustc-web) into {}/lib/rustlib/src",
         sysroot.display()
     )
 }

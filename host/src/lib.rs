@@ -1,0 +1,67 @@
+//! Runs scheduler plugins, ours or a stranger's, as Wasm components without any ambient authority.
+//!
+//! ```text
+//!  bytes ─► Component (size, digest, compile | cache, imports by name, exports)
+//!               │ + settings, Limits
+//!               ▼
+//!            Plugin ── Pool ── Worker ── Instance ── Store ─► component
+//!               ▲       wait    re-make    arm, enter,           │
+//!               │       or                 validate           imports: log
+//!        SnapshotSource turn away
+//!        (columns, lent)
+//! ```
+//!
+//! A component can compute, remember what it was told, and write to the log; it has no clock, no randomness, no files, no
+//! network, and no memory beyond its limit. What it can still do wrong is to be slow, to stop, or to answer nonsense, and
+//! each of these ends as a [`CallError`] with a [`Reason`] from a closed set, while the next call finds a fresh instance.
+//! What to do about a failure is the caller's business; this crate only promises that there is always an answer or a
+//! reason, in bounded time.
+//!
+//! Compiled code is shared between instances; a store never outlives a trap and is never shared.
+//!
+//! # Layout
+//!
+//! | module | what |
+//! |---|---|
+//! | [`engine`] | the one engine, and the clock of deadlines |
+//! | [`component`], [`compile`] | from bytes to something that may be instantiated |
+//! | [`limits`] | what a plugin may use |
+//! | [`source`] | how the caller lends the cluster's columns |
+//! | [`plugin`] | questions and answers |
+//! | `pool`, `worker`, `instance`, `state`, `imports` | what lies between a question and the component |
+//! | `validate` | the checks of every answer |
+//! | [`error`] | everything that can go wrong |
+//!
+//! This crate must not know Kubernetes, HTTP, or the solver.
+
+mod bindings;
+mod blueprint;
+pub mod compile;
+pub mod component;
+pub mod engine;
+pub mod error;
+mod imports;
+mod instance;
+pub mod limits;
+pub mod plugin;
+mod pool;
+pub mod source;
+mod state;
+mod validate;
+mod worker;
+
+/// The records of the contract in `wit/types.wit`; parameters borrow their lists.
+pub mod types {
+    pub use crate::bindings::gantry::scheduling::types::{
+        Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Plan, PluginInfo, Pod, Pods, Snapshot,
+        TerminationReason,
+    };
+}
+
+pub use crate::compile::Cache;
+pub use crate::component::{Component, Digest, WIT_VERSION};
+pub use crate::engine::Engine;
+pub use crate::error::{CallError, Entry, Failure, LoadError, Reason};
+pub use crate::limits::Limits;
+pub use crate::plugin::{Decision, Plugin};
+pub use crate::source::{Changes, Full, SnapshotSource};

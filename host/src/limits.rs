@@ -1,0 +1,154 @@
+//! What one plugin may use, and the store's bookkeeping of what one call has used.
+//!
+//! It promises that a component never holds more memory than its limit, whatever it asks for, and that the reason of a
+//! later trap can still be told. It must not know what is called.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Core instances, and with them the adapters between modules, that one component may be made of. Components of other
+/// languages' runtimes have about a dozen.
+const INSTANCES: usize = 64;
+
+/// Linear memories that one component may have; all of them together keep to [`Limits::memory`].
+const MEMORIES: usize = 16;
+
+/// Tables that one component may have.
+const TABLES: usize = 64;
+
+/// Entries of one table: four times what a JavaScript engine compiled to WebAssembly has functions. 8 bytes each.
+const TABLE_ENTRIES: usize = 1 << 17;
+
+/// What a guest may hand to the host in one call besides the answer that was asked for: descriptions and log lines.
+const TRANSFER_FLOOR: usize = 64 << 10;
+
+/// What one plugin may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory of one instance. Default 64 MiB.
+    pub memory: usize,
+    /// Time for each entry but `plan`. A decision makes at most three: push, filter, score. Default 100 ms.
+    pub deadline: Duration,
+    /// Time for one search, whose length its budget of evaluations decides. Default 10 s.
+    pub plan_deadline: Duration,
+    /// Bytes of log lines in one entry. Default 64 KiB.
+    pub log_bytes: usize,
+    /// Log lines in one entry. Default 1000.
+    pub log_calls: usize,
+    /// Warm instances, hence calls at a time; at least 1. Default 2.
+    pub workers: usize,
+    /// Callers that may wait for an instance; one more is turned away at once. Default 32.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            deadline: Duration::from_millis(100),
+            plan_deadline: Duration::from_secs(10),
+            log_bytes: 64 << 10,
+            log_calls: 1000,
+            workers: 2,
+            queue: 32,
+        }
+    }
+}
+
+/// Bytes that the host is willing to copy out of a guest for an answer of `entries` numbers: twice what an honest
+/// answer takes, so that one that is somewhat too long is seen and reported as such, and one that is huge never copied.
+pub(crate) fn transfer(entries: usize) -> usize {
+    TRANSFER_FLOOR + 2 * size_of::<f64>() * entries
+}
+
+/// What one instance holds, and whether it was refused more since the current entry began.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_limit: usize,
+    memory: usize,
+    refused: bool,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { memory_limit: limits.memory, memory: 0, refused: false }
+    }
+
+    /// Forgets earlier refusals: they did not stop the component, so they explain nothing that comes after.
+    pub(crate) fn begin_entry(&mut self) {
+        self.refused = false;
+    }
+
+    /// True when memory or a table was refused since the entry began.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused
+    }
+
+    fn grant(&mut self, within: bool) -> bool {
+        self.refused |= !within;
+        within
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        let granted = self.grant(total <= self.memory_limit);
+        if granted {
+            self.memory = total;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grant(desired <= TABLE_ENTRIES))
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(memory: usize) -> Meter {
+        Meter::new(&Limits { memory, ..Limits::default() })
+    }
+
+    #[test]
+    fn several_memories_share_one_limit() {
+        let mut meter = meter(100);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(!meter.memory_growing(0, 60, None).unwrap());
+        assert!(meter.memory_growing(60, 100, None).unwrap());
+        assert!(!meter.memory_growing(0, 1, None).unwrap());
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_until_the_next_entry() {
+        let mut meter = meter(1);
+        assert!(!meter.has_refused());
+        assert!(!meter.memory_growing(0, usize::MAX, None).unwrap());
+        assert!(meter.has_refused());
+        meter.begin_entry();
+        assert!(!meter.has_refused());
+    }
+
+    #[test]
+    fn a_table_of_a_million_entries_is_refused() {
+        let mut meter = meter(1);
+        assert!(!meter.table_growing(0, 1_000_000, None).unwrap());
+        assert!(meter.has_refused());
+    }
+}

@@ -1,0 +1,25 @@
+//! What the host keeps beside a running instance: the meters of the current entry.
+
+use std::sync::Arc;
+
+use crate::imports::log::Log;
+use crate::limits::{Limits, Meter};
+
+/// The data of one store. It holds nothing of the cluster and no handle to anything: a component that could read it
+/// would learn its own name.
+pub(crate) struct State {
+    pub(crate) meter: Meter,
+    pub(crate) log: Log,
+}
+
+impl State {
+    pub(crate) fn new(plugin: &Arc<str>, limits: &Limits) -> Self {
+        Self { meter: Meter::new(limits), log: Log::new(plugin, limits) }
+    }
+
+    /// A new entry has its full budgets.
+    pub(crate) fn begin_entry(&mut self) {
+        self.meter.begin_entry();
+        self.log.begin_entry();
+    }
+}

@@ -1,0 +1,58 @@
+//! One place of a plugin's pool: a warm instance, made anew whenever it is lost.
+//!
+//! It promises that a call after a trap finds a fresh instance waiting. A fresh instance costs about 0.1 ms, made by the
+//! caller whose call failed, so the next caller does not pay for it. It must not know what is called.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::{debug, warn};
+
+use crate::blueprint::Blueprint;
+use crate::error::CallError;
+use crate::instance::Instance;
+
+/// Holds an instance, or none while none can be started.
+pub(crate) struct Worker {
+    blueprint: Arc<Blueprint>,
+    instance: Option<Instance>,
+    restarts: Arc<AtomicU64>,
+}
+
+impl Worker {
+    /// Starts the first instance; every later one counts as a restart.
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, restarts: &Arc<AtomicU64>) -> Result<Self, CallError> {
+        let instance = Some(Instance::start(blueprint)?);
+        Ok(Self { blueprint: Arc::clone(blueprint), instance, restarts: Arc::clone(restarts) })
+    }
+
+    /// Makes one call; when that costs the instance, starts the next one before returning.
+    pub(crate) fn call<T>(&mut self, call: impl FnOnce(&mut Instance) -> Result<T, CallError>) -> Result<T, CallError> {
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.restart()?,
+        };
+        let answer = call(&mut instance);
+        if instance.is_poisoned() {
+            drop(instance);
+            self.replace();
+        } else {
+            self.instance = Some(instance);
+        }
+        answer
+    }
+
+    /// A plugin that cannot even be started is tried again at the next call.
+    fn replace(&mut self) {
+        match self.restart() {
+            Ok(instance) => self.instance = Some(instance),
+            Err(error) => warn!(plugin = &*self.blueprint.name, %error, "the plugin could not be started again"),
+        }
+    }
+
+    fn restart(&self) -> Result<Instance, CallError> {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        debug!(plugin = &*self.blueprint.name, "starting the plugin again");
+        Instance::start(&self.blueprint)
+    }
+}

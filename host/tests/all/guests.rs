@@ -1,0 +1,180 @@
+//! One test for each guest, of the guest's name.
+
+use std::time::{Duration, Instant};
+
+use gantry_host::types::{Budget, Pods};
+use gantry_host::{Component, Digest, Entry, Limits, LoadError, Plugin, Reason};
+
+use crate::world::{POD, ROWS, World, assert_failed, component, engine, limits, start};
+
+/// Lists the tests, so that a guest without one is noticed.
+macro_rules! tested {
+    ($($guest:ident,)*) => {
+        const TESTED: &[(&str, fn())] = &[$((stringify!($guest), $guest),)*];
+    };
+}
+
+tested! {
+    bad_configure,
+    deep_recursion,
+    endless_loop,
+    foreign_import,
+    huge_return,
+    log_flood,
+    memory_bomb,
+    nan_scores,
+    out_of_range_scores,
+    plugin_error,
+    trap,
+    trap_in_init,
+    well_behaved,
+    wrong_generation,
+    wrong_length,
+}
+
+#[test]
+fn every_guest_has_a_test_of_its_name() {
+    let tested: Vec<_> = TESTED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(tested, gantry_guests::names().collect::<Vec<_>>());
+}
+
+/// `score` stops the instance for `reason`; the next call finds a fresh one, which has to be told the snapshot again.
+#[track_caller]
+fn assert_score_stops(plugin: &Plugin, reason: Reason) {
+    let world = World::new();
+    for stops in 1..=2 {
+        assert_failed(plugin.score(&world, &POD), Entry::Score, reason);
+        assert_eq!(plugin.restarts(), stops);
+        assert_eq!(plugin.filter(&world, &POD).unwrap(), [0; ROWS]);
+    }
+}
+
+#[test]
+fn bad_configure() {
+    let refused = Plugin::new("p", &component("bad_configure"), r#"{"objective":"x"}"#, limits());
+    let error = assert_failed(refused.map(drop), Entry::Configure, Reason::PluginError);
+    assert!(error.to_string().contains(r#"`objective` = {"objective":"x"}: nothing is good enough"#), "{error}");
+}
+
+#[test]
+fn deep_recursion() {
+    assert_score_stops(&start("deep_recursion"), Reason::Stack);
+}
+
+#[test]
+fn endless_loop() {
+    let deadline = Duration::from_millis(500);
+    let plugin = Plugin::new("p", &component("endless_loop"), "", Limits { deadline, ..limits() }).unwrap();
+    let start = Instant::now();
+    assert_score_stops(&plugin, Reason::Deadline);
+    assert!(start.elapsed() >= 2 * deadline, "it was stopped before its time");
+    assert!(start.elapsed() < 60 * deadline, "the deadline did not hold");
+}
+
+#[test]
+fn foreign_import() {
+    let error = Component::load(engine(), gantry_guests::bytes("foreign_import"), None, None).unwrap_err();
+    assert_eq!(error.reason(), Reason::ForeignImport);
+    assert!(error.to_string().contains("`somebody:clocks/wall-clock@0.2.0`"), "{error}");
+}
+
+#[test]
+fn huge_return() {
+    assert_score_stops(&start("huge_return"), Reason::TooLarge);
+}
+
+#[test]
+fn log_flood() {
+    assert_score_stops(&start("log_flood"), Reason::LogBudget);
+}
+
+#[test]
+fn memory_bomb() {
+    assert_score_stops(&start("memory_bomb"), Reason::Memory);
+}
+
+#[test]
+fn nan_scores() {
+    let (plugin, world) = (start("nan_scores"), World::new());
+    let error = assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::NotFinite);
+    assert!(error.to_string().contains("scores[1] is NaN"), "{error}");
+    assert_eq!(plugin.filter(&world, &POD).unwrap(), [0; ROWS]);
+    assert_eq!(plugin.restarts(), 0, "an answer that is refused costs no instance");
+}
+
+#[test]
+fn out_of_range_scores() {
+    let (plugin, world) = (start("out_of_range_scores"), World::new());
+    assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::OutOfRange);
+    assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::OutOfRange);
+    let pods = Pods { classes: &[1], requests: POD.request, warm_start: &[] };
+    assert_failed(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0), Entry::Plan, Reason::OutOfRange);
+}
+
+#[test]
+fn plugin_error() {
+    let (plugin, world) = (start("plugin_error"), World::new());
+    let decision = plugin.decide(&world, &POD).unwrap();
+    let error = assert_failed(decision.verdicts, Entry::Filter, Reason::PluginError);
+    assert!(error.to_string().contains("unknown-class"), "{error}");
+    assert_failed(decision.scores, Entry::Score, Reason::PluginError);
+}
+
+#[test]
+fn trap() {
+    assert_score_stops(&start("trap"), Reason::Trap);
+}
+
+#[test]
+fn trap_in_init() {
+    let failed = Plugin::new("p", &component("trap_in_init"), "", limits());
+    assert_failed(failed.map(drop), Entry::Describe, Reason::Trap);
+}
+
+#[test]
+fn well_behaved() {
+    let (plugin, world) = (start("well_behaved"), World::new());
+    let decision = plugin.decide(&world, &POD).unwrap();
+    assert_eq!(decision.verdicts.unwrap(), plugin.filter(&world, &POD).unwrap());
+    assert_eq!(decision.scores.unwrap(), plugin.score(&world, &POD).unwrap());
+    let pods = Pods { classes: &[1, 1], requests: &[1.0; 4], warm_start: &[] };
+    assert_eq!(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0).unwrap().rows, [0, 0]);
+    assert_eq!(plugin.info().name, "guest");
+    assert_eq!(plugin.digest(), Digest::of(gantry_guests::bytes("well_behaved")));
+    assert_eq!(plugin.restarts(), 0);
+}
+
+#[test]
+fn wrong_generation() {
+    let (plugin, honest) = (start("wrong_generation"), start("well_behaved"));
+    let mut world = World::new();
+    for row in 0..ROWS {
+        assert_eq!(plugin.score(&world, &POD).unwrap(), honest.score(&world, &POD).unwrap());
+        world = world.place(row, 7.0);
+    }
+    assert_eq!(plugin.restarts(), 0);
+}
+
+#[test]
+fn wrong_length() {
+    let (plugin, world) = (start("wrong_length"), World::new());
+    assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::BadLength);
+    let error = assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::BadLength);
+    assert!(error.to_string().contains("6 entries, 5 expected"), "{error}");
+}
+
+#[test]
+fn a_component_that_does_not_fit_its_memory_limit_is_not_started() {
+    let tight = Limits { memory: 64 << 10, ..limits() };
+    let failed = Plugin::new("p", &component("well_behaved"), "", tight);
+    assert_failed(failed.map(drop), Entry::Instantiate, Reason::Memory);
+}
+
+#[test]
+fn garbage() {
+    for bytes in [gantry_guests::garbage(), b"", b"not a component", b"\0asm\x01\0\0\0"] {
+        let error = Component::load(engine(), bytes, None, None).unwrap_err();
+        assert!(matches!(error, LoadError::Invalid(_)), "{error}");
+        assert_eq!(error.reason(), Reason::InvalidComponent);
+    }
+}

@@ -1,0 +1,115 @@
+//! From bytes to components: digests, versions, and the cache of compiled code.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use gantry_host::component::MAX_BYTES;
+use gantry_host::{Cache, Component, Digest, LoadError, Plugin, Reason};
+
+use crate::world::{POD, ROWS, World, engine, limits};
+
+fn well_behaved() -> &'static [u8] {
+    gantry_guests::bytes("well_behaved")
+}
+
+/// The one artefact in the cache.
+fn artefact(dir: &Path) -> PathBuf {
+    let files: Vec<_> = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+#[track_caller]
+fn assert_answers(component: &Component) {
+    let plugin = Plugin::new("p", component, "", limits()).unwrap();
+    assert_eq!(plugin.filter(&World::new(), &POD).unwrap(), [0; ROWS]);
+}
+
+#[test]
+fn bytes_of_another_digest_are_refused_with_both() {
+    let (asked, found) = (Digest::of(b"what was reviewed"), Digest::of(well_behaved()));
+    let error = Component::load(engine(), well_behaved(), Some(asked), None).unwrap_err();
+    assert_eq!(error.reason(), Reason::DigestMismatch);
+    assert!(error.to_string().contains(&asked.to_string()) && error.to_string().contains(&found.to_string()));
+}
+
+#[test]
+fn bytes_of_the_digest_asked_for_are_taken() {
+    let digest = Digest::of(well_behaved());
+    assert_eq!(Component::load(engine(), well_behaved(), Some(digest), None).unwrap().digest(), digest);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+    let error = Component::load(engine(), &vec![0; MAX_BYTES + 1], None, None).unwrap_err();
+    assert_eq!(error.reason(), Reason::TooLarge);
+}
+
+#[test]
+fn a_component_of_another_version_of_the_contract_is_refused_with_both_versions() {
+    let other = replace(well_behaved(), *b"@0.1.0", *b"@0.2.0");
+    let error = Component::load(engine(), &other, None, None).unwrap_err();
+    assert!(matches!(error, LoadError::WorldVersion { .. }), "{error}");
+    assert!(error.to_string().contains("@0.2.0") && error.to_string().contains("0.1.0"), "{error}");
+}
+
+#[test]
+fn a_component_without_the_exports_is_no_plugin() {
+    let empty = b"\0asm\x0d\0\x01\0";
+    let error = Component::load(engine(), empty, None, None).unwrap_err();
+    assert!(matches!(error, LoadError::NotAPlugin { .. }), "{error}");
+}
+
+#[test]
+fn compiled_code_is_taken_from_the_cache_the_second_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&dir.path().join("cache")).unwrap();
+    assert_answers(&Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap());
+    let file = artefact(&dir.path().join("cache"));
+    let before = fs::metadata(&file).unwrap().ino();
+
+    assert_answers(&Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap());
+    assert_eq!(fs::metadata(&file).unwrap().ino(), before, "it was compiled and written again");
+}
+
+#[test]
+fn a_damaged_artefact_is_compiled_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&dir.path().join("cache")).unwrap();
+    Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap();
+    let file = artefact(&dir.path().join("cache"));
+    let whole = fs::read(&file).unwrap();
+    for damaged in [flip(&whole, 0), flip(&whole, whole.len() / 2), flip(&whole, whole.len() - 1), whole[..10].to_vec()]
+    {
+        fs::write(&file, &damaged).unwrap();
+        assert_answers(&Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap());
+        assert_eq!(fs::read(&file).unwrap().len(), whole.len());
+        assert_ne!(fs::read(&file).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_does_not_stop_a_component() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&dir.path().join("cache")).unwrap();
+    fs::remove_dir(dir.path().join("cache")).unwrap();
+    assert_answers(&Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap());
+}
+
+fn flip(bytes: &[u8], index: usize) -> Vec<u8> {
+    let mut flipped = bytes.to_vec();
+    flipped[index] ^= 1;
+    flipped
+}
+
+/// Replaces every occurrence; both are equally long, so that no length in the binary changes.
+fn replace(bytes: &[u8], from: [u8; 6], to: [u8; 6]) -> Vec<u8> {
+    let mut replaced = bytes.to_vec();
+    for start in 0..bytes.len() - from.len() {
+        if bytes[start..].starts_with(&from) {
+            replaced[start..start + to.len()].copy_from_slice(&to);
+        }
+    }
+    replaced
+}

@@ -1,0 +1,17 @@
+//! Never returns from `score`.
+
+#![cfg(target_arch = "wasm32")]
+
+use gantry_guest_programs::{Error, Guest, Pod, guest};
+
+struct Plugin;
+
+impl Guest for Plugin {
+    fn score(_pod: Pod) -> Result<Vec<f64>, Error> {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+guest!(Plugin);
