@@ -1,0 +1,114 @@
+//! The admin's endpoints, on a port of their own: probes, metrics, state.
+//!
+//! Read-only. Promises that `/readyz` fails until answers rest on the whole cluster,
+//! and that `/status` tells whether kube-scheduler calls at all.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use crate::handlers::Context;
+use crate::profile::Profile;
+use crate::verb::Verb;
+
+/// The admin's endpoints.
+pub fn router(context: Arc<Context>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/version", get(version))
+        .route("/status", get(status))
+        .fallback(wrong_path)
+        .with_state(context)
+}
+
+async fn wrong_path(uri: Uri) -> Response {
+    let text = format!("no such path: {}; served here: /livez /readyz /metrics /version /status\n", uri.path());
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+async fn readyz(State(context): State<Arc<Context>>) -> Response {
+    if context.cluster.is_ready() {
+        return "ok\n".into_response();
+    }
+    let health = context.cluster.health();
+    let error = health.last_error.map(|error| format!("; last error: {error}")).unwrap_or_default();
+    let text = format!("the first list of nodes and pods is not complete yet{error}\n");
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+async fn metrics(State(context): State<Arc<Context>>) -> Response {
+    let now = Instant::now();
+    let last_event = context.cluster.health().last_event;
+    let age = last_event.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+    let text = context.metrics.text(age, context.cluster.snapshot(now).assumed());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}
+
+async fn version() -> Response {
+    document(&json!({ "version": env!("CARGO_PKG_VERSION"), "wit": gantry_host::WIT_VERSION }))
+}
+
+async fn status(State(context): State<Arc<Context>>) -> Response {
+    let now = Instant::now();
+    let snapshot = context.cluster.snapshot(now);
+    document(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": context.cluster.is_ready(),
+        "lastCallFromKubeScheduler": last_calls(&context, now),
+        "cluster": {
+            "mode": if context.cluster.is_watched() { "watch" } else { "none" },
+            "generation": snapshot.generation(),
+            "nodes": snapshot.node_count(),
+            "assumedPods": snapshot.assumed(),
+            "watch": watch(&context, now),
+        },
+        "profiles": profiles(&context),
+    }))
+}
+
+fn document(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{value:#}\n")).into_response()
+}
+
+fn last_calls(context: &Context, now: Instant) -> Value {
+    let text = |age: Option<Duration>| age.map_or("never".to_owned(), |age| format!("{} s ago", age.as_secs()));
+    let entry = |verb: Verb| (verb.as_str().to_owned(), Value::String(text(context.calls.age(verb, now))));
+    Value::Object(Verb::ALL.into_iter().map(entry).collect())
+}
+
+fn watch(context: &Context, now: Instant) -> Value {
+    if !context.cluster.is_watched() {
+        return Value::Null;
+    }
+    let health = context.cluster.health();
+    json!({
+        "synced": health.synced,
+        "lastEventSecondsAgo": health.last_event.map(|last| now.saturating_duration_since(last).as_secs()),
+        "lastError": health.last_error,
+        "failures": health.failures,
+        "refusedObjects": health.refused_objects,
+    })
+}
+
+fn profiles(context: &Context) -> Value {
+    let mut profiles: Vec<&Profile> = context.cycles.profiles().collect();
+    profiles.sort_by_key(|profile| profile.scheduler_name());
+    let entry = |profile: &Profile| {
+        let failure = profile.failure().map(|(reason, detail)| json!({"reason": reason.as_str(), "detail": detail}));
+        json!({
+            "schedulerName": profile.scheduler_name(),
+            "plugin": profile.plugin_name(),
+            "restarts": profile.restarts(),
+            "failure": failure,
+        })
+    };
+    profiles.into_iter().map(entry).collect()
+}

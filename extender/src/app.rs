@@ -1,0 +1,253 @@
+//! The wiring: from a checked configuration to a process that serves.
+//!
+//! Five steps, each a function: connect, load, assemble, listen, serve. What is
+//! decided lies elsewhere; here is only who holds whom.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use gantry_cluster::{Index, IndexSettings, SharedIndex};
+use gantry_host::Engine;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::args::{Args, Command, ServeArgs};
+use crate::binding::Binder;
+use crate::body::Bodies;
+use crate::config::valid::{ClusterSource, Config};
+use crate::config::{ConfigError, Problem, Surroundings};
+use crate::cycle::Cycles;
+use crate::demo;
+use crate::error::StartError;
+use crate::events::{self, Events, Notice};
+use crate::handlers::{self, Context};
+use crate::metrics::Metrics;
+use crate::profile::{Profile, chain};
+use crate::server::Server;
+use crate::verb::LastCalls;
+use crate::view::Cluster;
+use crate::{admin, telemetry, tls};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Why nothing, or nothing more, can be served.
+pub fn run(args: Args) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::Runtime)?;
+    match args.command.unwrap_or(Command::Serve(args.serve)) {
+        Command::Serve(flags) => runtime.block_on(serve(&flags)),
+        Command::CheckConfig { file } => check_config(&ServeArgs { config: Some(file), ..ServeArgs::default() }),
+    }
+}
+
+/// A configuration is good if it would run: plugins are loaded, so that settings are checked by whom they concern. Where
+/// it would run is not known here: a configuration for a pod is checked as in a pod.
+fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
+    let config = flags.config(Surroundings { is_in_cluster: true })?;
+    let profiles = load(&config)?;
+    let failures: Vec<Problem> = profiles.iter().zip(&config.profiles).filter_map(failure).collect();
+    config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+    if !failures.is_empty() {
+        return Err(ConfigError::Refused(failures).into());
+    }
+    // Whoever closed standard output wants the exit code only.
+    drop(writeln!(std::io::stdout(), "the configuration is good: profiles: {}, plugins loaded", config.profiles.len()));
+    Ok(())
+}
+
+fn failure((profile, config): (&Profile, &crate::config::valid::Profile)) -> Option<Problem> {
+    let (reason, detail) = profile.failure()?;
+    Some(Problem::new(format!("{}.component", config.plugin.key), reason.as_str(), detail))
+}
+
+async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
+    telemetry::start(flags.log_format);
+    let config = flags.config(Surroundings::of_process())?;
+    let end = interrupted()?;
+    let client = connect(&config.cluster.source).await?;
+    let profiles = load(&config)?;
+    let app = App::assemble(&config, client, profiles)?;
+    let sockets = Sockets::listen(&config).await?;
+    let address = flags.demo.then_some(sockets.extender_address);
+    app.serve(&config, sockets, end, address).await
+}
+
+/// Step 1: the API server, if there is one. It need not answer yet: the watch tries again.
+async fn connect(source: &ClusterSource) -> Result<Option<Client>, StartError> {
+    // kube and our own TLS share one provider of cryptography; an error means that it was set before.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let refused = |error: &dyn std::error::Error| {
+        let path =
+            if let ClusterSource::Kubeconfig(path) = source { path.display().to_string() } else { String::new() };
+        Problem::new("cluster.kubeconfig", path, format!("it leads to no API server: {}", chain(error)))
+    };
+    let config = match source {
+        ClusterSource::Requests => return Ok(None),
+        ClusterSource::InCluster => kube::Config::incluster().map_err(|error| refused(&error))?,
+        ClusterSource::Kubeconfig(path) => {
+            let file = kube::config::Kubeconfig::read_from(path).map_err(|error| refused(&error))?;
+            let options = kube::config::KubeConfigOptions::default();
+            kube::Config::from_custom_kubeconfig(file, &options).await.map_err(|error| refused(&error))?
+        }
+    };
+    Ok(Some(Client::try_from(config).map_err(|error| refused(&error))?))
+}
+
+/// Step 2: the plugins. One that cannot be loaded leaves its profile neutral; settings that a plugin refuses stop us.
+fn load(config: &Config) -> Result<Vec<Profile>, StartError> {
+    let engine = Engine::new().map_err(|error| chain(&error));
+    let load = |profile| Profile::load(profile, engine.as_ref().map_err(String::as_str));
+    Ok(config.profiles.iter().map(load).collect::<Result<_, _>>()?)
+}
+
+/// Everything but the sockets; tests drive its routers directly.
+pub struct App {
+    /// What handlers reach.
+    pub context: Arc<Context>,
+    index: Arc<SharedIndex>,
+    notices: Option<mpsc::Receiver<Notice>>,
+    client: Option<Client>,
+}
+
+impl App {
+    /// Step 3: who holds whom.
+    ///
+    /// # Errors
+    /// Where the objective's resources are refused.
+    pub fn assemble(config: &Config, client: Option<Client>, profiles: Vec<Profile>) -> Result<Self, Problem> {
+        let index = Arc::new(SharedIndex::new(index(config)?));
+        let ttl = config.cluster.assumed_ttl;
+        let cluster = if client.is_some() { Cluster::watched } else { Cluster::mirrored };
+        let cluster = Arc::new(cluster(Arc::clone(&index), ttl));
+        let metrics = Arc::new(Metrics::new(profiles.iter().map(Profile::plugin_name)));
+        let (events, notices) = match &client {
+            Some(_) => Events::queued(),
+            None => (Events::disabled(), None),
+        };
+        let binder = client.clone().filter(|_| config.server.bind);
+        let context = Context {
+            cycles: Cycles::new(Arc::clone(&cluster), profiles, Arc::clone(&metrics)),
+            cluster,
+            metrics,
+            events,
+            calls: LastCalls::new(Instant::now()),
+            bodies: Bodies::new(config.server.body_limit),
+            deadline: config.server.deadline,
+            binder: binder.map(|client| Binder::new(client, config.server.deadline)),
+        };
+        Ok(Self { context: Arc::new(context), index, notices, client })
+    }
+
+    /// Without an API server and with the plugins of the configuration.
+    ///
+    /// # Errors
+    /// As for a start of the process.
+    pub fn without_cluster(config: &Config) -> Result<Self, StartError> {
+        Ok(Self::assemble(config, None, load(config)?)?)
+    }
+
+    /// The extender's endpoints.
+    pub fn extender(&self) -> Router {
+        handlers::router(Arc::clone(&self.context))
+    }
+
+    /// The admin's endpoints.
+    pub fn admin(&self) -> Router {
+        admin::router(Arc::clone(&self.context))
+    }
+
+    /// Step 5: serve until the end, then let requests finish.
+    async fn serve(
+        mut self,
+        config: &Config,
+        sockets: Sockets,
+        end: impl Future<Output = ()> + Send + 'static,
+        demo: Option<SocketAddr>,
+    ) -> Result<(), StartError> {
+        let (over, is_over) = watch::channel(false);
+        let mut background = self.background();
+        let keep_alive = config.server.keep_alive;
+        let extender = Server { listener: sockets.extender, router: self.extender(), tls: sockets.tls, keep_alive };
+        let admin = Server { listener: sockets.admin, router: self.admin(), tls: None, keep_alive };
+        let servers = tokio::spawn(async move {
+            tokio::join!(extender.run(is_over.clone()), admin.run(is_over));
+        });
+        if let Some(address) = demo {
+            demo::show(address).await.map_err(StartError::Demo)?;
+        }
+        end.await;
+        tracing::info!("shutting down: no new connections, requests finish");
+        over.send_replace(true);
+        if let Err(error) = servers.await {
+            tracing::error!(%error, "the servers ended unexpectedly");
+        }
+        background.abort_all();
+        Ok(())
+    }
+
+    fn background(&mut self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        if let Some(client) = &self.client {
+            tasks.spawn(gantry_cluster::watch::run(client.clone(), Arc::clone(&self.index)));
+            if let Some(notices) = self.notices.take() {
+                tasks.spawn(events::send_all(client.clone(), notices));
+            }
+        }
+        tasks
+    }
+}
+
+fn index(config: &Config) -> Result<Index, Problem> {
+    let settings = IndexSettings {
+        resources: config.resources.clone(),
+        dictionary: config.dictionary.clone(),
+        ..IndexSettings::default()
+    };
+    Index::new(settings).map_err(|error| Problem::new("resources", config.resources.join(", "), error.to_string()))
+}
+
+/// The two sockets, bound.
+struct Sockets {
+    extender: TcpListener,
+    extender_address: SocketAddr,
+    admin: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Sockets {
+    /// Step 4: the sockets. The log line tells the ports where 0 was asked for.
+    async fn listen(config: &Config) -> Result<Self, StartError> {
+        let tls = config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let (extender, extender_address) = bind(config.server.listen, "listen").await?;
+        let (admin, admin_address) = bind(config.server.admin, "admin").await?;
+        tracing::info!(extender = %extender_address, admin = %admin_address, "listening");
+        Ok(Self { extender, extender_address, admin, tls })
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, flag, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Ends when the process is told to: SIGTERM by Kubernetes, SIGINT from a keyboard.
+fn interrupted() -> Result<impl Future<Output = ()> + Send + 'static, StartError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,119 @@
+//! The command line, as typed.
+//!
+//! Flags win over the configuration file; everything is checked with it, in one place.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError, ConfigFile, Surroundings};
+use crate::telemetry::LogFormat;
+
+/// Answers kube-scheduler's extender calls with sandboxed plugins.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "gantry-extender", version, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// What to do; `serve` if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve until interrupted.
+    Serve(ServeArgs),
+    /// Check a configuration file and its plugins, and say everything that is wrong.
+    CheckConfig {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ServeArgs {
+    /// The configuration file; without one: all defaults, and nodes come with the requests.
+    #[arg(long, value_name = "FILE", env = "GANTRY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address of the extender's endpoints, in place of server.listen.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Address of the admin's endpoints, in place of server.admin.
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+    /// Watch the cluster of this kubeconfig file, in place of cluster.kubeconfig.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Print a captured request of kube-scheduler, its answer, and how to send it yourself.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+impl ServeArgs {
+    /// The configuration that the flags and the file make together.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn config(&self, surroundings: Surroundings) -> Result<Config, ConfigError> {
+        let mut file = match &self.config {
+            Some(path) => config::read(path)?,
+            None => ConfigFile::embedded(),
+        };
+        file.server.listen = self.listen.clone().or(file.server.listen);
+        file.server.admin = self.admin.clone().or(file.server.admin);
+        if self.kubeconfig.is_some() {
+            file.cluster.kubeconfig.clone_from(&self.kubeconfig);
+            file.cluster.mode = Some("auto".to_owned());
+        }
+        config::check::check(file, surroundings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::config::valid::ClusterSource;
+
+    fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
+        let args = Args::parse_from(["gantry-extender"].iter().chain(arguments));
+        let serve = match args.command {
+            Some(Command::Serve(serve)) => serve,
+            _ => args.serve,
+        };
+        serve.config(Surroundings::default())
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_may_be_left_out() {
+        for arguments in [&["--listen", "127.0.0.1:0"][..], &["serve", "--listen", "127.0.0.1:0"][..]] {
+            assert_eq!(config(arguments).unwrap().server.listen.port(), 0);
+        }
+    }
+
+    #[test]
+    fn a_kubeconfig_turns_the_watch_on() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let source = config(&["--kubeconfig", manifest]).unwrap().cluster.source;
+        assert_eq!(source, ClusterSource::Kubeconfig(manifest.into()));
+    }
+
+    #[test]
+    fn a_flag_is_checked_like_a_key() {
+        let error = config(&["--listen", "nowhere"]).unwrap_err().to_string();
+        assert!(error.contains("server.listen: `nowhere` is refused"), "{error}");
+    }
+}

@@ -1,0 +1,253 @@
+//! From what was typed to what is used.
+//!
+//! Promises to report everything that is wrong at once, each with key, value and
+//! remedy. Looks at the file system (do the named files exist?) and at nothing else;
+//! what the process' surroundings say comes in as an argument.
+
+mod profiles;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gantry_cluster::MAX_RESOURCES;
+
+use super::file::{API_VERSION, ClusterFile, ConfigFile, KIND, ServerFile, TlsFile};
+use super::units;
+use super::valid::{Cluster, ClusterSource, Config, Server, Tls};
+use super::{ConfigError, Problem};
+
+/// kube-scheduler's `httpTimeout` where an admin sets none.
+const DEFAULT_HTTP_TIMEOUT: Duration = Duration::from_secs(5);
+/// kube-scheduler keeps idle connections for 90 s; who closes first loses the request that crosses the closing.
+const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(91)..=Duration::from_hours(1);
+/// Below it no request with whole nodes fits; above it one request would be a tenth of a large machine's memory.
+const BODY_LIMIT: RangeInclusive<u64> = (64 << 10)..=(1 << 30);
+/// The four resources that Gantry balances unless told otherwise.
+const DEFAULT_RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
+
+/// What the process' surroundings say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings {
+    /// Whether this runs as a pod: Kubernetes sets `KUBERNETES_SERVICE_HOST`.
+    pub is_in_cluster: bool,
+}
+
+impl Surroundings {
+    /// Looks at the process' environment.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self { is_in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() }
+    }
+}
+
+/// Checks a configuration as typed.
+///
+/// # Errors
+/// [`ConfigError::Refused`] with everything that is wrong.
+pub fn check(file: ConfigFile, surroundings: Surroundings) -> Result<Config, ConfigError> {
+    let mut checker = Checker::default();
+    checker.constant("apiVersion", file.api_version.as_deref(), API_VERSION);
+    checker.constant("kind", file.kind.as_deref(), KIND);
+    let server = checker.server(file.server);
+    let cluster = checker.cluster(file.cluster, surroundings);
+    checker.binding(&server, &cluster);
+    let resources = checker.resources(file.resources);
+    let (profiles, dictionary) = checker.profiles(file.profiles, &resources, server.deadline);
+    if checker.problems.is_empty() {
+        Ok(Config { server, cluster, resources, profiles, dictionary })
+    } else {
+        Err(ConfigError::Refused(checker.problems))
+    }
+}
+
+/// Collects problems. Where a value is refused its method yields the default, so that the rest is checked too.
+#[derive(Default)]
+struct Checker {
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn refuse(&mut self, key: impl Into<String>, value: impl std::fmt::Display, remedy: impl Into<String>) {
+        self.problems.push(Problem::new(key, value, remedy));
+    }
+
+    fn constant(&mut self, key: &str, value: Option<&str>, expected: &str) {
+        if value != Some(expected) {
+            self.refuse(key, value.unwrap_or_default(), format!("write `{key}: {expected}`"));
+        }
+    }
+
+    fn server(&mut self, file: ServerFile) -> Server {
+        let listen = self.address("server.listen", file.listen, 8888);
+        let admin = self.address("server.admin", file.admin, 8889);
+        if listen == admin && listen.port() != 0 {
+            self.refuse("server.admin", admin, "use another port than server.listen: the two are served apart");
+        }
+        Server {
+            listen,
+            admin,
+            deadline: self.deadline(file.deadline),
+            body_limit: self.body_limit(file.body_limit),
+            keep_alive: self.duration("server.keepAlive", file.keep_alive, Duration::from_mins(2), KEEP_ALIVE),
+            bind: file.bind.unwrap_or(false),
+            tls: file.tls.map(|tls| self.tls(tls)),
+        }
+    }
+
+    fn address(&mut self, key: &str, value: Option<String>, port: u16) -> SocketAddr {
+        let default = SocketAddr::from(([127, 0, 0, 1], port));
+        let Some(text) = value else { return default };
+        text.parse().unwrap_or_else(|_| {
+            self.refuse(key, &text, format!("use an IP address with a port, such as {default} or 0.0.0.0:{port}"));
+            default
+        })
+    }
+
+    fn deadline(&mut self, value: Option<String>) -> Duration {
+        let range =
+            Duration::from_millis(10)..=DEFAULT_HTTP_TIMEOUT.checked_sub(Duration::from_millis(1)).unwrap_or_default();
+        self.duration("server.deadline", value, Duration::from_millis(500), range)
+    }
+
+    fn duration(
+        &mut self,
+        key: impl Into<String>,
+        value: Option<String>,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        let Some(text) = value else { return default };
+        let in_range = units::duration(&text).filter(|duration| range.contains(duration));
+        in_range.unwrap_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            let remedy = format!("use a duration from {low:?} to {high:?} with its unit, such as {default:?}");
+            self.refuse(key, text, remedy);
+            default
+        })
+    }
+
+    fn bytes(
+        &mut self,
+        key: impl Into<String>,
+        value: Option<String>,
+        default: &str,
+        range: RangeInclusive<u64>,
+    ) -> usize {
+        let text = value.unwrap_or_else(|| default.to_owned());
+        let in_range = units::bytes(&text).filter(|bytes| range.contains(bytes));
+        in_range.map_or_else(
+            || {
+                let (low, high) = (range.start() >> 10, range.end() >> 10);
+                self.refuse(key, text, format!("use a size from {low}Ki to {high}Ki, such as {default}"));
+                0
+            },
+            |bytes| bytes as usize,
+        )
+    }
+
+    fn body_limit(&mut self, value: Option<String>) -> usize {
+        self.bytes("server.bodyLimit", value, "128Mi", BODY_LIMIT)
+    }
+
+    fn tls(&mut self, file: TlsFile) -> Tls {
+        Tls {
+            cert_file: self.required_file("server.tls.certFile", file.cert_file),
+            key_file: self.required_file("server.tls.keyFile", file.key_file),
+            client_ca_file: file.client_ca_file.map(|path| self.file("server.tls.clientCaFile", path)),
+        }
+    }
+
+    fn required_file(&mut self, key: &str, path: Option<PathBuf>) -> PathBuf {
+        if let Some(path) = path {
+            return self.file(key, path);
+        }
+        self.refuse(key, "", "name a PEM file; certificate and key are both needed, or leave out server.tls");
+        PathBuf::new()
+    }
+
+    fn file(&mut self, key: impl Into<String>, path: PathBuf) -> PathBuf {
+        if !Path::is_file(&path) {
+            self.refuse(key, path.display(), "name a file that exists");
+        }
+        path
+    }
+
+    fn cluster(&mut self, file: ClusterFile, surroundings: Surroundings) -> Cluster {
+        let ttl = Duration::from_secs(1)..=Duration::from_mins(10);
+        Cluster {
+            assumed_ttl: self.duration("cluster.assumedTtl", file.assumed_ttl, Duration::from_secs(30), ttl),
+            source: self.source(file.mode.as_deref().unwrap_or("auto"), file.kubeconfig, surroundings),
+        }
+    }
+
+    fn source(&mut self, mode: &str, kubeconfig: Option<PathBuf>, surroundings: Surroundings) -> ClusterSource {
+        match (mode, kubeconfig) {
+            ("auto", Some(path)) => ClusterSource::Kubeconfig(self.file("cluster.kubeconfig", path)),
+            ("auto", None) if surroundings.is_in_cluster => ClusterSource::InCluster,
+            ("auto", None) => {
+                self.refuse(
+                    "cluster.kubeconfig",
+                    "",
+                    "name a kubeconfig, as this does not run in a pod, or set cluster.mode to none",
+                );
+                ClusterSource::Requests
+            }
+            ("none", None) => ClusterSource::Requests,
+            ("none", Some(path)) => {
+                self.refuse("cluster.kubeconfig", path.display(), "leave it out, or set cluster.mode to auto");
+                ClusterSource::Requests
+            }
+            (other, _) => {
+                self.refuse(
+                    "cluster.mode",
+                    other,
+                    "use auto (watch the API server) or none (nodes come with the requests)",
+                );
+                ClusterSource::Requests
+            }
+        }
+    }
+
+    fn binding(&mut self, server: &Server, cluster: &Cluster) {
+        if server.bind && cluster.source == ClusterSource::Requests {
+            self.refuse(
+                "server.bind",
+                "true",
+                "binding needs an API server: set cluster.mode to auto, or leave server.bind out",
+            );
+        }
+    }
+
+    fn resources(&mut self, names: Option<Vec<String>>) -> Vec<String> {
+        let names = names.unwrap_or_else(|| DEFAULT_RESOURCES.map(str::to_owned).to_vec());
+        if names.is_empty() || names.len() > MAX_RESOURCES {
+            self.refuse("resources", format!("{} names", names.len()), format!("name 1 to {MAX_RESOURCES} resources"));
+        }
+        for (position, name) in names.iter().enumerate() {
+            if names[..position].contains(name) {
+                self.refuse(format!("resources[{position}]"), name, "name every resource once");
+            }
+            if !is_resource_name(name) {
+                self.refuse(
+                    format!("resources[{position}]"),
+                    name,
+                    "use a resource's name as in a pod's requests, such as cpu or example.com/gpu",
+                );
+            }
+        }
+        names
+    }
+}
+
+fn is_resource_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !part.is_empty() && part.len() <= 253 && part.bytes().all(is_allowed)
+    };
+    match name.split_once('/') {
+        Some((domain, rest)) => is_part(domain) && is_part(rest),
+        None => is_part(name),
+    }
+}

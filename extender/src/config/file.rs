@@ -1,0 +1,152 @@
+//! The configuration file as an admin types it.
+//!
+//! Every key is optional here and every value is as written; meaning, ranges and
+//! defaults are the business of `check`. Unknown keys are refused by each type.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use gantry_cluster::DictionaryEntry;
+use serde::{Deserialize, Deserializer};
+
+/// The API version that this build reads.
+pub const API_VERSION: &str = "gantry.dev/v1alpha1";
+/// The kind of the document.
+pub const KIND: &str = "GantryConfiguration";
+
+/// The document.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ConfigFile {
+    /// Always [`API_VERSION`].
+    pub api_version: Option<String>,
+    /// Always [`KIND`].
+    pub kind: Option<String>,
+    /// How to be reached.
+    pub server: ServerFile,
+    /// Where the cluster is.
+    pub cluster: ClusterFile,
+    /// The objective's resources. Default: cpu, memory, `gantry.dev/disk-io`, `gantry.dev/network`.
+    pub resources: Option<Vec<String>>,
+    /// What to do for whose pods. Default: one profile for `default-scheduler` with the built-in plugin.
+    pub profiles: Option<Vec<ProfileFile>>,
+}
+
+/// The section `server`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServerFile {
+    /// Address of the extender's endpoints. Default 127.0.0.1:8888.
+    pub listen: Option<String>,
+    /// Address of the admin's endpoints. Default 127.0.0.1:8889.
+    pub admin: Option<String>,
+    /// A request's deadline. Default 500ms, from 10ms to below 5s.
+    #[serde(deserialize_with = "scalar")]
+    pub deadline: Option<String>,
+    /// The largest body. Default 128Mi, from 64Ki to 1Gi.
+    #[serde(deserialize_with = "scalar")]
+    pub body_limit: Option<String>,
+    /// How long an idle connection stays open. Default 120s, from 91s to 1h.
+    #[serde(deserialize_with = "scalar")]
+    pub keep_alive: Option<String>,
+    /// Whether `/bind` is served. Default false.
+    pub bind: Option<bool>,
+    /// Serve https instead of http.
+    pub tls: Option<TlsFile>,
+}
+
+/// The section `server.tls`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct TlsFile {
+    /// PEM file with the server's certificate chain.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with its key.
+    pub key_file: Option<PathBuf>,
+    /// PEM file with the authorities whose client certificates are required. Absent: none is asked for.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// The section `cluster`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClusterFile {
+    /// A kubeconfig file. Absent: the service account of the pod that this runs in.
+    pub kubeconfig: Option<PathBuf>,
+    /// `auto` watches the API server; `none` takes the nodes from the requests. Default auto.
+    pub mode: Option<String>,
+    /// How long an answer counts as placed before the watch confirms it. Default 30s, from 1s to 10m.
+    #[serde(deserialize_with = "scalar")]
+    pub assumed_ttl: Option<String>,
+}
+
+/// One entry of `profiles`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProfileFile {
+    /// Whose pods: the pods' `spec.schedulerName`.
+    pub scheduler_name: Option<String>,
+    /// Exactly one plugin in this version.
+    pub plugins: Vec<PluginFile>,
+    /// Objective weight by resource, 0 to 1000; 1 for what is not named.
+    pub weights: BTreeMap<String, f64>,
+    /// The admins' validation dictionary.
+    pub dictionary: Vec<DictionaryEntry>,
+}
+
+/// One entry of `profiles[].plugins`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct PluginFile {
+    /// A name for metrics and logs.
+    pub name: Option<String>,
+    /// `builtin:gantry` or `file:` and a path.
+    pub component: Option<String>,
+    /// `sha256:` and 64 hexadecimal digits; enforced where given.
+    pub digest: Option<String>,
+    /// The plugin's own settings.
+    pub settings: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What it may use up.
+    pub limits: LimitsFile,
+}
+
+/// The section `limits` of a plugin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct LimitsFile {
+    /// Memory of one instance. Default 64Mi, from 1Mi to 4Gi.
+    #[serde(deserialize_with = "scalar")]
+    pub memory: Option<String>,
+    /// Time of one call. Default 100ms, from 1ms to the server's deadline.
+    #[serde(deserialize_with = "scalar")]
+    pub deadline: Option<String>,
+    /// Warm instances. Default 2, from 1 to 64.
+    pub workers: Option<u32>,
+}
+
+impl ConfigFile {
+    /// What runs where no file is given: all defaults, no API server.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(KIND.to_owned()),
+            cluster: ClusterFile { mode: Some("none".to_owned()), ..ClusterFile::default() },
+            ..Self::default()
+        }
+    }
+}
+
+/// A value that YAML may read as a number where the admin meant text: `1000` bytes.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number with its unit, such as 500ms or 128Mi")]
+    enum Scalar {
+        Text(String),
+        Number(serde_json::Number),
+    }
+    Ok(Option::deserialize(deserializer)?.map(|value| match value {
+        Scalar::Text(text) => text,
+        Scalar::Number(number) => number.to_string(),
+    }))
+}

@@ -1,0 +1,234 @@
+//! Every field wrong in turn, and what an admin then reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::check::check;
+use super::valid::{ClusterSource, ComponentSource};
+use super::*;
+
+const WHOLE: &str = "
+apiVersion: gantry.dev/v1alpha1
+kind: GantryConfiguration
+server:
+  listen: 127.0.0.1:8888
+  admin: 127.0.0.1:8889
+  deadline: 500ms
+  bodyLimit: 128Mi
+  keepAlive: 120s
+  bind: false
+cluster:
+  mode: none
+  assumedTtl: 30s
+resources: [cpu, memory, gantry.dev/disk-io, gantry.dev/network]
+profiles:
+  - schedulerName: default-scheduler
+    weights: {cpu: 2, memory: 0.5}
+    plugins:
+      - name: gantry
+        component: builtin:gantry
+        digest: sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+        settings: {objective: balanced}
+        limits: {memory: 64Mi, deadline: 100ms, workers: 2}
+    dictionary:
+      - {pods: {matchLabels: {app: db}}, nodes: {matchLabels: {tier: edge}}, type: Forbid}
+";
+
+fn checked(text: &str) -> Result<Config, ConfigError> {
+    check(parse(text, Path::new("gantry.yaml"))?, Surroundings::default())
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    match checked(text) {
+        Err(ConfigError::Refused(problems)) => problems,
+        other => panic!("expected to be refused, got {other:?}\n{text}"),
+    }
+}
+
+/// The whole example with one line replaced.
+fn with(line: &str, other: &str) -> String {
+    assert_eq!(WHOLE.matches(line).count(), 1, "{line}");
+    WHOLE.replace(line, other)
+}
+
+#[test]
+fn the_whole_example_is_accepted() {
+    let config = checked(WHOLE).unwrap();
+    let profile = &config.profiles[0];
+    assert_eq!(profile.weights, [2.0, 0.5, 1.0, 1.0]);
+    assert_eq!(profile.plugin.settings, r#"{"objective":"balanced"}"#);
+    assert_eq!(profile.plugin.digest.unwrap().to_string(), format!("sha256:{}", "a".repeat(64)));
+    assert_eq!(config.server.body_limit, 128 << 20);
+}
+
+#[test]
+fn no_file_means_all_defaults_and_no_api_server() {
+    let config = check(ConfigFile::embedded(), Surroundings::default()).unwrap();
+    assert_eq!(config.cluster.source, ClusterSource::Requests);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8888");
+    assert_eq!(config.server.deadline, Duration::from_millis(500));
+    assert_eq!(config.profiles[0].scheduler_name, "default-scheduler");
+    assert_eq!(config.profiles[0].plugin.component, ComponentSource::Builtin);
+}
+
+/// A line of the example, what stands there instead, and the problem: key, start of the value, part of the remedy.
+const WRONG: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "apiVersion: gantry.dev/v1alpha1",
+        "apiVersion: gantry.dev/v2",
+        "apiVersion",
+        "gantry.dev/v2",
+        "gantry.dev/v1alpha1",
+    ),
+    ("kind: GantryConfiguration", "kind: Pod", "kind", "Pod", "GantryConfiguration"),
+    ("listen: 127.0.0.1:8888", "listen: localhost", "server.listen", "localhost", "an IP address with a port"),
+    ("listen: 127.0.0.1:8888", "listen: 127.0.0.1:8889", "server.admin", "127.0.0.1:8889", "another port"),
+    ("admin: 127.0.0.1:8889", "admin: ':1'", "server.admin", ":1", "an IP address with a port"),
+    ("deadline: 500ms", "deadline: 5s", "server.deadline", "5s", "10ms to 4.999s"),
+    ("deadline: 500ms", "deadline: 500", "server.deadline", "500", "with its unit"),
+    ("bodyLimit: 128Mi", "bodyLimit: 1Ki", "server.bodyLimit", "1Ki", "64Ki to"),
+    ("bodyLimit: 128Mi", "bodyLimit: 9Gi", "server.bodyLimit", "9Gi", "64Ki to"),
+    ("keepAlive: 120s", "keepAlive: 90s", "server.keepAlive", "90s", "91s to"),
+    ("bind: false", "bind: true", "server.bind", "true", "needs an API server"),
+    ("bind: false", "bind: maybe", "server.bind", "maybe", "boolean"),
+    ("bind: false", "tls: {certFile: /nowhere/x}", "server.tls.certFile", "/nowhere/x", "a file that exists"),
+    ("bind: false", "tls: {certFile: Cargo.toml}", "server.tls.keyFile", "", "name a PEM file"),
+    ("bind: false", "tls: {clientCaFile: /nowhere/y}", "server.tls.clientCaFile", "/nowhere/y", "a file that exists"),
+    ("mode: none", "mode: remote", "cluster.mode", "remote", "auto"),
+    ("mode: none", "mode: auto", "cluster.kubeconfig", "", "name a kubeconfig"),
+    ("mode: none", "kubeconfig: /nowhere/z", "cluster.kubeconfig", "/nowhere/z", "a file that exists"),
+    ("assumedTtl: 30s", "assumedTtl: 0s", "cluster.assumedTtl", "0s", "1s to"),
+    ("resources: [cpu,", "resources: [memory,", "resources[1]", "memory", "once"),
+    ("resources: [cpu,", "resources: [cpu, 'g pu',", "resources[1]", "g pu", "a resource's name"),
+    ("schedulerName: default-scheduler", "schedulerName: ''", "profiles[0].schedulerName", "", "name the scheduler"),
+    ("{cpu: 2,", "{cpu: -1,", "profiles[0].weights.cpu", "-1", "0 to 1000"),
+    ("{cpu: 2,", "{gpu: 2,", "profiles[0].weights.gpu", "2", "that are listed"),
+    ("name: gantry", "name: Gantry!", "profiles[0].plugins[0].name", "Gantry!", "lower-case"),
+    (
+        "component: builtin:gantry",
+        "component: builtin:x",
+        "profiles[0].plugins[0].component",
+        "builtin:x",
+        "builtin:gantry",
+    ),
+    (
+        "component: builtin:gantry",
+        "component: oci://r/x",
+        "profiles[0].plugins[0].component",
+        "oci://r/x",
+        "not supported by this version",
+    ),
+    (
+        "component: builtin:gantry",
+        "component: https://h/x",
+        "profiles[0].plugins[0].component",
+        "https://h/x",
+        "not supported",
+    ),
+    (
+        "component: builtin:gantry",
+        "component: file:/nowhere",
+        "profiles[0].plugins[0].component",
+        "/nowhere",
+        "a file that exists",
+    ),
+    ("component: builtin:gantry", "component: x.wasm", "profiles[0].plugins[0].component", "x.wasm", "file:"),
+    ("digest: sha256:", "digest: sha512:", "profiles[0].plugins[0].digest", "sha512:", "64 hexadecimal"),
+    ("settings: {objective: balanced}", "settings: balanced", "profiles[0].plugins[0].settings", "balanced", "map"),
+    ("memory: 64Mi", "memory: 64K", "profiles[0].plugins[0].limits.memory", "64K", "1024Ki to"),
+    ("deadline: 100ms", "deadline: 600ms", "profiles[0].plugins[0].limits.deadline", "600ms", "1ms to 500ms"),
+    ("workers: 2", "workers: 0", "profiles[0].plugins[0].limits.workers", "0", "1 to 64"),
+    ("workers: 2", "workers: -2", "profiles[0].plugins[0].limits.workers", "-2", "u32"),
+    ("{app: db}", "{}", "profiles[0].dictionary[0].pods", "", "at least one label"),
+    ("{tier: edge}", "{}", "profiles[0].dictionary[0].nodes", "", "at least one label"),
+    ("{tier: edge}", "{'a b': c}", "profiles[0].dictionary[0].nodes", "", "is not a label key"),
+    ("pods: {matchLabels: {app: db}}, ", "", "profiles[0].dictionary[0]", "", "missing field `pods`"),
+    ("type: Forbid", "type: forbid", "profiles[0].dictionary[0].type", "forbid", "Forbid"),
+];
+
+#[test]
+fn every_field_that_is_wrong_is_refused_with_its_key_value_and_a_remedy() {
+    for (line, other, key, value, remedy) in WRONG {
+        let found = problems(&with(line, other));
+        let matches = |problem: &Problem| {
+            problem.key == *key && problem.value.starts_with(value) && problem.remedy.contains(remedy)
+        };
+        assert!(found.iter().any(matches), "{other}: {found:#?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_at_every_level() {
+    let cases = [
+        ("kind: GantryConfiguration", "kind: GantryConfiguration\ncolour: red", "colour"),
+        ("deadline: 500ms", "deadlin: 500ms", "server.deadlin"),
+        ("mode: none", "modus: none", "cluster.modus"),
+        ("weights: {cpu: 2, memory: 0.5}", "weight: 1", "profiles[0].weight"),
+        ("digest: sha256:", "digset: sha256:", "profiles[0].plugins[0].digset"),
+        ("workers: 2", "worker: 2", "profiles[0].plugins[0].limits.worker"),
+        ("{app: db}", "{app: db}, matchNames: []", "profiles[0].dictionary[0].pods.matchNames"),
+    ];
+    for (line, other, key) in cases {
+        let found = problems(&with(line, other));
+        assert_eq!(found[0].key, key, "{found:?}");
+        assert!(found[0].remedy.contains("unknown field"), "{found:?}");
+    }
+}
+
+#[test]
+fn several_problems_are_reported_at_once() {
+    let text = WHOLE.replace("deadline: 500ms", "deadline: 9s").replace("workers: 2", "workers: 99");
+    assert_eq!(problems(&text).len(), 2);
+}
+
+#[test]
+fn zero_two_or_equal_profiles_and_plugins_are_refused() {
+    let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
+    let plugin = "{name: a, component: 'builtin:gantry'}";
+    let profile = format!("{{schedulerName: s, plugins: [{plugin}]}}");
+    let cases = [
+        ("profiles: []".to_owned(), "profiles", "at least one profile"),
+        (format!("profiles: [{profile}, {profile}]"), "profiles[1].schedulerName", "one profile"),
+        ("profiles: [{schedulerName: s}]".to_owned(), "profiles[0].plugins", "exactly one plugin"),
+        (
+            format!("profiles: [{{schedulerName: s, plugins: [{plugin}, {plugin}]}}]"),
+            "profiles[0].plugins",
+            "does not combine",
+        ),
+        ("resources: []".to_owned(), "resources", "1 to 64"),
+        (
+            "resources: [cpu]\nprofiles: [{schedulerName: s, weights: {cpu: 0}}]".to_owned(),
+            "profiles[0].weights",
+            "above 0",
+        ),
+    ];
+    for (text, key, remedy) in cases {
+        let found = problems(&format!("{head}{text}\n"));
+        assert!(found.iter().any(|problem| problem.key == key && problem.remedy.contains(remedy)), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_problem_reads_as_one_line() {
+    let problem = Problem::new("server.deadline", "9s", "use less");
+    assert_eq!(problem.to_string(), "server.deadline: `9s` is refused: use less");
+    assert_eq!(Problem::new("kind", "", "write it").to_string(), "kind: write it");
+}
+
+#[test]
+fn a_missing_file_and_broken_yaml_say_what_to_do() {
+    let missing = read(Path::new("nowhere/gantry.yaml")).unwrap_err().to_string();
+    assert!(missing.contains("nowhere/gantry.yaml") && missing.contains("check the path"), "{missing}");
+    let broken = parse("a: [", Path::new("gantry.yaml")).unwrap_err().to_string();
+    assert!(broken.contains("no valid YAML") && broken.contains("line"), "{broken}");
+    let infinite = parse(&with("{cpu: 2,", "{cpu: .inf,"), Path::new("gantry.yaml")).unwrap_err().to_string();
+    assert!(infinite.contains("non-finite float `.inf`") && infinite.contains("weights:"), "{infinite}");
+    assert!(matches!(parse("[1]", Path::new("x")), Err(ConfigError::Refused(_))));
+}
+
+#[test]
+fn a_pod_without_a_kubeconfig_watches_its_own_cluster() {
+    let file = parse(&with("mode: none", "mode: auto"), Path::new("x")).unwrap();
+    let config = check(file, Surroundings { is_in_cluster: true }).unwrap();
+    assert_eq!(config.cluster.source, ClusterSource::InCluster);
+}

@@ -1,0 +1,143 @@
+//! What a cycle ends with: an answer, its origin, and what follows from it.
+
+use std::sync::Arc;
+
+use gantry_cluster::PodRow;
+use gantry_host::Reason;
+
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub struct Answer {
+    /// The bytes for kube-scheduler.
+    pub body: Vec<u8>,
+    /// How they came about.
+    pub outcome: Outcome,
+    /// Why they are neutral, where somebody failed.
+    pub fallback: Option<Fallback>,
+    /// What counts as placed once the answer is sent.
+    pub assumption: Option<Assumption>,
+}
+
+impl Answer {
+    /// A plugin's answer.
+    #[must_use]
+    pub fn ok(body: Vec<u8>, assumption: Option<Assumption>) -> Self {
+        Self { body, outcome: Outcome::Ok, fallback: None, assumption }
+    }
+
+    /// An answer that changes nothing. Without a fallback nobody failed: there was nothing to say.
+    #[must_use]
+    pub fn neutral(body: Vec<u8>, fallback: Option<Fallback>) -> Self {
+        Self { body, outcome: Outcome::Neutral, fallback, assumption: None }
+    }
+}
+
+/// How an answer came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A plugin answered.
+    Ok,
+    /// All candidates pass, equal scores, victims as they came.
+    Neutral,
+    /// The request could not be read, or the binding failed.
+    Refused,
+}
+
+impl Outcome {
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Neutral => "neutral",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why an answer is neutral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The plugin failed.
+    Plugin(Reason),
+    /// The request holds a pod that Kubernetes itself would have refused.
+    BadPod,
+}
+
+impl Cause {
+    /// Every cause there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Reason::ALL.iter().map(|reason| Self::Plugin(*reason)).chain([Self::BadPod])
+    }
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plugin(reason) => reason.as_str(),
+            Self::BadPod => "bad-pod",
+        }
+    }
+}
+
+/// A neutral answer in a plugin's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The plugin's name in the configuration.
+    pub plugin: String,
+    /// Why.
+    pub cause: Cause,
+    /// What an admin should read.
+    pub detail: String,
+}
+
+impl Fallback {
+    /// A fallback.
+    #[must_use]
+    pub fn new(plugin: &str, cause: Cause, detail: &str) -> Self {
+        Self { plugin: plugin.to_owned(), cause, detail: detail.to_owned() }
+    }
+}
+
+/// A pod that counts on a node by our own answer.
+#[derive(Clone, Debug)]
+pub struct Assumption {
+    /// The pod.
+    pub pod: Arc<PodRow>,
+    /// The node's name.
+    pub node: String,
+}
+
+impl Assumption {
+    /// An assumption.
+    #[must_use]
+    pub fn new(pod: &Arc<PodRow>, node: &str) -> Self {
+        Self { pod: Arc::clone(pod), node: node.to_owned() }
+    }
+}
+
+/// A candidate of kube-scheduler that our view would refuse; it passes, as kube-scheduler's view is fresher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// Kubernetes' own constraints do not match.
+    Mismatch,
+    /// There is not enough room.
+    Insufficient,
+    /// There is no such node.
+    UnknownNode,
+}
+
+impl Disagreement {
+    /// Every disagreement there is.
+    pub const ALL: [Self; 3] = [Self::Mismatch, Self::Insufficient, Self::UnknownNode];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mismatch => "mismatch",
+            Self::Insufficient => "insufficient",
+            Self::UnknownNode => "unknown-node",
+        }
+    }
+}

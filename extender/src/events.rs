@@ -1,0 +1,207 @@
+//! Events on pods: what an admin sees in `kubectl describe`.
+//!
+//! Promises that no request ever waits for one: an Event is queued or dropped, and a
+//! background task sends it. Equal Events on one pod are sent once in two minutes,
+//! and a storm is cut to a trickle: the counter tells how many there were.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::sync::mpsc;
+
+use crate::cycle::Fallback;
+use crate::wire::args::Metadata;
+
+/// Events that wait to be sent; more than the burst allows never wait at once.
+const QUEUE: usize = 64;
+/// karpenter's default: long enough to be quiet, short enough to be seen again while it lasts.
+const REPEAT_AFTER: Duration = Duration::from_mins(2);
+/// client-go's burst for one source.
+const BURST: u32 = 25;
+/// One Event every 5 s after the burst, far below what an API server notices.
+const REFILL: Duration = Duration::from_secs(5);
+/// The API's limit of a note, in bytes.
+const NOTE_BYTES: usize = 1000;
+
+/// The pod that an Event is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl From<&Metadata<'_>> for Subject {
+    fn from(pod: &Metadata) -> Self {
+        let owned = |text: &str| text.to_owned();
+        Self { namespace: owned(&pod.namespace), name: owned(&pod.name), uid: owned(&pod.uid) }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// An Event to be sent.
+#[derive(Debug)]
+pub struct Notice {
+    pod: Subject,
+    note: String,
+}
+
+/// Where Events are handed in.
+#[derive(Debug)]
+pub struct Events {
+    sender: Option<mpsc::Sender<Notice>>,
+    throttle: Mutex<Throttle>,
+}
+
+impl Events {
+    /// No API server: Events are only logged, by whoever has them.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self { sender: None, throttle: Mutex::new(Throttle::new(Instant::now())) }
+    }
+
+    /// Events, and the other end of their queue for [`send_all`].
+    #[must_use]
+    pub fn queued() -> (Self, Option<mpsc::Receiver<Notice>>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self { sender: Some(sender), throttle: Mutex::new(Throttle::new(Instant::now())) }, Some(receiver))
+    }
+
+    /// Tells of a neutral answer on the pod that got it. Returns at once.
+    pub fn fallback(&self, pod: &Subject, fallback: &Fallback, now: Instant) {
+        let Some(sender) = &self.sender else { return };
+        let reason = fallback.cause.as_str();
+        if !self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&pod.uid, reason, now) {
+            return;
+        }
+        let note = format!(
+            "plugin {} gave no answer ({reason}): {}; kube-scheduler decided without it",
+            fallback.plugin, fallback.detail
+        );
+        let notice = Notice { pod: pod.clone(), note: cut(note) };
+        if sender.try_send(notice).is_err() {
+            tracing::debug!("event dropped: the queue is full or closed");
+        }
+    }
+}
+
+fn reference(pod: Subject) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        namespace: Some(pod.namespace),
+        name: Some(pod.name),
+        uid: Some(pod.uid),
+        ..ObjectReference::default()
+    }
+}
+
+fn cut(mut note: String) -> String {
+    let end = (0..=NOTE_BYTES.min(note.len())).rev().find(|end| note.is_char_boundary(*end));
+    note.truncate(end.unwrap_or_default());
+    note
+}
+
+/// Sends Events until the other end is gone. A failure is logged: there is nobody else to tell.
+pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
+    let reporter = Reporter { controller: "gantry-extender".to_owned(), instance: None };
+    let recorder = Recorder::new(client, reporter);
+    while let Some(notice) = notices.recv().await {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "PluginFallback".to_owned(),
+            note: Some(notice.note),
+            action: "Scheduling".to_owned(),
+            secondary: None,
+        };
+        let name = notice.pod.to_string();
+        if let Err(error) = recorder.publish(&event, &reference(notice.pod)).await {
+            tracing::warn!(%error, pod = name, "event not sent");
+        }
+    }
+}
+
+/// Equal things once in a while, and a bucket of tokens over all of them.
+#[derive(Debug)]
+struct Throttle {
+    last_by_key: HashMap<(String, &'static str), Instant>,
+    tokens: u32,
+    refilled: Instant,
+}
+
+impl Throttle {
+    fn new(now: Instant) -> Self {
+        Self { last_by_key: HashMap::new(), tokens: BURST, refilled: now }
+    }
+
+    fn admits(&mut self, uid: &str, reason: &'static str, now: Instant) -> bool {
+        self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REPEAT_AFTER);
+        self.refill(now);
+        if self.tokens == 0 || self.last_by_key.contains_key(&(uid.to_owned(), reason)) {
+            return false;
+        }
+        self.tokens -= 1;
+        self.last_by_key.insert((uid.to_owned(), reason), now);
+        true
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let refills = (now.saturating_duration_since(self.refilled).as_secs() / REFILL.as_secs()) as u32;
+        self.tokens = self.tokens.saturating_add(refills).min(BURST);
+        self.refilled += REFILL * refills;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_host::Reason;
+
+    use super::*;
+    use crate::cycle::Cause;
+
+    #[test]
+    fn an_equal_event_on_one_pod_comes_again_after_two_minutes() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        assert!(throttle.admits("u", "trap", start));
+        assert!(!throttle.admits("u", "trap", start + Duration::from_secs(119)));
+        assert!(throttle.admits("u", "deadline", start));
+        assert!(throttle.admits("v", "trap", start));
+        assert!(throttle.admits("u", "trap", start + Duration::from_secs(121)));
+    }
+
+    #[test]
+    fn a_storm_is_cut_to_a_burst_and_a_trickle() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        let storm = |throttle: &mut Throttle, from: usize, now| {
+            (from..from + 100).filter(|pod| throttle.admits(&pod.to_string(), "trap", now)).count()
+        };
+        assert_eq!(storm(&mut throttle, 0, start), 25);
+        assert_eq!(storm(&mut throttle, 100, start + Duration::from_secs(10)), 2);
+    }
+
+    #[test]
+    fn a_queue_that_is_closed_drops_and_never_waits() {
+        let (events, queue) = Events::queued();
+        let mut queue = queue.unwrap();
+        let fallback = Fallback::new("gantry", Cause::Plugin(Reason::Trap), &"é".repeat(2000));
+        let pod = Subject { namespace: "n".into(), name: "p".into(), uid: "u".into() };
+        events.fallback(&pod, &fallback, Instant::now());
+        let notice = queue.try_recv().unwrap();
+        assert!(notice.note.len() <= 1000 && notice.note.starts_with("plugin gantry gave no answer (trap): é"));
+        assert_eq!(notice.pod.to_string(), "n/p");
+        drop(queue);
+        events.fallback(&Subject::default(), &fallback, Instant::now());
+    }
+}

@@ -1,0 +1,230 @@
+//! From HTTP to a cycle and back: the extender's endpoints.
+//!
+//! What kube-scheduler gets, whatever comes in:
+//!
+//! | request | filter | prioritize | preempt | bind |
+//! |---|---|---|---|---|
+//! | good | 200, candidates | 200, scores | 200, victims | 200 |
+//! | good, but we failed or were late | 200, all pass | 200, all 0 | 200, as they came | 200, `Error` |
+//! | malformed, too large, too slow | 200, `Error` | 400, text | 400, text | 200, `Error` |
+//! | another method, another path | 405, 404 with a hint | same | same | same |
+//!
+//! `Error` is shown on the pod word by word; the other two answers have no place for
+//! it, and any status but 200 makes kube-scheduler go on without them (prioritize) or
+//! evict nobody (preempt). An empty list would lose the scores in silence.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use gantry_host::Reason;
+use tracing::{Instrument, Span, field};
+
+use crate::binding::Binder;
+use crate::body::Bodies;
+use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
+use crate::events::{Events, Subject};
+use crate::metrics::Metrics;
+use crate::verb::{LastCalls, Verb};
+use crate::view::Cluster;
+use crate::wire::args::{PodPart, Request};
+use crate::wire::{WireError, bind, filter, preempt, prioritize};
+
+/// Everything that a request's handler reaches.
+#[derive(Debug)]
+pub struct Context {
+    /// Answers.
+    pub cycles: Cycles,
+    /// Where answers count as placed.
+    pub cluster: Arc<Cluster>,
+    /// Measured.
+    pub metrics: Arc<Metrics>,
+    /// Told.
+    pub events: Events,
+    /// When kube-scheduler last called.
+    pub calls: LastCalls,
+    /// The cap on bodies.
+    pub bodies: Bodies,
+    /// A request's deadline.
+    pub deadline: Duration,
+    /// Binds pods; `None`: `/bind` is not served.
+    pub binder: Option<Binder>,
+}
+
+/// The extender's endpoints.
+pub fn router(context: Arc<Context>) -> Router {
+    let mut router = Router::new()
+        .route("/filter", post(|state, body| answer(Verb::Filter, state, body)))
+        .route("/prioritize", post(|state, body| answer(Verb::Prioritize, state, body)))
+        .route("/preempt", post(|state, body| answer(Verb::Preempt, state, body)));
+    if context.binder.is_some() {
+        router = router.route("/bind", post(|state, body| answer(Verb::Bind, state, body)));
+    }
+    router.method_not_allowed_fallback(wrong_method).fallback(wrong_path).with_state(context)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let text = format!("{method} is not served on {}: kube-scheduler's requests are POST\n", uri.path());
+    (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
+}
+
+async fn wrong_path(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+    let bind = if context.binder.is_some() { " /bind" } else { "" };
+    let text = format!(
+        "no such path: {}; served here: /filter /prioritize /preempt{bind}. In kube-scheduler's extenders, urlPrefix is \
+         this server's address without a path, filterVerb is filter, prioritizeVerb prioritize, preemptVerb preempt\n",
+        uri.path()
+    );
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+async fn answer(verb: Verb, State(context): State<Arc<Context>>, body: Body) -> Response {
+    let start = Instant::now();
+    context.calls.mark(verb, start);
+    let span = tracing::info_span!("cycle", verb = verb.as_str(), pod = field::Empty, candidates = field::Empty);
+    let handling = async {
+        let (response, outcome) = handle(verb, &context, body, start).await;
+        let duration = start.elapsed();
+        context.metrics.request(verb, outcome, duration);
+        tracing::debug!(outcome = outcome.as_str(), ?duration, "answered");
+        response
+    };
+    handling.instrument(span).await
+}
+
+async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) -> (Response, Outcome) {
+    let (body, _permit) = match context.bodies.read(body).await {
+        Ok(read) => read,
+        Err(error) => return refuse(verb, &error.to_string()),
+    };
+    if verb == Verb::Bind {
+        return bind_pod(context, &body).await;
+    }
+    match decide(verb, context, body, start).await {
+        Ok(answer) => (json(answer.body), answer.outcome),
+        Err(error) => refuse(verb, &error.to_string()),
+    }
+}
+
+/// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
+/// after that is dropped: its assumption is not made, its failure not counted twice.
+async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant) -> Result<Answer, WireError> {
+    let work = {
+        let (context, body, span) = (Arc::clone(context), body.clone(), Span::current());
+        let ask = move || Question::parse(verb, &body).map(|question| question.ask(&context.cycles, start));
+        tokio::task::spawn_blocking(move || span.in_scope(ask))
+    };
+    let deadline = tokio::time::Instant::from_std(start + context.deadline);
+    let late = |reason, detail: &str| {
+        let question = Question::parse(verb, &body)?;
+        let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), detail);
+        Ok(question.about(Answer::neutral(question.neutral(), fallback)))
+    };
+    let (answer, subject) = match tokio::time::timeout_at(deadline, work).await {
+        Ok(Ok(answered)) => answered?,
+        Ok(Err(_panicked)) => late(Reason::Unavailable, "the cycle ended unexpectedly")?,
+        Err(_elapsed) => late(Reason::Deadline, &format!("no answer within server.deadline ({:?})", context.deadline))?,
+    };
+    if let (Some(fallback), Some(subject)) = (&answer.fallback, &subject) {
+        report(context, subject, fallback);
+    }
+    if let Some(assumption) = &answer.assumption {
+        context.cluster.assume(assumption, Instant::now());
+    }
+    Ok(answer)
+}
+
+/// A request that could be read.
+enum Question<'a> {
+    Filter(Request<'a>),
+    Prioritize(Request<'a>),
+    Preempt(preempt::Request<'a>),
+}
+
+impl<'a> Question<'a> {
+    fn parse(verb: Verb, body: &'a [u8]) -> Result<Self, WireError> {
+        match verb {
+            Verb::Filter => Request::parse(body).map(Self::Filter),
+            Verb::Prioritize => Request::parse(body).map(Self::Prioritize),
+            Verb::Preempt | Verb::Bind => preempt::Request::parse(body).map(Self::Preempt),
+        }
+    }
+
+    fn pod(&self) -> &PodPart<'a> {
+        match self {
+            Self::Filter(request) | Self::Prioritize(request) => &request.pod,
+            Self::Preempt(request) => &request.pod,
+        }
+    }
+
+    fn candidates(&self) -> usize {
+        match self {
+            Self::Filter(request) | Self::Prioritize(request) => request.candidates.len(),
+            Self::Preempt(request) => request.candidates.len(),
+        }
+    }
+
+    fn neutral(&self) -> Vec<u8> {
+        match self {
+            Self::Filter(request) => filter::pass_all(&request.candidates),
+            Self::Prioritize(request) => prioritize::equal(&request.candidates),
+            Self::Preempt(request) => preempt::answer(&request.candidates),
+        }
+    }
+
+    fn ask(&self, cycles: &Cycles, now: Instant) -> (Answer, Option<Subject>) {
+        let pod = &self.pod().head.metadata;
+        let span = Span::current();
+        span.record("pod", format_args!("{}/{}", &*pod.namespace, &*pod.name)).record("candidates", self.candidates());
+        self.about(match self {
+            Self::Filter(request) => cycles.filter(request, now),
+            Self::Prioritize(request) => cycles.prioritize(request, now),
+            Self::Preempt(request) => cycles.preempt(request, now),
+        })
+    }
+
+    /// An answer, and whose it is where that is of interest to somebody.
+    fn about(&self, answer: Answer) -> (Answer, Option<Subject>) {
+        let subject = answer.fallback.as_ref().map(|_| Subject::from(&self.pod().head.metadata));
+        (answer, subject)
+    }
+}
+
+/// Counts, logs and tells of a neutral answer.
+fn report(context: &Context, pod: &Subject, fallback: &Fallback) {
+    let Fallback { plugin, cause, detail } = fallback;
+    context.metrics.fallback(plugin, *cause);
+    context.events.fallback(pod, fallback, Instant::now());
+    tracing::warn!(plugin, reason = cause.as_str(), detail, %pod, "neutral answer");
+}
+
+async fn bind_pod(context: &Context, body: &Bytes) -> (Response, Outcome) {
+    let Some(binder) = &context.binder else { return refuse(Verb::Bind, "binding is off") };
+    let bound = match bind::BindingArgs::parse(body) {
+        Ok(args) => binder.bind(&args).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match bound {
+        Ok(()) => (json(bind::answer("")), Outcome::Ok),
+        Err(error) => refuse(Verb::Bind, &error),
+    }
+}
+
+fn refuse(verb: Verb, error: &str) -> (Response, Outcome) {
+    tracing::warn!(verb = verb.as_str(), error, "request refused");
+    let response = match verb {
+        Verb::Filter => json(filter::error(&format!("gantry: {error}"))),
+        Verb::Bind => json(bind::answer(&format!("gantry: {error}"))),
+        Verb::Prioritize | Verb::Preempt => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    (response, Outcome::Refused)
+}
+
+fn json(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

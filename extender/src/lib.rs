@@ -1,0 +1,54 @@
+//! The scheduler extender: kube-scheduler's words in, plugins' answers out.
+//!
+//! ```text
+//!  kube-scheduler ──HTTP──► server ─► handlers ─► wire ─► Cycles ─► Profile ─► sandboxed plugin
+//!                                        │                  │          ▲
+//!                                        │          view ───┴─► Columns (numbers only)
+//!                                        ▼            ▲
+//!                       metrics, Events, log        gantry_cluster: index, snapshots, assumed pods
+//! ```
+//!
+//! What it promises, whatever a plugin, a request or the network does:
+//!
+//! - Every request that can be read is answered with 200 within the deadline; where we fail the answer is *neutral*: all
+//!   candidates pass, equal scores, victims as they came. A counter, a log line and an Event on the pod say why.
+//! - Scores are whole numbers from 0 to 10, one a candidate, exactly one of them 10.
+//! - No `null` in a preemption's maps, for it would make kube-scheduler crash.
+//! - Our own answers count at once, before the watch shows them.
+//!
+//! # Layout
+//!
+//! | module | what |
+//! |---|---|
+//! | [`args`], [`config`] | what was typed → what is checked → what is used |
+//! | [`app`] | the wiring, in five steps |
+//! | [`server`], [`tls`], [`body`] | sockets and bytes |
+//! | [`handlers`], [`wire`] | from HTTP to a cycle and back |
+//! | [`cycle`], [`rank`] | the decision, without HTTP, clock or lock |
+//! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugin that is asked |
+//! | [`admin`], [`metrics`], [`events`], [`telemetry`], [`verb`] | what an admin sees |
+//! | [`binding`] | binding by our own hand; off by default |
+//!
+//! Nothing below [`wire`] sees JSON, and nothing here sees what a plugin computes with.
+
+pub mod admin;
+pub mod app;
+pub mod args;
+pub mod binding;
+pub mod body;
+pub mod columns;
+pub mod config;
+pub mod cycle;
+mod demo;
+pub mod error;
+pub mod events;
+pub mod handlers;
+pub mod metrics;
+pub mod profile;
+pub mod rank;
+pub mod server;
+pub mod telemetry;
+pub mod tls;
+pub mod verb;
+pub mod view;
+pub mod wire;

@@ -1,0 +1,187 @@
+//! What Prometheus is told.
+//!
+//! Promises closed sets of labels: verbs, outcomes, reasons and verdicts are listed
+//! in the code, plugins and nothing else in the configuration. No pod's and no node's
+//! name is ever a label.
+
+use std::fmt;
+use std::time::Duration;
+
+use gantry_host::Reason;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::cycle::{Cause, Disagreement, Outcome};
+use crate::verb::Verb;
+
+/// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
+const SECONDS: [f64; 16] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    verb: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    plugin: String,
+    extension_point: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    plugin: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+}
+
+type Seconds<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
+
+/// All metrics of the extender.
+pub struct Metrics {
+    registry: Registry,
+    requests: Seconds<RequestLabels>,
+    calls: Seconds<CallLabels>,
+    fallbacks: Family<FallbackLabels, Counter>,
+    disagreements: Family<VerdictLabels, Counter>,
+    snapshot_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    assumed_pods: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Metrics for the plugins named; every counter that can rise is there from the start, at 0.
+    #[must_use]
+    pub fn new<'a>(plugins: impl IntoIterator<Item = &'a str>) -> Self {
+        let metrics = Self::empty();
+        for plugin in plugins {
+            for cause in Cause::all() {
+                drop(metrics.fallbacks.get_or_create(&fallback_labels(plugin, cause)));
+            }
+        }
+        for disagreement in Disagreement::ALL {
+            drop(metrics.disagreements.get_or_create(&VerdictLabels { verdict: disagreement.as_str() }));
+        }
+        metrics
+    }
+
+    fn empty() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::new_with_constructor(histogram),
+            calls: Family::new_with_constructor(histogram),
+            fallbacks: Family::default(),
+            disagreements: Family::default(),
+            snapshot_age: Gauge::default(),
+            assumed_pods: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let help = "Time from a request's head to its answer; labels: verb, outcome (ok, neutral, refused)";
+        registry.register("gantry_extender_request_duration_seconds", help, self.requests.clone());
+        let help = "Time of a plugin's call; labels: plugin, extension_point, outcome (ok or a reason)";
+        registry.register("gantry_plugin_call_duration_seconds", help, self.calls.clone());
+        let help = "Neutral answers given in place of a plugin's; labels: plugin, reason";
+        registry.register("gantry_plugin_fallback", help, self.fallbacks.clone());
+        let help = "Candidates of kube-scheduler that our view would refuse; labels: verdict";
+        registry.register("gantry_filter_disagreement", help, self.disagreements.clone());
+        let help = "Time since the API server last said anything";
+        registry.register("gantry_snapshot_age_seconds", help, self.snapshot_age.clone());
+        let help = "Pods that count as placed by our own answer only";
+        registry.register("gantry_assumed_pods", help, self.assumed_pods.clone());
+        let versions = vec![("version", env!("CARGO_PKG_VERSION")), ("wit", gantry_host::WIT_VERSION)];
+        registry.register("gantry_build", "Versions; labels: version, wit", Info::new(versions));
+    }
+
+    /// A request was answered.
+    pub fn request(&self, verb: Verb, outcome: Outcome, duration: Duration) {
+        let labels = RequestLabels { verb: verb.as_str(), outcome: outcome.as_str() };
+        self.requests.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// A plugin was called; `failure` is why it gave no answer.
+    pub fn call(&self, plugin: &str, extension_point: &'static str, failure: Option<Reason>, duration: Duration) {
+        let outcome = failure.map_or("ok", Reason::as_str);
+        let labels = CallLabels { plugin: plugin.to_owned(), extension_point, outcome };
+        self.calls.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// A neutral answer was given in a plugin's place.
+    pub fn fallback(&self, plugin: &str, cause: Cause) {
+        self.fallbacks.get_or_create(&fallback_labels(plugin, cause)).inc();
+    }
+
+    /// Candidates passed though our view would refuse them.
+    pub fn disagreement(&self, disagreement: Disagreement, candidates: u64) {
+        self.disagreements.get_or_create(&VerdictLabels { verdict: disagreement.as_str() }).inc_by(candidates);
+    }
+
+    /// The text for Prometheus, with what is only known when it asks.
+    ///
+    /// # Panics
+    /// Never: memory can always be written to.
+    #[must_use]
+    pub fn text(&self, snapshot_age: Duration, assumed_pods: usize) -> String {
+        self.snapshot_age.set(snapshot_age.as_secs_f64());
+        self.assumed_pods.set(assumed_pods as i64);
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("invariant: writing to memory cannot fail");
+        out
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+fn fallback_labels(plugin: &str, cause: Cause) -> FallbackLabels {
+    FallbackLabels { plugin: plugin.to_owned(), reason: cause.as_str() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_that_alerts_are_written_against() {
+        let metrics = Metrics::new(["gantry"]);
+        metrics.request(Verb::Filter, Outcome::Ok, Duration::from_millis(1));
+        metrics.call("gantry", "filter", Some(Reason::Trap), Duration::from_millis(1));
+        metrics.fallback("gantry", Cause::Plugin(Reason::Trap));
+        metrics.disagreement(Disagreement::Insufficient, 3);
+        let text = metrics.text(Duration::from_secs(2), 7);
+        for line in [
+            "gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"} 1",
+            "gantry_plugin_call_duration_seconds_count{plugin=\"gantry\",extension_point=\"filter\",outcome=\"trap\"} 1",
+            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"trap\"} 1",
+            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"deadline\"} 0",
+            "gantry_filter_disagreement_total{verdict=\"insufficient\"} 3",
+            "gantry_filter_disagreement_total{verdict=\"unknown-node\"} 0",
+            "gantry_snapshot_age_seconds 2.0",
+            "gantry_assumed_pods 7",
+            "gantry_build_info{version=\"0.1.0\",wit=\"0.1.0\"} 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

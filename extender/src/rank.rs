@@ -1,0 +1,112 @@
+//! From a profile's scores to the protocol's 0..=10.
+//!
+//! Promises that exactly one candidate has 10, whatever the scores: ties are broken
+//! by a hash of the pod, the profile and the row, so that the same cycle gives the
+//! same answer and different pods do not all fall on the first node. Knows no names.
+
+use crate::wire::prioritize::Priority;
+
+/// What a candidate that is no row of the snapshot scores: less than any row.
+pub const UNKNOWN: f64 = -1.0;
+
+/// Maps scores, one a candidate, to priorities: the best alone 10, the last 0, the others from 9 down by rank.
+///
+/// Ranks rather than differences, because the objective's scale changes with the load of the cluster. The distance
+/// between the first two is what outvotes in-tree scores: 10 points times the extender's weight.
+#[must_use]
+pub fn priorities(scores: &[f64], seed: u64) -> Vec<Priority> {
+    let mut priorities = vec![Priority::MIN; scores.len()];
+    for (rank, position) in order(scores, seed).into_iter().enumerate() {
+        priorities[position] = priority(rank, scores.len());
+    }
+    priorities
+}
+
+/// The position of the candidate that [`priorities`] puts first; `None` without candidates.
+#[must_use]
+pub fn best(scores: &[f64], seed: u64) -> Option<usize> {
+    (0..scores.len()).min_by(|a, b| compare(scores, seed, *a, *b))
+}
+
+/// The seed of a cycle's ties.
+#[must_use]
+pub fn seed(pod_uid: &str, profile: &str) -> u64 {
+    let bytes = pod_uid.bytes().chain([0xff]).chain(profile.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
+}
+
+fn order(scores: &[f64], seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|a, b| compare(scores, seed, *a, *b));
+    order
+}
+
+/// Higher scores first; equal ones by hash; the position last, so that the order is total.
+fn compare(scores: &[f64], seed: u64, a: usize, b: usize) -> std::cmp::Ordering {
+    let tie = |position: usize| (mix(seed ^ mix(position as u64)), position);
+    scores[b].total_cmp(&scores[a]).then_with(|| tie(a).cmp(&tie(b)))
+}
+
+fn priority(rank: usize, candidates: usize) -> Priority {
+    match rank {
+        0 => Priority::MAX,
+        _ if candidates == 2 => Priority::MIN,
+        _ => Priority::saturating(9 * (candidates - 1 - rank) / (candidates - 2)),
+    }
+}
+
+/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014, DOI 10.1145/2660193.2660195): every bit in moves every bit out.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn numbers(scores: &[f64], seed: u64) -> Vec<u8> {
+        priorities(scores, seed).into_iter().map(Priority::get).collect()
+    }
+
+    #[test]
+    fn the_best_has_10_the_last_0_and_the_rest_go_by_rank() {
+        assert_eq!(numbers(&[], 1), [0; 0]);
+        assert_eq!(numbers(&[3.0], 1), [10]);
+        assert_eq!(numbers(&[1.0, 2.0], 1), [0, 10]);
+        assert_eq!(numbers(&[50.0, 90.0, 70.0], 1), [0, 10, 9]);
+        assert_eq!(numbers(&[5.0, 4.0, 3.0, 2.0, 1.0], 1), [10, 9, 6, 3, 0]);
+    }
+
+    #[test]
+    fn ties_fall_differently_for_different_pods() {
+        let best_of = |pod: usize| best(&[1.0; 8], seed(&format!("uid-{pod}"), "default-scheduler")).unwrap();
+        let distinct: std::collections::HashSet<usize> = (0..64).map(best_of).collect();
+        assert_eq!(distinct.len(), 8);
+    }
+
+    #[test]
+    fn the_seed_depends_on_pod_and_profile() {
+        assert_ne!(seed("a", "b"), seed("ab", ""));
+        assert_ne!(seed("a", "b"), seed("a", "c"));
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_one_candidate_has_10_and_higher_scores_never_rank_lower(
+            scores in prop::collection::vec(prop_oneof![Just(UNKNOWN), 0.0..=100.0f64, Just(50.0)], 1..200),
+            seed in any::<u64>(),
+        ) {
+            let ranked = priorities(&scores, seed);
+            prop_assert_eq!(ranked.iter().filter(|priority| **priority == Priority::MAX).count(), 1);
+            prop_assert_eq!(ranked[best(&scores, seed).unwrap()], Priority::MAX);
+            for (a, b) in (0..scores.len()).zip(1..scores.len()) {
+                prop_assert!(scores[a] <= scores[b] || ranked[a] >= ranked[b]);
+            }
+        }
+    }
+}

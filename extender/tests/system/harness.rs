@@ -1,0 +1,126 @@
+//! An extender without a cluster, and the requests to send to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use gantry_extender::app::App;
+use gantry_extender::config::{self, Config, Surroundings};
+use gantry_extender::handlers::Context;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// An extender with its two routers.
+pub(crate) struct Extender {
+    pub(crate) context: Arc<Context>,
+    endpoints: Router,
+    admin: Router,
+}
+
+/// A status and a body.
+pub(crate) type Answer = (StatusCode, Vec<u8>);
+
+impl Extender {
+    /// An extender with the built-in plugin and the sections given, besides a `cluster` of mode none.
+    pub(crate) fn new(sections: &str) -> Self {
+        let app = App::without_cluster(&configuration(sections)).expect("a good configuration");
+        Self { context: Arc::clone(&app.context), endpoints: app.extender(), admin: app.admin() }
+    }
+
+    /// An extender whose plugin is one of the guests.
+    pub(crate) fn with_guest(guest: &str, sections: &str) -> (Self, tempfile::TempDir) {
+        Self::with_component(gantry_guests::bytes(guest), "400ms", sections)
+    }
+
+    /// An extender whose plugin is made of these bytes and may take this long for a call.
+    pub(crate) fn with_component(bytes: &[u8], deadline: &str, sections: &str) -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guest.wasm");
+        std::fs::write(&path, bytes).unwrap();
+        let component = format!("component: 'file:{}'", path.display());
+        let plugin = format!("{{name: guest, {component}, limits: {{deadline: {deadline}}}}}");
+        let profiles = format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugin}]}}]\n{sections}");
+        (Self::new(&profiles), folder)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send("POST", path, body).await
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+        read(self.endpoints.clone().oneshot(request).await.unwrap()).await
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> (StatusCode, String) {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let (status, body) = read(self.admin.clone().oneshot(request).await.unwrap()).await;
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    /// The value of one line of `/metrics`, by its name and labels.
+    pub(crate) async fn metric(&self, name_and_labels: &str) -> Option<f64> {
+        let (_, text) = self.admin("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
+        line.trim().parse().ok()
+    }
+
+    /// How many pods count as placed by our own answers.
+    pub(crate) async fn assumed(&self) -> f64 {
+        self.metric("gantry_assumed_pods").await.unwrap()
+    }
+}
+
+pub(crate) fn configuration(sections: &str) -> Config {
+    let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
+    let file = config::parse(&format!("{head}{sections}"), Path::new("test.yaml")).expect("a good configuration");
+    config::check::check(file, Surroundings::default()).expect("a good configuration")
+}
+
+pub(crate) async fn read(response: Response<Body>) -> Answer {
+    let status = response.status();
+    (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
+}
+
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(fixtures().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/kube-scheduler")
+}
+
+pub(crate) fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
+}
+
+/// The scores of a prioritize answer, by host.
+pub(crate) fn scores(bytes: &[u8]) -> Vec<(String, u64)> {
+    let list = json(bytes);
+    let entry = |entry: &Value| (entry["Host"].as_str().unwrap().to_owned(), entry["Score"].as_u64().unwrap());
+    list.as_array().unwrap().iter().map(entry).collect()
+}
+
+/// A request with whole nodes, made by hand: nodes `n0`, `n1`… with the given labels.
+pub(crate) fn full_request(pod_uid: &str, pod_labels: &str, node_labels: &[&str]) -> String {
+    let node = |(number, labels): (usize, &&str)| {
+        format!(
+            r#"{{"metadata":{{"name":"n{number}","resourceVersion":"1","labels":{labels}}},"status":{{"allocatable":{{"cpu":"8","memory":"32Gi","pods":"110"}}}}}}"#
+        )
+    };
+    let nodes: Vec<String> = node_labels.iter().enumerate().map(node).collect();
+    format!(
+        r#"{{"Pod":{},"Nodes":{{"metadata":{{}},"items":[{}]}},"NodeNames":null}}"#,
+        pod(pod_uid, pod_labels, "500m"),
+        nodes.join(",")
+    )
+}
+
+pub(crate) fn pod(uid: &str, labels: &str, cpu: &str) -> String {
+    format!(
+        r#"{{"metadata":{{"name":"p-{uid}","namespace":"default","uid":"{uid}","labels":{labels}}},"spec":{{"schedulerName":"default-scheduler","containers":[{{"name":"c","resources":{{"requests":{{"cpu":"{cpu}"}}}}}}]}}}}"#
+    )
+}

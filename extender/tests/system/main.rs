@@ -1,0 +1,11 @@
+//! The whole extender: the real router, and the real binary over loopback.
+#![allow(clippy::unwrap_used, reason = "what a test takes for granted ends it where it is wrong")]
+
+mod admin;
+mod bad_input;
+mod binary;
+mod captured;
+mod fallback;
+mod harness;
+mod preempt;
+mod tls;
