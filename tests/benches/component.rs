@@ -1,0 +1,94 @@
+//! What the sandbox costs: scoring and searching in the component against the same code compiled natively.
+//!
+//! Targets: `score` at 5,000 rows ≤ 1.6 × native, the search loop ≤ 1.2 × native, at least 15 million moves a second
+//! natively and 12 million in the component, a fresh instance after a trap ≤ 0.2 ms.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use gantry_host::{component::Component, engine::Engine, limits::Limits, plugin::Plugin as Sandboxed, types};
+use gantry_plugin::{Plugin, types as native};
+use gantry_tests::{
+    columns::{Columns, RandomPod},
+    report,
+};
+
+/// Each figure is the least of this many batches: what disturbs a measurement only ever adds to it.
+const BATCHES: usize = 15;
+
+fn main() -> Result<()> {
+    report::headline("The plugin in the sandbox against native", "make bench (benches/component.rs)");
+    let engine = Engine::new()?;
+    let component = Component::load(&engine, gantry_component::BYTES, None, None)?;
+    let limits =
+        Limits { deadline: Duration::from_secs(5), plan_deadline: Duration::from_mins(1), ..Limits::default() };
+    let sandbox = Sandboxed::new("gantry", &component, "", limits)?;
+    score(&sandbox)?;
+    search(&sandbox)
+}
+
+fn score(sandbox: &Sandboxed) -> Result<()> {
+    let mut rows = Vec::new();
+    for nodes in [10, 100, 500, 1000, 5000] {
+        let columns = Columns::random(nodes, false, nodes as u64);
+        let pods: Vec<_> = (0..100).map(|seed| columns.pod(seed)).collect();
+        let owned: Vec<_> = pods.iter().map(RandomPod::native).collect();
+        let mut plugin = native(&columns);
+        let compiled = least(|| owned.iter().for_each(|pod| drop(plugin.score(pod)))) / 100;
+        sandbox.score(&columns, &pods[0].lent())?;
+        let boxed = least(|| pods.iter().for_each(|pod| drop(sandbox.score(&columns, &pod.lent())))) / 100;
+        rows.push(vec![
+            nodes.to_string(),
+            report::short(compiled),
+            report::short(boxed),
+            report::ratio(boxed, compiled),
+        ]);
+    }
+    report::table(&["nodes", "score, native", "score, component", "× native"], &rows);
+    Ok(())
+}
+
+fn search(sandbox: &Sandboxed) -> Result<()> {
+    let mut rows = Vec::new();
+    for (pods, nodes) in [(100, 10), (500, 50), (2000, 200)] {
+        let columns = Columns::random(nodes, false, nodes as u64 + 1);
+        let pods: Vec<_> = (0..pods).map(|seed| columns.pod(seed)).collect();
+        let classes: Vec<u32> = pods.iter().map(|pod| pod.class).collect();
+        let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.clone()).collect();
+        let owned = native::Pods { classes: classes.clone(), requests: requests.clone(), warm_start: Vec::new() };
+        let lent = types::Pods { classes: &classes, requests: &requests, warm_start: &[] };
+        let mut plugin = native(&columns);
+        let mut moves = 0;
+        let compiled = once(|| {
+            let plan = plugin.plan(&owned, native::Budget { evaluations: 2_000_000 }, 1);
+            moves = plan.map_or(0, |plan| plan.evaluations);
+        });
+        sandbox.plan(&columns, &lent, types::Budget { evaluations: 1 }, 1)?;
+        let boxed = once(|| drop(sandbox.plan(&columns, &lent, types::Budget { evaluations: 2_000_000 }, 1)));
+        let speed = |time: Duration| format!("{:.1}", moves as f64 / time.as_secs_f64() / 1e6);
+        rows.push(vec![
+            format!("{} × {nodes}", pods.len()),
+            speed(compiled),
+            speed(boxed),
+            report::ratio(boxed, compiled),
+        ]);
+    }
+    report::table(&["pods × nodes", "million moves/s, native", "in the component", "time × native"], &rows);
+    Ok(())
+}
+
+fn native(columns: &Columns) -> Plugin {
+    let mut plugin = Plugin::default();
+    plugin.push_snapshot(columns.native()).expect("invariant: a random cluster passes the checks");
+    plugin
+}
+
+fn least(mut run: impl FnMut()) -> Duration {
+    (0..BATCHES).map(|_| once(&mut run)).min().expect("invariant: there is a batch")
+}
+
+fn once(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}

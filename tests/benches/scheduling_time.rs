@@ -1,0 +1,89 @@
+//! kube-scheduler's own time per pod: without an extender, with one that answers at once, with Gantry.
+//!
+//! The step measured (`scheduler_scheduling_algorithm_duration_seconds`) is the serial one: its inverse is the most pods
+//! that kube-scheduler can place in a second. Target: Gantry ≤ 1.15 × the extender that answers at once.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::{Router, body::Bytes, routing::post};
+use gantry_tests::{
+    ControlPlane, Extender, Scheduler,
+    extender::ExtenderSettings,
+    placement::Assignment,
+    report,
+    scheduler::{ExtenderStanza, SchedulerSettings},
+    workload::Workload,
+};
+use serde_json::value::RawValue;
+use tokio::net::TcpListener;
+
+const PODS: usize = 500;
+const LIMIT: Duration = Duration::from_mins(3);
+
+fn main() -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(measure())
+}
+
+async fn measure() -> Result<()> {
+    report::headline("kube-scheduler's scheduling time per pod", "make bench (benches/scheduling_time.rs)");
+    let plane = ControlPlane::start().await?;
+    let instant = serve_instantly().await?;
+    let mut rows = Vec::new();
+    for nodes in [100, 1000] {
+        let workload = Workload::generated(PODS, nodes, 1);
+        let none = run(&plane, &workload, SchedulerSettings::default()).await?;
+        let at_once = run(&plane, &workload, with(&instant)).await?;
+        let gantry = with_gantry(&plane, &workload).await?;
+        for (name, time) in [("no extender", none), ("answers at once", at_once), ("Gantry", gantry)] {
+            rows.push(vec![nodes.to_string(), name.to_owned(), report::short(time), report::ratio(time, at_once)]);
+        }
+    }
+    report::table(&["nodes", "extender", "mean time a pod", "× answers at once"], &rows);
+    Ok(())
+}
+
+fn with(url: &str) -> SchedulerSettings {
+    SchedulerSettings::with_extender(ExtenderStanza::new(url))
+}
+
+async fn with_gantry(plane: &ControlPlane, workload: &Workload) -> Result<Duration> {
+    plane.clear().await?;
+    let extender = Extender::start(plane, &ExtenderSettings::default()).await?;
+    run(plane, workload, with(&extender.url())).await
+}
+
+/// Places the workload on an empty cluster and returns the mean time of a decision.
+async fn run(plane: &ControlPlane, workload: &Workload, settings: SchedulerSettings) -> Result<Duration> {
+    plane.clear().await?;
+    workload.create_nodes(&plane.client()).await?;
+    let scheduler = Scheduler::start(plane, &settings).await?;
+    workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    Assignment::settled(&plane.client(), workload, LIMIT).await?;
+    Ok(scheduler.scheduling_time().await?.mean)
+}
+
+/// The part of a request that the baseline looks at.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Arguments<'a> {
+    #[serde(borrow)]
+    node_names: &'a RawValue,
+}
+
+/// The least that an extender can do: every name passes, no scores.
+async fn serve_instantly() -> Result<String> {
+    async fn filter(body: Bytes) -> String {
+        let arguments: Arguments<'_> =
+            serde_json::from_slice(&body).expect("invariant: kube-scheduler writes valid JSON");
+        format!("{{\"NodeNames\":{}}}", arguments.node_names.get())
+    }
+    async fn prioritize() -> &'static str {
+        "[]"
+    }
+    let router = Router::new().route("/filter", post(filter)).route("/prioritize", post(prioritize));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
+}

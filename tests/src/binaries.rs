@@ -1,0 +1,111 @@
+//! Where the programs under test lie: the control plane's and the extender's.
+//!
+//! Both are built when they are missing, by the one script that knows the control plane's pins and by cargo. Nothing is
+//! ever skipped for want of a binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A folder with the control plane's binaries; set, it is used instead of the pinned build.
+pub const CONTROL_PLANE_VARIABLE: &str = "GANTRY_CONTROL_PLANE";
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/build.sh");
+
+/// The folder of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok.
+///
+/// The first call on a machine builds them, which takes minutes; a built folder is found in milliseconds.
+///
+/// # Errors
+/// The build failed: the message has the script's own words and the command to run by hand.
+pub fn control_plane() -> Result<&'static Path> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&FOLDER, || match std::env::var_os(CONTROL_PLANE_VARIABLE) {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => build_control_plane(),
+    })
+}
+
+/// The `gantry-extender` binary, built by cargo from this workspace in the tests' own target folder and profile.
+///
+/// # Errors
+/// It does not build.
+pub fn extender() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BINARY, build_extender)
+}
+
+fn once(
+    cell: &'static OnceLock<Result<PathBuf, String>>,
+    find: impl FnOnce() -> Result<PathBuf>,
+) -> Result<&'static Path> {
+    match cell.get_or_init(|| find().map_err(|failure| format!("{failure:#}"))) {
+        Ok(path) => Ok(path),
+        Err(message) => bail!("{message}"),
+    }
+}
+
+fn build_control_plane() -> Result<PathBuf> {
+    let output = Command::new("bash").arg(SCRIPT).output().context("cannot run bash")?;
+    ensure!(
+        output.status.success(),
+        "the control plane's binaries are missing and could not be built; run tests/e2e/build.sh and see:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout)?;
+    Ok(PathBuf::from(text.lines().last().context("tests/e2e/build.sh printed no path")?))
+}
+
+fn build_extender() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--package", "gantry-extender", "--bin", "gantry-extender", "--message-format", "json"])
+        .arg("--target-dir")
+        .arg(target_folder()?)
+        .args(profile_arguments(&std::env::current_exe()?))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .context("cannot run cargo")?;
+    ensure!(output.status.success(), "gantry-extender does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    executable(&String::from_utf8(output.stdout)?).context("cargo named no executable for gantry-extender")
+}
+
+/// The last executable that cargo's messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()
+}
+
+/// A benchmark measures the release build, a test drives the quick one; `test` is the running test's own path.
+fn profile_arguments(test: &Path) -> &'static [&'static str] {
+    match test.ancestors().nth(2).and_then(Path::file_name) {
+        Some(folder) if folder == "release" => &["--release"],
+        _ => &[],
+    }
+}
+
+/// The target folder this very test was built into: `<target>/debug/deps/<test>`.
+fn target_folder() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    test.ancestors().nth(3).map(Path::to_owned).with_context(|| format!("{} lies in no target folder", test.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_benchmark_gets_the_release_build() {
+        assert_eq!(profile_arguments(Path::new("/t/release/deps/bench")), ["--release"]);
+        assert_eq!(profile_arguments(Path::new("/t/debug/deps/test")), [""; 0]);
+    }
+
+    #[test]
+    fn the_executable_is_read_from_cargos_messages() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\nnot json\n\
+                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/debug/x\"}\n{\"reason\":\"build-finished\"}";
+        assert_eq!(executable(messages), Some(PathBuf::from("/t/debug/x")));
+    }
+}

@@ -1,0 +1,241 @@
+//! An unmodified control plane on loopback: etcd, kube-apiserver, and kwok for the kubelets.
+//!
+//! Starts in a few seconds with certificates and data of its own, in a folder that is removed at the end (kept, and
+//! named on stderr, when the test fails). One control plane runs at a time in a test binary. kube-scheduler is started
+//! apart ([`crate::Scheduler`]), because tests restart it with other configurations.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::{Client, Resource};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::binaries;
+use crate::certificates::{Authority, Identity, service_account_keys};
+use crate::http::{Endpoint, client};
+use crate::poll::until;
+use crate::process::{Process, free_ports};
+
+/// Two control planes at once would only measure each other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A start takes about 5 s on an idle machine; a build may be running beside the tests.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// A running API server with its etcd and kwok.
+#[derive(Debug)]
+pub struct ControlPlane {
+    // Dropped in this order: clients before servers, the folder after all who write into it.
+    processes: Vec<Process>,
+    client: DebugClient,
+    authority: Authority,
+    server: String,
+    admin: Identity,
+    kubeconfig: PathBuf,
+    folder: Folder,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl ControlPlane {
+    /// Starts the control plane and waits until it serves the default namespace.
+    ///
+    /// # Errors
+    /// The binaries cannot be had, or a process ends or does not get ready; the message has the end of its log.
+    pub async fn start() -> Result<Self> {
+        let turn = TURN.lock().await;
+        let binaries = binaries::control_plane()?;
+        let folder = Folder::new()?;
+        let authority = Authority::new(folder.path())?;
+        let [etcd, etcd_peer, apiserver, kwok] = free_ports()?;
+        let server = format!("https://127.0.0.1:{apiserver}");
+        let admin = authority.client("admin", Some("system:masters"))?;
+        let kubeconfig = authority.kubeconfig("admin", &server, &admin)?;
+        let processes = vec![
+            start_etcd(binaries, folder.path(), etcd, etcd_peer)?,
+            start_apiserver(binaries, folder.path(), &authority, apiserver, etcd)?,
+        ];
+        let client = DebugClient(client(&kubeconfig).await?);
+        let mut plane = Self { processes, client, authority, server, admin, kubeconfig, folder, _turn: turn };
+        plane.wait_until_ready().await?;
+        plane.processes.insert(0, start_kwok(binaries, plane.folder.path(), &plane.kubeconfig, kwok)?);
+        Ok(plane)
+    }
+
+    /// A client with all rights.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.0.clone()
+    }
+
+    /// The kubeconfig file of the user with all rights.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubeconfig file of the Kubernetes user `name`, who has what RBAC grants to that name.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn kubeconfig_of(&self, name: &str) -> Result<PathBuf> {
+        self.authority.kubeconfig(name, &self.server, &self.authority.client(name, None)?)
+    }
+
+    /// A serving certificate of this run's authority for the process `name` on 127.0.0.1.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn serving_certificate(&self, name: &str) -> Result<Identity> {
+        self.authority.server(name)
+    }
+
+    /// The endpoints of a process that serves at `https://127.0.0.1:port` with a certificate of this run.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub async fn endpoint(&self, name: &str, port: u16) -> Result<Endpoint> {
+        let server = format!("https://127.0.0.1:{port}");
+        let kubeconfig = self.authority.kubeconfig(&format!("{name}-endpoint"), &server, &self.admin)?;
+        Endpoint::of_kubeconfig(&kubeconfig).await
+    }
+
+    /// Where the run's logs, certificates and configurations lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Deletes all pods, nodes and events, and waits until none is left.
+    ///
+    /// # Errors
+    /// The API server refuses or some object stays.
+    pub async fn clear(&self) -> Result<()> {
+        let client = self.client();
+        delete_all(&Api::<Pod>::default_namespaced(client.clone())).await?;
+        delete_all(&Api::<Node>::all(client.clone())).await?;
+        delete_all(&Api::<Event>::default_namespaced(client)).await
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let client = self.client();
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let processes = &mut self.processes;
+        until("kube-apiserver's default namespace", START_LIMIT, || {
+            let checked = processes.iter_mut().try_for_each(Process::check);
+            let (client, namespaces) = (&client, &namespaces);
+            async move {
+                if let Err(ended) = checked {
+                    return Ok(Some(Err(ended)));
+                }
+                client.request_text(http::Request::get("/readyz").body(Vec::new())?).await?;
+                Ok(namespaces.get_opt("default").await?.map(|_| Ok(())))
+            }
+        })
+        .await?
+    }
+}
+
+fn start_etcd(binaries: &Path, folder: &Path, port: u16, peer: u16) -> Result<Process> {
+    let client_url = format!("http://127.0.0.1:{port}");
+    let peer_url = format!("http://127.0.0.1:{peer}");
+    let arguments = [
+        format!("--data-dir={}", folder.join("etcd").display()),
+        format!("--listen-client-urls={client_url}"),
+        format!("--advertise-client-urls={client_url}"),
+        format!("--listen-peer-urls={peer_url}"),
+        format!("--initial-advertise-peer-urls={peer_url}"),
+        format!("--initial-cluster=default={peer_url}"),
+        // The data lives as long as the test; waiting for the disk would only slow it down.
+        "--unsafe-no-fsync".to_owned(),
+    ];
+    Process::start("etcd", &binaries.join("etcd"), arguments, &[], folder)
+}
+
+fn start_apiserver(binaries: &Path, folder: &Path, authority: &Authority, port: u16, etcd: u16) -> Result<Process> {
+    let serving = authority.server("kube-apiserver")?;
+    let service_accounts = service_account_keys(folder)?;
+    let arguments = [
+        format!("--etcd-servers=http://127.0.0.1:{etcd}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--tls-cert-file={}", serving.certificate.display()),
+        format!("--tls-private-key-file={}", serving.key.display()),
+        format!("--client-ca-file={}", authority.certificate().display()),
+        format!("--service-account-key-file={}", service_accounts.certificate.display()),
+        format!("--service-account-signing-key-file={}", service_accounts.key.display()),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        "--authorization-mode=RBAC".to_owned(),
+        // Their controllers do not run: nobody would lift a new node's not-ready taint or make service accounts.
+        "--disable-admission-plugins=TaintNodesByCondition,ServiceAccount".to_owned(),
+        // No service points at a loopback address.
+        "--endpoint-reconciler-type=none".to_owned(),
+        // The test's own burst is the only client: queueing it fairly would slow it down.
+        "--enable-priority-and-fairness=false".to_owned(),
+        "--max-requests-inflight=0".to_owned(),
+        "--max-mutating-requests-inflight=0".to_owned(),
+    ];
+    Process::start("kube-apiserver", &binaries.join("kube-apiserver"), arguments, &[], folder)
+}
+
+fn start_kwok(binaries: &Path, folder: &Path, kubeconfig: &Path, port: u16) -> Result<Process> {
+    let arguments = [
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--manage-all-nodes=true".to_owned(),
+        format!("--server-address=127.0.0.1:{port}"),
+    ];
+    // kwok would read its user's own configuration from the home folder.
+    let home = folder.to_str().context("the temporary folder's name is not UTF-8")?;
+    Process::start("kwok", &binaries.join("kwok"), arguments, &[("HOME", home)], folder)
+}
+
+async fn delete_all<K>(objects: &Api<K>) -> Result<()>
+where
+    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let now = DeleteParams::default().grace_period(0);
+    until("the deletion of all objects", Duration::from_mins(1), || async {
+        objects.delete_collection(&now, &ListParams::default()).await?;
+        let left = objects.list_metadata(&ListParams::default().limit(1)).await?;
+        Ok(left.items.is_empty().then_some(()))
+    })
+    .await
+}
+
+/// The client prints nothing worth reading.
+struct DebugClient(Client);
+
+impl std::fmt::Debug for DebugClient {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Client")
+    }
+}
+
+/// The run's folder: removed at the end, kept when the test panics.
+#[derive(Debug)]
+struct Folder(Option<TempDir>);
+
+impl Folder {
+    fn new() -> Result<Self> {
+        Ok(Self(Some(tempfile::Builder::new().prefix("gantry-control-plane-").tempdir()?)))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.as_ref().expect("invariant: only drop takes the folder").path()
+    }
+}
+
+impl Drop for Folder {
+    #[allow(clippy::print_stderr, reason = "the one who reads a failed test's output needs to find the logs")]
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.take()
+            && std::thread::panicking()
+        {
+            eprintln!("logs of the control plane: {}", folder.keep().display());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The real `gantry-extender` binary as a child process, with a configuration file of the test's making.
+//!
+//! Knows its documented outside only: configuration, admin endpoints, metrics, Events.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{Api, ListParams};
+use serde_json::{Value, json};
+
+use crate::binaries;
+use crate::control_plane::ControlPlane;
+use crate::http::Endpoint;
+use crate::metrics;
+use crate::poll::until;
+use crate::process::{Process, free_ports};
+use crate::workload::RESOURCES;
+
+/// What a test sets in the configuration file.
+#[derive(Debug, Clone)]
+pub struct ExtenderSettings {
+    /// The component: `builtin:gantry` or `file:PATH`.
+    pub component: String,
+    /// The plugin's own settings.
+    pub settings: Value,
+    /// The admin's dictionary entries.
+    pub dictionary: Vec<Value>,
+    /// Bound of one call of the component. Generous beside a debug build on busy cores; scenarios that want the deadline
+    /// to strike set it low.
+    pub call_deadline: Duration,
+}
+
+impl Default for ExtenderSettings {
+    fn default() -> Self {
+        Self {
+            component: "builtin:gantry".to_owned(),
+            settings: json!({}),
+            dictionary: Vec::new(),
+            call_deadline: Duration::from_millis(500),
+        }
+    }
+}
+
+impl ExtenderSettings {
+    fn to_json(&self, kubeconfig: &Path, listen: &str, admin: &str) -> Value {
+        json!({
+            "apiVersion": "gantry.dev/v1alpha1",
+            "kind": "GantryConfiguration",
+            "server": {"listen": listen, "admin": admin, "deadline": "1s"},
+            "cluster": {"kubeconfig": kubeconfig, "mode": "auto"},
+            "resources": RESOURCES,
+            "profiles": [{
+                "schedulerName": "default-scheduler",
+                "plugins": [{
+                    "name": "gantry",
+                    "component": self.component,
+                    "settings": self.settings,
+                    "limits": {"deadline": format!("{}ms", self.call_deadline.as_millis())},
+                }],
+                "dictionary": self.dictionary,
+            }],
+        })
+    }
+}
+
+/// A running extender; dropping it kills it.
+#[derive(Debug)]
+pub struct Extender {
+    process: Option<Process>,
+    endpoint: Endpoint,
+    listen: String,
+    config: PathBuf,
+    folder: PathBuf,
+}
+
+impl Extender {
+    /// Starts the extender against the control plane and waits until it has listed the cluster.
+    ///
+    /// # Errors
+    /// It does not build, ends, or does not get ready; the message has the end of its log.
+    pub async fn start(plane: &ControlPlane, settings: &ExtenderSettings) -> Result<Self> {
+        let [listen, admin] = free_ports()?.map(|port: u16| format!("127.0.0.1:{port}"));
+        let config = plane.folder().join("gantry.yaml");
+        std::fs::write(&config, settings.to_json(plane.kubeconfig(), &listen, &admin).to_string())?;
+        let endpoint = Endpoint::plain(&admin)?;
+        let mut extender = Self { process: None, endpoint, listen, config, folder: plane.folder().to_owned() };
+        extender.restart().await?;
+        Ok(extender)
+    }
+
+    /// The address for kube-scheduler's `urlPrefix`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    /// Kills it at once (SIGKILL), as a failing node would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again on the same addresses with the same configuration, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Extender::start`].
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill();
+        let arguments = ["serve".as_ref(), "--config".as_ref(), self.config.as_os_str()];
+        let mut process = Process::start("gantry-extender", binaries::extender()?, arguments, &[], &self.folder)?;
+        let endpoint = &self.endpoint;
+        until("gantry-extender to be ready", Duration::from_mins(1), || {
+            let checked = process.check();
+            async move {
+                match checked {
+                    Err(ended) => Ok(Some(Err(ended))),
+                    Ok(()) => endpoint.get("/readyz").await.map(|_| Some(Ok(()))),
+                }
+            }
+        })
+        .await??;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// The metrics page.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        self.endpoint.get("/metrics").await
+    }
+
+    /// How often a neutral answer took the place of the component's, for whatever reason; since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn fallbacks(&self) -> Result<f64> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_plugin_fallback_total", &[]))
+    }
+
+    /// The same for one reason.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn fallbacks_for(&self, reason: &str) -> Result<f64> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_plugin_fallback_total", &[("reason", reason)]))
+    }
+
+    /// How many requests of `verb` it has answered since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn requests(&self, verb: &str) -> Result<f64> {
+        let text = self.metrics().await?;
+        Ok(metrics::sum_of(&text, "gantry_extender_request_duration_seconds_count", &[("verb", verb)]))
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn log_end(&self, lines: usize) -> String {
+        self.process.as_ref().map(|process| process.log_end(lines)).unwrap_or_default()
+    }
+}
+
+/// Waits for the first Event on a pod that says that the component's answer was replaced; its message says why.
+///
+/// # Errors
+/// There is none within a bound.
+pub async fn fallback_event(plane: &ControlPlane) -> Result<Event> {
+    let events = Api::<Event>::default_namespaced(plane.client());
+    let on_pods = ListParams::default().fields("reason=PluginFallback,involvedObject.kind=Pod");
+    until("an Event PluginFallback on a pod", Duration::from_secs(30), || async {
+        Ok(events.list(&on_pods).await?.items.into_iter().next())
+    })
+    .await
+}

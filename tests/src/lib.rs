@@ -1,0 +1,31 @@
+//! Tests of the whole system: an unmodified control plane, and Gantry beside it.
+//!
+//! ```text
+//!  binaries ─► control_plane: etcd ◄─ kube-apiserver ◄─ kwok (plays the kubelets)
+//!                                          ▲    ▲
+//!                  workload (nodes, pods) ─┘    └─ scheduler: kube-scheduler ──HTTP──► extender
+//!                                          │
+//!                  placement (who lies where, σ, legality) ◄─┘
+//! ```
+//!
+//! Every process listens on loopback only, with certificates made for the run, and ends with the test that started it,
+//! however that test ends. Nothing here knows how Gantry decides: it sees the cluster from outside, as an admin does.
+
+pub mod binaries;
+pub mod certificates;
+pub mod columns;
+pub mod control_plane;
+pub mod extender;
+pub mod http;
+pub mod metrics;
+pub mod placement;
+pub mod poll;
+pub mod process;
+pub mod report;
+pub mod scheduler;
+pub mod trial;
+pub mod workload;
+
+pub use control_plane::ControlPlane;
+pub use extender::Extender;
+pub use scheduler::Scheduler;

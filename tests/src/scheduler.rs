@@ -1,0 +1,231 @@
+//! A kube-scheduler of the release, with the configuration that a test asks for.
+//!
+//! Only its documented configuration is used: what works here works for an admin.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::binaries;
+use crate::control_plane::ControlPlane;
+use crate::http::Endpoint;
+use crate::metrics;
+use crate::poll::until;
+use crate::process::{Process, free_ports};
+use crate::workload::RESOURCES;
+
+/// How kube-scheduler is configured; the default is the stock profile without extenders.
+#[derive(Debug, Clone, Default)]
+pub struct SchedulerSettings {
+    /// `NodeResourcesFit` and `NodeResourcesBalancedAllocation` score all four resources instead of cpu and memory:
+    /// what kube-scheduler can reach alone (K4).
+    pub scores_all_resources: bool,
+    /// 0 and absent let kube-scheduler choose by the number of nodes.
+    pub percentage_of_nodes_to_score: u32,
+    /// An extender beside the profile.
+    pub extender: Option<ExtenderStanza>,
+}
+
+/// One entry of `extenders:`.
+#[derive(Debug, Clone)]
+pub struct ExtenderStanza {
+    /// Base address, without a verb.
+    pub url: String,
+    /// Factor of the extender's scores (each up to 100 after scaling); from 13 it outvotes the stock profile's 1200.
+    pub weight: u32,
+    /// Node names instead of whole nodes.
+    pub node_cache_capable: bool,
+    /// Whether pods are scheduled without it when it fails.
+    pub ignorable: bool,
+    /// Bound of one call.
+    pub timeout: Duration,
+}
+
+impl ExtenderStanza {
+    /// The stanza of Gantry's documentation: weight 13, names only, ignorable, 2 s.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), weight: 13, node_cache_capable: true, ignorable: true, timeout: Duration::from_secs(2) }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "urlPrefix": self.url,
+            "filterVerb": "filter",
+            "prioritizeVerb": "prioritize",
+            "preemptVerb": "preempt",
+            "weight": self.weight,
+            "nodeCacheCapable": self.node_cache_capable,
+            "ignorable": self.ignorable,
+            "httpTimeout": format!("{}ms", self.timeout.as_millis()),
+        })
+    }
+}
+
+impl SchedulerSettings {
+    /// The stock profile with one extender.
+    #[must_use]
+    pub fn with_extender(stanza: ExtenderStanza) -> Self {
+        Self { extender: Some(stanza), ..Self::default() }
+    }
+
+    /// The `KubeSchedulerConfiguration`, for the API server of `kubeconfig`.
+    fn to_json(&self, kubeconfig: &Path) -> Value {
+        let mut config = json!({
+            "apiVersion": "kubescheduler.config.k8s.io/v1",
+            "kind": "KubeSchedulerConfiguration",
+            "leaderElection": {"leaderElect": false},
+            // The default of 50 a second would hide what a decision costs.
+            "clientConnection": {"kubeconfig": kubeconfig, "qps": 5000, "burst": 5000},
+            "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
+            "profiles": [{"schedulerName": "default-scheduler"}],
+        });
+        if self.scores_all_resources {
+            config["profiles"][0]["pluginConfig"] = all_resources();
+        }
+        if let Some(stanza) = &self.extender {
+            config["extenders"] = json!([stanza.to_json()]);
+        }
+        config
+    }
+}
+
+fn all_resources() -> Value {
+    let resources: Vec<Value> = RESOURCES.iter().map(|name| json!({"name": name, "weight": 1})).collect();
+    json!([
+        {"name": "NodeResourcesFit", "args": {"scoringStrategy": {"type": "LeastAllocated", "resources": resources}}},
+        {"name": "NodeResourcesBalancedAllocation", "args": {"resources": resources}},
+    ])
+}
+
+/// A running kube-scheduler; dropping it stops it.
+#[derive(Debug)]
+pub struct Scheduler {
+    process: Process,
+    endpoint: Endpoint,
+}
+
+/// What kube-scheduler says of its own speed.
+#[derive(Debug, Clone, Copy)]
+pub struct SchedulingTime {
+    /// Decisions taken.
+    pub count: f64,
+    /// Mean time of one decision (filter and score, the serial step).
+    pub mean: Duration,
+    /// 99th percentile of the same, interpolated in its histogram.
+    pub p99: Duration,
+}
+
+impl Scheduler {
+    /// Starts kube-scheduler and waits until its caches are filled.
+    ///
+    /// # Errors
+    /// It ends, or does not get ready; the message has the end of its log.
+    pub async fn start(plane: &ControlPlane, settings: &SchedulerSettings) -> Result<Self> {
+        let [port] = free_ports()?;
+        let kubeconfig = plane.kubeconfig_of("system:kube-scheduler")?;
+        let config = plane.folder().join("kube-scheduler.json");
+        std::fs::write(&config, settings.to_json(&kubeconfig).to_string())?;
+        let serving = plane.serving_certificate("kube-scheduler")?;
+        let arguments = [
+            format!("--config={}", config.display()),
+            format!("--authentication-kubeconfig={}", kubeconfig.display()),
+            format!("--authorization-kubeconfig={}", kubeconfig.display()),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--tls-cert-file={}", serving.certificate.display()),
+            format!("--tls-private-key-file={}", serving.key.display()),
+            "--authorization-always-allow-paths=/healthz,/livez,/readyz,/metrics".to_owned(),
+        ];
+        let program = binaries::control_plane()?.join("kube-scheduler");
+        let process = Process::start("kube-scheduler", &program, arguments, &[], plane.folder())?;
+        let mut scheduler = Self { process, endpoint: plane.endpoint("kube-scheduler", port).await? };
+        scheduler.wait_until_ready().await?;
+        Ok(scheduler)
+    }
+
+    /// The metrics page.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        self.endpoint.get("/metrics").await
+    }
+
+    /// How long its decisions took since it started.
+    ///
+    /// # Errors
+    /// It does not answer, or has taken no decision yet.
+    pub async fn scheduling_time(&self) -> Result<SchedulingTime> {
+        const NAME: &str = "scheduler_scheduling_algorithm_duration_seconds";
+        let text = self.metrics().await?;
+        let count = metrics::sum_of(&text, &format!("{NAME}_count"), &[]);
+        let sum = metrics::sum_of(&text, &format!("{NAME}_sum"), &[]);
+        let p99 = metrics::quantile_of(&text, NAME, &[], 0.99);
+        anyhow::ensure!(count > 0.0, "kube-scheduler has taken no decision yet");
+        Ok(SchedulingTime {
+            count,
+            mean: Duration::from_secs_f64(sum / count),
+            p99: Duration::from_secs_f64(p99.unwrap_or_default()),
+        })
+    }
+
+    /// Waits until kube-scheduler's own cache holds exactly `count` nodes; it says so once a second.
+    ///
+    /// # Errors
+    /// It never does.
+    pub async fn wait_for_nodes(&self, count: usize) -> Result<()> {
+        until("kube-scheduler to know the nodes", Duration::from_mins(1), || async {
+            let known = metrics::sum_of(&self.metrics().await?, "scheduler_cache_size", &[("type", "nodes")]);
+            Ok((known == count as f64).then_some(()))
+        })
+        .await
+    }
+
+    /// Fails when kube-scheduler has ended by itself (a null in a preemption answer makes it panic).
+    ///
+    /// # Errors
+    /// It is not running any more.
+    pub fn check(&mut self) -> Result<()> {
+        self.process.check()
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let (process, endpoint) = (&mut self.process, &self.endpoint);
+        until("kube-scheduler to be ready", Duration::from_mins(1), || {
+            let checked = process.check();
+            async move {
+                match checked {
+                    Err(ended) => Ok(Some(Err(ended))),
+                    Ok(()) => endpoint.get("/readyz").await.map(|_| Some(Ok(()))),
+                }
+            }
+        })
+        .await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stock_configuration_names_neither_plugins_nor_extenders() {
+        let config = SchedulerSettings::default().to_json(Path::new("k"));
+        assert_eq!(config["profiles"], json!([{"schedulerName": "default-scheduler"}]));
+        assert!(config.get("extenders").is_none());
+    }
+
+    #[test]
+    fn an_extender_is_asked_for_every_verb_it_has() {
+        let config = SchedulerSettings::with_extender(ExtenderStanza::new("http://x")).to_json(Path::new("k"));
+        let stanza = &config["extenders"][0];
+        assert_eq!(
+            (&stanza["weight"], &stanza["preemptVerb"], &stanza["httpTimeout"]),
+            (&json!(13), &json!("preempt"), &json!("2000ms"))
+        );
+        assert!(stanza.get("bindVerb").is_none());
+    }
+}

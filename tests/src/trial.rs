@@ -1,0 +1,79 @@
+//! One burst of pods on an empty cluster, and what came of it; a table of several configurations side by side.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::control_plane::ControlPlane;
+use crate::placement::Assignment;
+use crate::report;
+use crate::scheduler::Scheduler;
+use crate::workload::Workload;
+
+/// Until every pod of a burst is bound or given up; a burst takes seconds, a busy machine several times that.
+const SETTLE_LIMIT: Duration = Duration::from_mins(4);
+
+/// What one burst came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// σ of node load, percentage points.
+    pub sigma: f64,
+    /// σ of each resource's load alone, percentage points.
+    pub sigma_by_resource: [f64; 4],
+    /// Pods without a node.
+    pub unplaced: usize,
+    /// What is wrong with it, in words; see [`Assignment::violations`].
+    pub violations: Vec<String>,
+}
+
+impl Outcome {
+    /// Reads it off an assignment.
+    #[must_use]
+    pub fn of(assignment: &Assignment, workload: &Workload) -> Self {
+        Self {
+            sigma: assignment.sigma(workload),
+            sigma_by_resource: assignment.sigma_by_resource(workload),
+            unplaced: assignment.unplaced(),
+            violations: assignment.violations(workload),
+        }
+    }
+}
+
+/// Empties the cluster, creates the workload's nodes, waits until `scheduler` knows them, then creates all pods at once
+/// and waits for their fate.
+///
+/// # Errors
+/// Some pod finds neither a node nor a refusal in time.
+pub async fn place(plane: &ControlPlane, scheduler: &Scheduler, workload: &Workload) -> Result<Outcome> {
+    plane.clear().await?;
+    workload.create_nodes(&plane.client()).await?;
+    scheduler.wait_for_nodes(workload.nodes()).await?;
+    workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    let assignment = Assignment::settled(&plane.client(), workload, SETTLE_LIMIT).await?;
+    Ok(Outcome::of(&assignment, workload))
+}
+
+/// σ as a mean over the outcomes, percentage points.
+#[must_use]
+pub fn mean_sigma(outcomes: &[Outcome]) -> f64 {
+    outcomes.iter().map(|outcome| outcome.sigma).sum::<f64>() / outcomes.len() as f64
+}
+
+/// Prints one row a configuration: means over its outcomes, and each outcome's σ.
+pub fn compare(title: &str, rows: &[(&str, &[Outcome])]) {
+    let cells: Vec<Vec<String>> = rows.iter().map(|(name, outcomes)| row(name, outcomes)).collect();
+    report::section(title);
+    report::table(&["scheduler", "σ", "σ cpu", "σ memory", "σ disk", "σ network", "unplaced", "σ of each run"], &cells);
+}
+
+fn row(name: &str, outcomes: &[Outcome]) -> Vec<String> {
+    let count = outcomes.len() as f64;
+    let mut cells = vec![name.to_owned(), format!("{:.2}", mean_sigma(outcomes))];
+    for resource in 0..4 {
+        let sum: f64 = outcomes.iter().map(|outcome| outcome.sigma_by_resource[resource]).sum();
+        cells.push(format!("{:.1}", sum / count));
+    }
+    cells.push(outcomes.iter().map(|outcome| outcome.unplaced).sum::<usize>().to_string());
+    cells.push(outcomes.iter().map(|outcome| format!("{:.1}", outcome.sigma)).collect::<Vec<_>>().join(" "));
+    cells
+}

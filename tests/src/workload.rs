@@ -1,0 +1,318 @@
+//! Nodes and pods of a generated instance as Kubernetes objects, and their creation.
+//!
+//! cpu and memory are requests; disk I/O and network are extended resources. A pod's tolerations and required node
+//! affinity say in Kubernetes' words which rows the instance allows it, so kube-scheduler and the instance agree.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt};
+use gantry_solver::instances::{Amounts, GenerateOptions, Instance, generate};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::api::{Api, PostParams};
+use kube::{Client, Resource};
+use serde_json::{Value, json};
+
+/// The four resources, in the order of an instance's amounts.
+pub const RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
+
+/// Requests in flight while objects are created: more only queue in the API server.
+const CREATORS: usize = 16;
+
+/// Group constraint of a pod beside the instance's own dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// No two of them on one node (required anti-affinity on the host name).
+    Apart,
+    /// Over the zones with a skew of at most 1, or not at all.
+    Spread,
+}
+
+impl Group {
+    /// The value of the label `group` that ties its pods together.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Apart => "apart",
+            Self::Spread => "spread",
+        }
+    }
+}
+
+/// An instance to be placed by kube-scheduler.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Nodes, pods, and which pod may run where.
+    pub instance: Instance,
+    /// Each pod's group, if it is in one.
+    pub group_by_pod: Vec<Option<Group>>,
+}
+
+impl Workload {
+    /// `pods` pods on `nodes` nodes, half of the capacity requested, without groups.
+    ///
+    /// # Panics
+    /// There is no such instance.
+    #[must_use]
+    pub fn generated(pods: usize, nodes: usize, seed: u64) -> Self {
+        Self::of(pods, nodes, seed, GenerateOptions::default())
+    }
+
+    /// The same with an eighth of the capacity requested and nothing reserved: every pod fits in whatever order they come.
+    ///
+    /// # Panics
+    /// There is no such instance.
+    #[must_use]
+    pub fn light(pods: usize, nodes: usize, seed: u64) -> Self {
+        Self::of(pods, nodes, seed, GenerateOptions { fill: 0.125, taint: 0.0, aff: 0.0, ..GenerateOptions::default() })
+    }
+
+    fn of(pods: usize, nodes: usize, seed: u64, options: GenerateOptions) -> Self {
+        let instance = generate(pods, nodes, seed, &options).expect("invariant: half full is feasible");
+        Self { group_by_pod: vec![None; pods], instance }
+    }
+
+    /// Puts the first ten pods without node affinity into [`Group::Apart`] and the next nine into [`Group::Spread`].
+    #[must_use]
+    pub fn with_groups(mut self) -> Self {
+        let groups = [(Group::Apart, 10), (Group::Spread, 9)].into_iter().flat_map(|(group, n)| [group].repeat(n));
+        let affinities = self.instance.affinity_by_pod.iter();
+        let free = self.group_by_pod.iter_mut().zip(affinities).filter(|(_, affinity)| affinity.is_none());
+        for ((slot, _), group) in free.zip(groups) {
+            *slot = Some(group);
+        }
+        self
+    }
+
+    /// How many pods there are.
+    #[must_use]
+    pub fn pods(&self) -> usize {
+        self.instance.requests.len()
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.instance.capacities.len()
+    }
+
+    /// Creates the priority class, all nodes, and returns when the API server has them.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn create_nodes(&self, client: &Client) -> Result<()> {
+        create_priority_class(client).await?;
+        create(&Api::all(client.clone()), (0..self.nodes()).map(|row| self.node(row))).await
+    }
+
+    /// Creates the pods in `range`, in this order as far as requests in flight keep it.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn create_pods(&self, client: &Client, range: std::ops::Range<usize>) -> Result<()> {
+        create(&Api::default_namespaced(client.clone()), range.map(|index| self.pod(index))).await
+    }
+
+    fn node(&self, row: usize) -> Node {
+        let mut node = node(&node_name(row), &self.instance.capacities[row]);
+        let labels = node.metadata.labels.get_or_insert_default();
+        labels.insert("gantry.dev/hardware".to_owned(), self.instance.hardware_by_node[row].to_string());
+        labels.insert("topology.kubernetes.io/zone".to_owned(), format!("zone-{}", self.instance.zone_by_node[row]));
+        if let Some(pool) = self.instance.taint_by_node[row] {
+            let taint = json!([{"key": "gantry.dev/pool", "value": pool.to_string(), "effect": "NoSchedule"}]);
+            node.spec.get_or_insert_default().taints = Some(typed(taint));
+        }
+        node
+    }
+
+    fn pod(&self, index: usize) -> Pod {
+        let mut pod = pod(&pod_name(index), &self.instance.requests[index]);
+        let spec = pod.spec.as_mut().expect("invariant: a pod is made with its spec");
+        spec.tolerations = Some(typed(tolerations(self.instance.tolerations_by_pod[index])));
+        if let Some(hardware) = self.instance.affinity_by_pod[index] {
+            spec.affinity = Some(typed(hardware_affinity(hardware)));
+        }
+        if index % 10 == 3 {
+            spec.priority_class_name = Some(PRIORITY_CLASS.to_owned());
+        }
+        if let Some(group) = self.group_by_pod[index] {
+            pod.metadata.labels = Some(BTreeMap::from([("group".to_owned(), group.label().to_owned())]));
+            match group {
+                Group::Apart => spec.affinity = Some(typed(apart())),
+                Group::Spread => spec.topology_spread_constraints = Some(typed(spread())),
+            }
+        }
+        pod
+    }
+}
+
+/// The name of a row's node.
+#[must_use]
+pub fn node_name(row: usize) -> String {
+    format!("node-{row:04}")
+}
+
+/// The row of a node's name, where it is one of ours.
+#[must_use]
+pub fn row_of(node_name: &str) -> Option<usize> {
+    node_name.strip_prefix("node-")?.parse().ok()
+}
+
+/// The name of a pod.
+#[must_use]
+pub fn pod_name(index: usize) -> String {
+    format!("pod-{index:05}")
+}
+
+/// The index of a pod's name, where it is one of ours.
+#[must_use]
+pub fn index_of(pod_name: &str) -> Option<usize> {
+    pod_name.strip_prefix("pod-")?.parse().ok()
+}
+
+/// A ready node of this capacity, all of it allocatable.
+#[must_use]
+pub fn node(name: &str, capacity: &Amounts) -> Node {
+    let mut amounts = quantities(capacity);
+    amounts["pods"] = json!("500");
+    typed(json!({
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {},
+        "status": {
+            "capacity": amounts,
+            "allocatable": amounts,
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        },
+    }))
+}
+
+/// A pod of one container with these requests; extended resources need equal limits.
+#[must_use]
+pub fn pod(name: &str, requests: &Amounts) -> Pod {
+    let all = quantities(requests);
+    let extended = json!({RESOURCES[2]: all[RESOURCES[2]], RESOURCES[3]: all[RESOURCES[3]]});
+    typed(json!({
+        "metadata": {"name": name},
+        "spec": {
+            "containers": [{"name": "main", "image": "none", "resources": {"requests": all, "limits": extended}}],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }))
+}
+
+/// Creates the objects, some at a time.
+///
+/// # Errors
+/// The API server refuses one.
+pub async fn create<K>(api: &Api<K>, objects: impl Iterator<Item = K>) -> Result<()>
+where
+    K: Resource + Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    futures::stream::iter(objects)
+        .map(|object| async move {
+            let name = object.meta().name.clone().unwrap_or_default();
+            api.create(&PostParams::default(), &object).await.with_context(|| format!("cannot create {name}"))
+        })
+        .buffer_unordered(CREATORS)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+}
+
+/// Some pods are urgent; none evicts another, so that every pod created is there at the end.
+const PRIORITY_CLASS: &str = "urgent";
+
+async fn create_priority_class(client: &Client) -> Result<()> {
+    let classes = Api::<PriorityClass>::all(client.clone());
+    if classes.get_opt(PRIORITY_CLASS).await?.is_none() {
+        let class = json!({"metadata": {"name": PRIORITY_CLASS}, "value": 1000, "preemptionPolicy": "Never"});
+        classes.create(&PostParams::default(), &typed(class)).await?;
+    }
+    Ok(())
+}
+
+fn quantities(amounts: &Amounts) -> Value {
+    let [cpu, memory, disk, network] = amounts;
+    json!({
+        RESOURCES[0]: format!("{cpu}m"),
+        RESOURCES[1]: format!("{memory}Mi"),
+        RESOURCES[2]: disk.to_string(),
+        RESOURCES[3]: network.to_string(),
+    })
+}
+
+fn tolerations(pools: u8) -> Value {
+    let tolerated = (0..8).filter(|pool| pools >> pool & 1 == 1);
+    tolerated
+        .map(|pool: u8| json!({"key": "gantry.dev/pool", "value": pool.to_string(), "effect": "NoSchedule"}))
+        .collect()
+}
+
+fn hardware_affinity(hardware: u8) -> Value {
+    let term = json!({"matchExpressions": [
+        {"key": "gantry.dev/hardware", "operator": "In", "values": [hardware.to_string()]},
+    ]});
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}})
+}
+
+fn apart() -> Value {
+    let term = json!({
+        "labelSelector": {"matchLabels": {"group": Group::Apart.label()}},
+        "topologyKey": "kubernetes.io/hostname",
+    });
+    json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}})
+}
+
+fn spread() -> Value {
+    json!([{
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"group": Group::Spread.label()}},
+    }])
+}
+
+/// The Kubernetes object that this JSON spells.
+///
+/// # Panics
+/// It spells none: a mistake in a test.
+#[must_use]
+pub fn typed<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("invariant: the tests spell objects rightly")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_rows_and_indices() {
+        assert_eq!(row_of(&node_name(17)), Some(17));
+        assert_eq!(index_of(&pod_name(299)), Some(299));
+        assert_eq!(row_of("control-plane"), None);
+    }
+
+    #[test]
+    fn a_tolerated_pool_is_a_toleration() {
+        assert_eq!(tolerations(0b101)[1]["value"], json!("2"));
+        assert_eq!(tolerations(0), json!([]));
+    }
+
+    #[test]
+    fn groups_take_only_pods_without_node_affinity() {
+        let workload = Workload::generated(300, 50, 1).with_groups();
+        let grouped = |group| workload.group_by_pod.iter().filter(|own| **own == Some(group)).count();
+        assert_eq!((grouped(Group::Apart), grouped(Group::Spread)), (10, 9));
+        let both = workload.group_by_pod.iter().zip(&workload.instance.affinity_by_pod);
+        assert!(both.into_iter().all(|(group, affinity)| group.is_none() || affinity.is_none()));
+    }
+
+    #[test]
+    fn extended_resources_have_equal_limits() {
+        let pod = pod("p", &[100, 200, 3, 4]);
+        let resources = pod.spec.unwrap().containers[0].resources.clone().unwrap();
+        let (requests, limits) = (resources.requests.unwrap(), resources.limits.unwrap());
+        assert_eq!(limits.len(), 2);
+        assert!(limits.iter().all(|(name, amount)| requests[name] == *amount));
+        assert_eq!(requests["memory"].0, "200Mi");
+    }
+}

@@ -1,0 +1,107 @@
+//! Gantry gone, or its component broken: kube-scheduler goes on, and one can see why.
+
+use std::time::Duration;
+
+use gantry_tests::extender::{ExtenderSettings, fallback_event};
+use gantry_tests::placement::Assignment;
+use gantry_tests::poll::until;
+use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
+use gantry_tests::trial::place;
+use gantry_tests::workload::Workload;
+use gantry_tests::{ControlPlane, Extender, Scheduler};
+
+/// Each misbehaviour, and the reason under which it is counted and told.
+const REASON_BY_GUEST: &[(&str, &str)] = &[
+    ("deep_recursion", "stack"),
+    ("endless_loop", "deadline"),
+    ("foreign_import", "foreign-import"),
+    ("garbage", "invalid-component"),
+    ("huge_return", "too-large"),
+    ("log_flood", "log-budget"),
+    ("memory_bomb", "memory"),
+    ("nan_scores", "not-finite"),
+    ("out_of_range_scores", "out-of-range"),
+    ("plugin_error", "plugin-error"),
+    ("trap", "trap"),
+    ("trap_in_init", "trap"),
+    ("wrong_length", "bad-length"),
+];
+
+/// What the host puts right by itself, and what it refuses to start with; both have their own tests.
+const OTHER_GUESTS: &[&str] = &["bad_configure", "well_behaved", "wrong_generation"];
+
+/// The guest's component as a file, in the words of the configuration.
+fn component(plane: &ControlPlane, guest: &str) -> String {
+    let path = plane.folder().join(guest).with_extension("wasm");
+    let bytes = if guest == "garbage" { gantry_guests::garbage() } else { gantry_guests::bytes(guest) };
+    std::fs::write(&path, bytes).expect("invariant: the run's folder is writable");
+    format!("file:{}", path.display())
+}
+
+#[test]
+fn every_misbehaving_guest_has_its_reason() {
+    let known = |name: &str| OTHER_GUESTS.contains(&name) || REASON_BY_GUEST.iter().any(|(guest, _)| *guest == name);
+    let forgotten: Vec<_> = gantry_guests::names().filter(|name| !known(name)).collect();
+    assert_eq!(forgotten, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_the_component_refuses_stop_the_start() {
+    let plane = ControlPlane::start().await.unwrap();
+    let component = component(&plane, "bad_configure");
+    let refused = Extender::start(&plane, &ExtenderSettings { component, ..ExtenderSettings::default() }).await;
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("exit status: 2") && message.contains("settings"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pod_is_scheduled_whatever_the_component_does() {
+    let plane = ControlPlane::start().await.unwrap();
+    for (guest, reason) in REASON_BY_GUEST {
+        let settings = ExtenderSettings {
+            component: component(&plane, guest),
+            call_deadline: Duration::from_millis(100),
+            ..ExtenderSettings::default()
+        };
+        let extender = Extender::start(&plane, &settings).await.unwrap();
+        let stanza = ExtenderStanza::new(extender.url());
+        let scheduler = Scheduler::start(&plane, &SchedulerSettings::with_extender(stanza)).await.unwrap();
+
+        let outcome = place(&plane, &scheduler, &Workload::light(20, 5, 1)).await.unwrap();
+        assert_eq!((outcome.unplaced, &outcome.violations), (0, &Vec::new()), "{guest}");
+        assert!(extender.fallbacks_for(reason).await.unwrap() > 0.0, "{guest}: {}", extender.metrics().await.unwrap());
+        let message = fallback_event(&plane).await.unwrap().message.unwrap_or_default();
+        assert!(message.contains(reason), "{guest}: {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pod_is_lost_when_gantry_is_killed_in_the_middle_and_started_again() {
+    let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client();
+    let workload = Workload::generated(400, 50, 1).with_groups();
+    workload.create_nodes(&client).await.unwrap();
+    let mut extender = Extender::start(&plane, &ExtenderSettings::default()).await.unwrap();
+    let stanza = ExtenderStanza::new(extender.url());
+    let _scheduler = Scheduler::start(&plane, &SchedulerSettings::with_extender(stanza)).await.unwrap();
+
+    let burst = tokio::spawn({
+        let (client, workload) = (client.clone(), workload.clone());
+        async move { workload.create_pods(&client, 0..300).await }
+    });
+    until("the burst to be under way", Duration::from_mins(1), || async {
+        Ok((extender.requests("filter").await? >= 50.0).then_some(()))
+    })
+    .await
+    .unwrap();
+    let served = extender.requests("filter").await.unwrap();
+    extender.kill();
+    burst.await.unwrap().unwrap();
+    assert!(served < 300.0, "the burst was over before the kill");
+
+    extender.restart().await.unwrap();
+    workload.create_pods(&client, 300..400).await.unwrap();
+    let assignment = Assignment::settled(&client, &workload, Duration::from_mins(2)).await.unwrap();
+    assert_eq!((assignment.unplaced(), assignment.violations(&workload)), (0, Vec::new()));
+    assert!(extender.requests("filter").await.unwrap() > 0.0, "kube-scheduler never came back to it");
+}

@@ -1,0 +1,101 @@
+//! The rules of the house that a compiler does not check: doors between crates, and files that say what they are.
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
+#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the house writes `.rs` in one way")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// Which of our crates each crate may build on. `tests` may use all of them and is not listed.
+const DOORS: &[(&str, &[&str])] = &[
+    ("gantry-solver", &[]),
+    ("gantry-plugin", &["gantry-solver"]),
+    ("gantry-component-build", &[]),
+    ("gantry-component", &["gantry-component-build"]),
+    ("gantry-guests", &["gantry-component-build"]),
+    ("gantry-guest-programs", &[]),
+    ("gantry-host", &[]),
+    ("gantry-cluster", &[]),
+    ("gantry-extender", &["gantry-cluster", "gantry-component", "gantry-host"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Our crates and what each builds on, dev-dependencies left out: a test may look at everything.
+fn doors_in_use() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), builds_on(package))).collect()
+}
+
+fn name(package: &Value) -> String {
+    package["name"].as_str().unwrap().to_owned()
+}
+
+fn builds_on(package: &Value) -> BTreeSet<String> {
+    let dependencies = package["dependencies"].as_array().unwrap().iter();
+    dependencies
+        .filter(|dependency| dependency["kind"] != "dev")
+        .map(name)
+        .filter(|name| name.starts_with("gantry-"))
+        .collect()
+}
+
+#[test]
+fn crates_use_the_doors_of_the_house_and_no_others() {
+    for (package, builds_on) in doors_in_use() {
+        if package == "gantry-tests" {
+            continue;
+        }
+        let (_, allowed) =
+            DOORS.iter().find(|(name, _)| *name == package).unwrap_or_else(|| panic!("{package} is new"));
+        let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
+        assert!(builds_on.is_subset(&allowed), "{package} builds on {builds_on:?}, may build on {allowed:?}");
+    }
+}
+
+#[test]
+fn every_door_of_the_house_leads_to_a_crate_that_exists() {
+    let packages = doors_in_use();
+    for (package, _) in DOORS {
+        assert!(packages.contains_key(*package), "{package} is gone: take it out of the list");
+    }
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && !name.starts_with("target") && name != "node_modules" {
+            rust_files(&path, found);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is_and_stays_readable() {
+    let mut files = Vec::new();
+    rust_files(&root(), &mut files);
+    assert!(files.len() > 50, "only {} files found", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! "), "{} does not open with //!", file.display());
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{} has {lines} lines: is there a seam?", file.display());
+    }
+}

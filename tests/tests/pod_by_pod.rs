@@ -1,0 +1,115 @@
+//! Pod by pod on a real kube-scheduler: Gantry beside kube-scheduler alone, and beside its best own configuration.
+//!
+//! Four hardware kinds of nodes with taints, pods with node affinity, anti-affinity, spread and priorities, each pod with
+//! cpu and memory as requests and disk I/O and network as extended resources. kube-scheduler breaks ties at random, so
+//! claims rest on means.
+
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
+use gantry_tests::extender::ExtenderSettings;
+use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
+use gantry_tests::trial::{Outcome, compare, mean_sigma, place};
+use gantry_tests::workload::Workload;
+use gantry_tests::{ControlPlane, Extender, Scheduler};
+
+/// kube-scheduler alone with its own resource plugins told of all four resources.
+fn k4() -> SchedulerSettings {
+    SchedulerSettings { scores_all_resources: true, ..SchedulerSettings::default() }
+}
+
+fn with(extender: &Extender) -> SchedulerSettings {
+    SchedulerSettings::with_extender(ExtenderStanza::new(extender.url()))
+}
+
+/// One burst a seed, all under one kube-scheduler; each is asserted to be legal and complete.
+async fn runs(
+    plane: &ControlPlane,
+    settings: &SchedulerSettings,
+    (pods, nodes): (usize, usize),
+    seeds: RangeInclusive<u64>,
+) -> Result<Vec<Outcome>> {
+    let scheduler = Scheduler::start(plane, settings).await?;
+    let mut outcomes = Vec::new();
+    for seed in seeds {
+        let workload = Workload::generated(pods, nodes, seed).with_groups();
+        let outcome = place(plane, &scheduler, &workload).await?;
+        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// A neutral answer in place of the component's would make the comparison one of kube-scheduler with itself.
+async fn assert_gantry_answered(extender: &Extender, least: usize) -> Result<()> {
+    assert_eq!(extender.fallbacks().await?, 0.0, "{}", extender.log_end(20));
+    let prioritized = extender.requests("prioritize").await?;
+    assert!(prioritized >= least as f64, "asked {prioritized} times");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_50_nodes_gantry_leaves_at_most_two_thirds_of_kube_schedulers_imbalance() {
+    const SIZE: (usize, usize) = (300, 50);
+    let plane = ControlPlane::start().await.unwrap();
+    let alone = runs(&plane, &SchedulerSettings::default(), SIZE, 1..=5).await.unwrap();
+    let best_alone = runs(&plane, &k4(), SIZE, 1..=5).await.unwrap();
+    plane.clear().await.unwrap();
+    let extender = Extender::start(&plane, &ExtenderSettings::default()).await.unwrap();
+    let gantry = runs(&plane, &with(&extender), SIZE, 1..=5).await.unwrap();
+    drop(extender);
+    plane.clear().await.unwrap();
+    let extender = Extender::start(&plane, &ExtenderSettings{settings: serde_json::json!({"objective":"sigma"}), ..ExtenderSettings::default()}).await.unwrap();
+    let gantrys = runs(&plane, &with(&extender), SIZE, 1..=5).await.unwrap();
+    let heavy = SchedulerSettings::with_extender(ExtenderStanza { weight: 100, ..ExtenderStanza::new(extender.url()) });
+    let gantrysh = runs(&plane, &heavy, SIZE, 1..=5).await.unwrap();
+
+    compare("x", &[("sigma", &gantrys), ("sigma w 100", &gantrysh)]);
+    compare(
+        "300 pods on 50 nodes, pod by pod, five seeds",
+        &[("default", &alone), ("K4", &best_alone), ("Gantry, weight 13", &gantry)],
+    );
+    assert_gantry_answered(&extender, 5 * SIZE.0 * 9 / 10).await.unwrap();
+    let (ours, theirs) = (mean_sigma(&gantry), mean_sigma(&alone));
+    assert!(ours <= theirs * 2.0 / 3.0, "σ {ours:.2} is more than two thirds of {theirs:.2}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_200_nodes_gantry_leaves_at_most_two_thirds_with_and_without_node_sampling() {
+    const SIZE: (usize, usize) = (1000, 200);
+    let plane = ControlPlane::start().await.unwrap();
+    let alone = runs(&plane, &SchedulerSettings::default(), SIZE, 1..=1).await.unwrap();
+    let best_alone = runs(&plane, &k4(), SIZE, 1..=1).await.unwrap();
+    plane.clear().await.unwrap();
+    let extender = Extender::start(&plane, &ExtenderSettings::default()).await.unwrap();
+    let sampled = runs(&plane, &with(&extender), SIZE, 1..=1).await.unwrap();
+    let all_nodes = SchedulerSettings { percentage_of_nodes_to_score: 100, ..with(&extender) };
+    let unsampled = runs(&plane, &all_nodes, SIZE, 1..=1).await.unwrap();
+
+    compare(
+        "1000 pods on 200 nodes, pod by pod, one seed",
+        &[
+            ("default", &alone),
+            ("K4", &best_alone),
+            ("Gantry, sampled nodes", &sampled),
+            ("Gantry, percentageOfNodesToScore 100", &unsampled),
+        ],
+    );
+    assert_gantry_answered(&extender, 2 * SIZE.0 * 9 / 10).await.unwrap();
+    let theirs = mean_sigma(&alone);
+    for ours in [mean_sigma(&sampled), mean_sigma(&unsampled)] {
+        assert!(ours <= theirs * 2.0 / 3.0, "σ {ours:.2} is more than two thirds of {theirs:.2}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_whole_nodes_in_the_requests_every_pod_is_placed_legally() {
+    const SIZE: (usize, usize) = (60, 10);
+    let plane = ControlPlane::start().await.unwrap();
+    let extender = Extender::start(&plane, &ExtenderSettings::default()).await.unwrap();
+    let stanza = ExtenderStanza { node_cache_capable: false, ..ExtenderStanza::new(extender.url()) };
+    let gantry = runs(&plane, &SchedulerSettings::with_extender(stanza), SIZE, 1..=1).await.unwrap();
+
+    compare("60 pods on 10 nodes, whole nodes in the requests", &[("Gantry, weight 13", &gantry)]);
+    assert_gantry_answered(&extender, SIZE.0 / 2).await.unwrap();
+}
