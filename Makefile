@@ -1,6 +1,12 @@
 # Gantry: `make run` to try it, `make test` to prove it, `make help` for the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+
+# Always the whole workspace, never one package: cargo unifies features over what is selected, and another selection
+# would compile wasmtime again.
+UNIT := --lib --bins --test all --test captured --test house --test incremental --test promises --test sandbox_equals_native --test system
+E2E := --test control_plane_smoke --test failures --test manifests --test pod_by_pod --test preemption
+
 .PHONY: help setup run test check e2e bench deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
@@ -21,25 +27,22 @@ test: ## Every test there is, the real control plane's too (what CI runs)
 	tests/e2e/build.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo build --locked -p gantry-extender
 	cargo test --locked --workspace
 
 check: setup ## The fast loop: format, lints, and the tests that need no control plane
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --exclude gantry-tests
+	cargo test --locked --workspace $(UNIT)
 
 e2e: ## Only the tests against the real control plane
 	@scripts/setup.sh test
 	tests/e2e/build.sh
-	cargo build --locked -p gantry-extender
-	cargo test --locked -p gantry-tests
+	cargo test --locked --workspace $(E2E)
 
 bench: ## Measures what the README quotes; prints machine, command, baseline and ratio
 	@scripts/setup.sh test
 	tests/e2e/build.sh
-	cargo build --release --locked -p gantry-extender
-	cargo bench --locked -p gantry-tests
+	cargo bench --locked --workspace --bench gantry -- $(ONLY)
 
 deny: ## Licences, sources and duplicate versions of all dependencies (installs cargo-deny when missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2

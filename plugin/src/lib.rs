@@ -15,6 +15,7 @@ mod bindings;
 #[cfg(target_family = "wasm")]
 mod component;
 mod filter;
+mod margins;
 mod plan;
 mod score;
 mod settings;

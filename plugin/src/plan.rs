@@ -58,12 +58,9 @@ fn domains(cluster: &Cluster, pods: &Pods) -> (Vec<Arc<Domain>>, Vec<u32>) {
     (domains, class_by_pod)
 }
 
-/// A plan must satisfy Kubernetes and the admins alike. Bits past the last row mean nothing and are dropped.
+/// A plan must satisfy Kubernetes and the admins alike.
 fn domain(class: &DomainClass, rows: u32) -> Domain {
-    let mut words: Vec<u64> = class.possible.iter().zip(&class.permitted).map(|(one, other)| one & other).collect();
-    if let (Some(last), spare @ 1..) = (words.last_mut(), rows % 64) {
-        *last &= (1 << spare) - 1;
-    }
+    let words: Vec<u64> = class.possible.iter().zip(&class.permitted).map(|(one, other)| one & other).collect();
     let domain = Domain::from_words(rows, &words).expect("invariant: the bitmap's length was checked");
     if class.preference.is_empty() {
         return domain;

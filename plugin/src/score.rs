@@ -3,7 +3,8 @@
 use gantry_solver::problems::placement::{self, NodeColumns, RowScorer};
 
 use crate::{
-    filter::{self, PASS},
+    filter::Trial,
+    margins::LANES,
     settings::{Objective, Settings},
     state::Cluster,
     types::{DomainClass, Pod, Snapshot},
@@ -13,6 +14,8 @@ use crate::{
 const MOST: f64 = 100.0;
 /// Above 0, so that a row which passes never looks like one that is refused.
 const LEAST: f64 = 1.0;
+/// Stands in place of the change of a row that does not pass.
+const REFUSED: f64 = f64::INFINITY;
 
 /// The loads of all rows, ready to score, kept up to date row by row.
 pub(crate) struct Scorer(RowScorer);
@@ -38,9 +41,11 @@ impl Scorer {
         self.0.set_row(row, allocatable, taken, weights).expect("invariant: the delta's columns were checked");
     }
 
+    /// One change a row, and as many more as the last block needs.
     fn changes(&self, amounts: &[f64]) -> Vec<f64> {
-        let mut changes = vec![0.0; self.0.rows()];
-        self.0.changes(amounts, &mut changes).expect("invariant: the pod's numbers were checked");
+        let rows = self.0.rows();
+        let mut changes = vec![0.0; rows.next_multiple_of(LANES)];
+        self.0.changes(amounts, &mut changes[..rows]).expect("invariant: the pod's numbers were checked");
         changes
     }
 }
@@ -63,30 +68,45 @@ pub(crate) fn load(snapshot: &Snapshot) -> &Vec<f64> {
 pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings: &Settings) -> Vec<f64> {
     let forecast = !cluster.snapshot.used_p50.is_empty() && !pod.estimate.is_empty();
     let mut scores = cluster.scorer.changes(if forecast { &pod.estimate } else { &pod.request });
-    let verdicts = filter::verdicts(cluster, class, pod, settings.hot_share);
-    scale(&mut scores, &verdicts);
+    let trial = Trial::new(cluster, class, pod);
+    scale(scores.as_chunks_mut().0, |block| trial.passes(block));
+    scores.truncate(cluster.rows());
     if settings.preference_share > 0.0 && !class.preference.is_empty() {
-        prefer(&mut scores, &verdicts, &class.preference, settings.preference_share);
+        prefer(&mut scores, &class.preference, settings.preference_share);
     }
     scores
 }
 
 /// From changes of the objective (smaller is better) to scores; refused rows get 0.
-fn scale(scores: &mut [f64], verdicts: &[u8]) {
-    let passing = || verdicts.iter().map(|&verdict| verdict == PASS);
-    let (low, high) =
-        scores.iter().zip(passing()).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (&x, pass)| {
-            (if pass { low.min(x) } else { low }, if pass { high.max(x) } else { high })
-        });
+fn scale(blocks: &mut [[f64; LANES]], passes: impl Fn(usize) -> [bool; LANES]) {
+    let (low, high) = refuse(blocks, passes);
     let step = if high > low { (MOST - LEAST) / (high - low) } else { 0.0 };
-    for (score, pass) in scores.iter_mut().zip(passing()) {
-        *score = if pass { (MOST - (*score - low) * step).clamp(LEAST, MOST) } else { 0.0 };
+    for block in blocks {
+        *block = block.map(|change| {
+            let score = (MOST - (change - low) * step).clamp(LEAST, MOST);
+            if change == REFUSED { 0.0 } else { score }
+        });
     }
 }
 
-fn prefer(scores: &mut [f64], verdicts: &[u8], preference: &[f64], share: f64) {
-    for ((score, &verdict), preference) in scores.iter_mut().zip(verdicts).zip(preference) {
-        if verdict == PASS {
+/// Marks the rows that do not pass; of the others, the least and the largest change.
+fn refuse(blocks: &mut [[f64; LANES]], passes: impl Fn(usize) -> [bool; LANES]) -> (f64, f64) {
+    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    for (index, block) in blocks.iter_mut().enumerate() {
+        let passes = passes(index);
+        for lane in 0..LANES {
+            let passing = if passes[lane] { block[lane] } else { f64::NEG_INFINITY };
+            high[lane] = if passing > high[lane] { passing } else { high[lane] };
+            block[lane] = if passes[lane] { block[lane] } else { REFUSED };
+            low[lane] = if block[lane] < low[lane] { block[lane] } else { low[lane] };
+        }
+    }
+    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
+fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {
+    for (score, preference) in scores.iter_mut().zip(preference) {
+        if *score > 0.0 {
             *score = (1.0 - share) * *score + share * MOST * preference;
         }
     }
@@ -96,31 +116,35 @@ fn prefer(scores: &mut [f64], verdicts: &[u8], preference: &[f64], share: f64) {
 mod tests {
     use super::*;
 
+    fn scaled(changes: [f64; LANES], passes: [bool; LANES]) -> [f64; LANES] {
+        let mut blocks = [changes];
+        scale(&mut blocks, |_| passes);
+        blocks[0]
+    }
+
     #[test]
     fn the_smallest_change_scores_a_hundred_and_refused_rows_nothing() {
-        let mut scores = [5.0, -3.0, 1.0, -9.0];
-        scale(&mut scores, &[PASS, PASS, PASS, 3]);
-        assert_eq!(scores, [1.0, 100.0, 50.5, 0.0]);
+        let scores = scaled(
+            [5.0, -3.0, 1.0, -9.0, 9.0, 1.0, 3.0, 0.0],
+            [true, true, true, false, false, true, true, false],
+        );
+        assert_eq!(scores, [1.0, 100.0, 50.5, 0.0, 0.0, 50.5, 25.75, 0.0]);
     }
 
     #[test]
     fn equal_changes_score_equally() {
-        let mut scores = [2.0, 2.0];
-        scale(&mut scores, &[PASS, PASS]);
-        assert_eq!(scores, [100.0, 100.0]);
+        assert_eq!(scaled([2.0; LANES], [true; LANES]), [100.0; LANES]);
     }
 
     #[test]
     fn nothing_passing_scores_nothing() {
-        let mut scores = [2.0, 3.0];
-        scale(&mut scores, &[1, 2]);
-        assert_eq!(scores, [0.0, 0.0]);
+        assert_eq!(scaled([2.0; LANES], [false; LANES]), [0.0; LANES]);
     }
 
     #[test]
     fn a_full_preference_share_leaves_the_preference_alone() {
         let mut scores = [100.0, 1.0, 0.0];
-        prefer(&mut scores, &[PASS, PASS, 1], &[0.0, 1.0, 1.0], 1.0);
+        prefer(&mut scores, &[0.0, 1.0, 1.0], 1.0);
         assert_eq!(scores, [0.0, 100.0, 0.0]);
     }
 }

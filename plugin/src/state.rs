@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    filter, plan,
+    filter::{Limits, Trial},
+    plan,
     score::{self, Scorer},
     settings::{SCHEMA, Settings},
     types::{Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Plan, PluginInfo, Pod, Pods, Snapshot},
@@ -30,6 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) snapshot: Snapshot,
     pub(crate) class_by_id: BTreeMap<u32, DomainClass>,
     pub(crate) scorer: Scorer,
+    pub(crate) limits: Limits,
 }
 
 impl Plugin {
@@ -52,6 +54,7 @@ impl Plugin {
         self.settings = Settings::parse(settings)?;
         if let Some(cluster) = &mut self.cluster {
             cluster.scorer = Scorer::new(&cluster.snapshot, self.settings.objective);
+            cluster.limits = Limits::new(&cluster.snapshot, self.settings.hot_share);
         }
         Ok(())
     }
@@ -62,9 +65,12 @@ impl Plugin {
     /// [`Error::BadShape`] or [`Error::BadNumber`]; what was held before stays.
     pub fn push_snapshot(&mut self, mut snapshot: Snapshot) -> Result<(), Error> {
         check_snapshot(&snapshot)?;
-        let class_by_id = std::mem::take(&mut snapshot.classes).into_iter().map(|class| (class.id, class)).collect();
+        let classes = std::mem::take(&mut snapshot.classes);
         let scorer = Scorer::new(&snapshot, self.settings.objective);
-        self.cluster = Some(Cluster { snapshot, class_by_id, scorer });
+        let limits = Limits::new(&snapshot, self.settings.hot_share);
+        let mut cluster = Cluster { snapshot, class_by_id: BTreeMap::new(), scorer, limits };
+        cluster.take(classes);
+        self.cluster = Some(cluster);
         Ok(())
     }
 
@@ -75,7 +81,7 @@ impl Plugin {
     pub fn apply_delta(&mut self, delta: Delta) -> Result<(), Error> {
         let cluster = self.cluster.as_mut().ok_or(Error::NoSnapshot)?;
         check_delta(&cluster.snapshot, &delta)?;
-        cluster.apply(delta);
+        cluster.apply(delta, self.settings.hot_share);
         Ok(())
     }
 
@@ -85,7 +91,7 @@ impl Plugin {
     /// [`Error::NoSnapshot`], [`Error::UnknownClass`], [`Error::BadShape`] or [`Error::BadNumber`].
     pub fn filter(&mut self, pod: &Pod) -> Result<Vec<u8>, Error> {
         let cluster = self.cluster.as_ref().ok_or(Error::NoSnapshot)?;
-        Ok(filter::verdicts(cluster, cluster.class_of(pod)?, pod, self.settings.hot_share))
+        Ok(Trial::new(cluster, cluster.class_of(pod)?, pod).verdicts(cluster.rows()))
     }
 
     /// One score a row, 0 to 100.
@@ -93,9 +99,8 @@ impl Plugin {
     /// # Errors
     /// As [`Plugin::filter`].
     pub fn score(&mut self, pod: &Pod) -> Result<Vec<f64>, Error> {
-        let cluster = self.cluster.as_mut().ok_or(Error::NoSnapshot)?;
-        let class = cluster.class_of(pod)?.clone();
-        Ok(score::scores(cluster, &class, pod, &self.settings))
+        let cluster = self.cluster.as_ref().ok_or(Error::NoSnapshot)?;
+        Ok(score::scores(cluster, cluster.class_of(pod)?, pod, &self.settings))
     }
 
     /// A joint assignment of all `pods`.
@@ -110,6 +115,11 @@ impl Plugin {
 }
 
 impl Cluster {
+    /// The rows, as a length.
+    pub(crate) fn rows(&self) -> usize {
+        self.snapshot.rows as usize
+    }
+
     /// The resources a node has, as a length.
     pub(crate) fn resources(&self) -> usize {
         self.snapshot.resources as usize
@@ -124,7 +134,7 @@ impl Cluster {
         self.class_by_id.get(&pod.class).ok_or(Error::UnknownClass)
     }
 
-    fn apply(&mut self, delta: Delta) {
+    fn apply(&mut self, delta: Delta, hot_share: f64) {
         let r = self.resources();
         let held = &mut self.snapshot;
         for (column, changed) in [
@@ -140,9 +150,22 @@ impl Cluster {
             }
         }
         held.generation = delta.generation;
-        self.class_by_id.extend(delta.classes.into_iter().map(|class| (class.id, class)));
+        self.take(delta.classes);
         for &row in &delta.changed {
             self.scorer.update(&self.snapshot, row as usize);
+            self.limits.update(&self.snapshot, hot_share, row as usize);
+        }
+    }
+
+    /// Takes classes; bits past the last row mean nothing and are cleared.
+    fn take(&mut self, classes: Vec<DomainClass>) {
+        for mut class in classes {
+            for bitmap in [&mut class.possible, &mut class.permitted] {
+                if let (Some(last), spare @ 1..) = (bitmap.last_mut(), self.snapshot.rows % 64) {
+                    *last &= (1 << spare) - 1;
+                }
+            }
+            self.class_by_id.insert(class.id, class);
         }
     }
 }
@@ -222,9 +245,4 @@ fn amounts(list: &[f64]) -> Result<(), Error> {
 fn all_within(list: &[f64], largest: f64) -> Result<(), Error> {
     let good = list.iter().fold(true, |good, value| good & (0.0..=largest).contains(value));
     if good { Ok(()) } else { Err(Error::BadNumber) }
-}
-
-/// Whether bit `row` of a bitmap is set; the bitmap's length was checked against the rows.
-pub(crate) fn has(bitmap: &[u64], row: usize) -> bool {
-    bitmap[row / 64] >> (row % 64) & 1 == 1
 }

@@ -61,10 +61,9 @@ fn build_control_plane() -> Result<PathBuf> {
 fn build_extender() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", "gantry-extender", "--bin", "gantry-extender", "--message-format", "json"])
-        .arg("--target-dir")
+        .args(build_arguments(&std::env::current_exe()?))
+        .args(["--message-format", "json", "--target-dir"])
         .arg(target_folder()?)
-        .args(profile_arguments(&std::env::current_exe()?))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .context("cannot run cargo")?;
@@ -72,18 +71,32 @@ fn build_extender() -> Result<PathBuf> {
     executable(&String::from_utf8(output.stdout)?).context("cargo named no executable for gantry-extender")
 }
 
-/// The last executable that cargo's messages name.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()
+/// How to build the extender as the running test (its path is `test`) was built. Features of dependencies follow the
+/// packages selected: another selection than the one that `make test` (or `make bench`) takes would build them all again.
+fn build_arguments(test: &Path) -> &'static [&'static str] {
+    match test.ancestors().nth(2).and_then(Path::file_name) {
+        Some(profile) if profile == "release" => &[
+            "build",
+            "--release",
+            "--package",
+            "gantry-tests",
+            "--package",
+            "gantry-extender",
+            "--bin",
+            "gantry-extender",
+        ],
+        // `system` tests the binary, so cargo builds that with it.
+        _ => &["test", "--no-run", "--workspace", "--test", "system"],
+    }
 }
 
-/// A benchmark measures the release build, a test drives the quick one; `test` is the running test's own path.
-fn profile_arguments(test: &Path) -> &'static [&'static str] {
-    match test.ancestors().nth(2).and_then(Path::file_name) {
-        Some(folder) if folder == "release" => &["--release"],
-        _ => &[],
-    }
+/// The extender's executable in cargo's messages, among those of tests.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let binary = |message: &serde_json::Value| {
+        message["target"]["name"] == "gantry-extender" && message["profile"]["test"] == false
+    };
+    messages.filter(binary).find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 /// The target folder this very test was built into: `<target>/debug/deps/<test>`.
@@ -98,14 +111,22 @@ mod tests {
 
     #[test]
     fn a_benchmark_gets_the_release_build() {
-        assert_eq!(profile_arguments(Path::new("/t/release/deps/bench")), ["--release"]);
-        assert_eq!(profile_arguments(Path::new("/t/debug/deps/test")), [""; 0]);
+        assert!(build_arguments(Path::new("/t/release/deps/bench")).contains(&"--release"));
+        assert!(!build_arguments(Path::new("/t/debug/deps/test")).contains(&"--release"));
     }
 
     #[test]
-    fn the_executable_is_read_from_cargos_messages() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\nnot json\n\
-                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/debug/x\"}\n{\"reason\":\"build-finished\"}";
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/debug/x")));
+    fn the_executable_is_the_binary_itself_and_no_test_of_it() {
+        let message = |name: &str, is_test: bool, path: Option<&str>| {
+            serde_json::json!({"target": {"name": name}, "profile": {"test": is_test}, "executable": path}).to_string()
+        };
+        let messages = [
+            message("gantry-extender", true, Some("/t/debug/deps/gantry_extender-1")),
+            "not json".to_owned(),
+            message("system", true, Some("/t/debug/deps/system-1")),
+            message("gantry-extender", false, Some("/t/debug/gantry-extender")),
+        ];
+        assert_eq!(executable(&messages.join("\n")), Some(PathBuf::from("/t/debug/gantry-extender")));
+        assert_eq!(executable(&messages[..3].join("\n")), None);
     }
 }

@@ -59,6 +59,12 @@ pub fn mean_sigma(outcomes: &[Outcome]) -> f64 {
     outcomes.iter().map(|outcome| outcome.sigma).sum::<f64>() / outcomes.len() as f64
 }
 
+/// The mean of the four resources' own σ, and over the outcomes, percentage points.
+#[must_use]
+pub fn mean_sigma_of_resources(outcomes: &[Outcome]) -> f64 {
+    outcomes.iter().flat_map(|outcome| outcome.sigma_by_resource).sum::<f64>() / (4 * outcomes.len()) as f64
+}
+
 /// Prints one row a configuration: means over its outcomes, and each outcome's σ.
 pub fn compare(title: &str, rows: &[(&str, &[Outcome])]) {
     let cells: Vec<Vec<String>> = rows.iter().map(|(name, outcomes)| row(name, outcomes)).collect();

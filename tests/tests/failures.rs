@@ -79,7 +79,7 @@ async fn every_pod_is_scheduled_whatever_the_component_does() {
 async fn no_pod_is_lost_when_gantry_is_killed_in_the_middle_and_started_again() {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client();
-    let workload = Workload::generated(400, 50, 1).with_groups();
+    let workload = Workload::light(400, 50, 1).with_groups();
     workload.create_nodes(&client).await.unwrap();
     let mut extender = Extender::start(&plane, &ExtenderSettings::default()).await.unwrap();
     let stanza = ExtenderStanza::new(extender.url());

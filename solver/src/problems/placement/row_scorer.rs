@@ -11,32 +11,53 @@ use super::columns::{NodeColumns, check_numbers};
 use super::error::PlacementError;
 use super::nodes::{factors, reciprocal};
 use super::objective::Objective;
-use loads::Loads;
+use loads::{Curve, Loads, counted};
 
-/// Rows per block: what a block needs besides the columns (two times 1 KiB) stays in the first-level cache.
-const BLOCK: usize = 128;
+/// Rows that are scored together: their sums stay in vector registers over all resources, and the deadline that a
+/// sandbox checks once a loop turn is checked once for all of them.
+const LANES: usize = 8;
 
-/// The load of all rows, column by column, ready to score.
+/// A number for each of [`LANES`] rows.
+type Lanes = [f64; LANES];
+
+/// The load of all rows, ready to score.
 #[derive(Clone, Debug)]
 pub struct RowScorer {
     objective: Objective,
     rows: usize,
+    /// In blocks of [`LANES`] rows; in each, one a resource.
+    cells: Vec<Cells>,
+    /// `L(N_j)`, one a block.
+    mean_load: Vec<Lanes>,
     /// One a resource.
-    columns: Vec<Column>,
-    /// `L(N_j)`.
+    loads: Vec<Loads>,
     mean: Loads,
     /// Row-major copies of what the rows were made from.
     used: Vec<f64>,
 }
 
-/// One resource, all rows.
-#[derive(Clone, Debug)]
-struct Column {
+/// One resource of one block. Rows past the last have zeros.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cells {
     /// `100 / C_jr`, 0 where the pair is left out.
-    unit: Vec<f64>,
+    unit: Lanes,
     /// `W_jr / count · 100 / C_jr`.
-    share: Vec<f64>,
-    load: Loads,
+    share: Lanes,
+    /// `L_r(j)`, 0 where the pair is left out.
+    load: Lanes,
+}
+
+/// What a request changes.
+struct Effect {
+    /// The resources that it asks for and that count somewhere.
+    terms: Vec<Term>,
+    mean: Curve,
+}
+
+struct Term {
+    resource: usize,
+    amount: f64,
+    curve: Curve,
 }
 
 impl RowScorer {
@@ -46,22 +67,24 @@ impl RowScorer {
     /// [`PlacementError`] if a column's length does not fit, or a number is not finite, negative or above 2^53.
     pub fn new(objective: Objective, nodes: &NodeColumns<'_>) -> Result<Self, PlacementError> {
         let rows = nodes.check()?;
-        let (unit, share) = factors(nodes.resources, nodes.allocatable, nodes.weights);
-        let take =
-            |cells: &[f64], resource: usize| cells.iter().skip(resource).step_by(nodes.resources).copied().collect();
-        let columns = (0..nodes.resources).map(|r| Column {
-            unit: take(&unit, r),
-            share: take(&share, r),
-            load: Loads::new(rows),
-        });
+        let blocks = rows.div_ceil(LANES);
         let mut scorer = Self {
             objective,
             rows,
-            columns: columns.collect(),
-            mean: Loads::new(rows),
-            used: if nodes.requested.is_empty() { vec![0.0; unit.len()] } else { nodes.requested.to_vec() },
+            cells: vec![Cells::default(); blocks * nodes.resources],
+            mean_load: vec![Lanes::default(); blocks],
+            loads: vec![Loads::default(); nodes.resources],
+            mean: Loads::default(),
+            used: vec![0.0; rows * nodes.resources],
         };
-        (0..rows).for_each(|row| scorer.insert(row));
+        if !nodes.requested.is_empty() {
+            scorer.used.copy_from_slice(nodes.requested);
+        }
+        let (unit, share) = factors(nodes.resources, nodes.allocatable, nodes.weights);
+        for (row, factors) in unit.chunks_exact(nodes.resources).zip(share.chunks_exact(nodes.resources)).enumerate() {
+            scorer.set_factors(row, factors.0, factors.1);
+            scorer.insert(row);
+        }
         Ok(scorer)
     }
 
@@ -74,7 +97,7 @@ impl RowScorer {
     /// The number of resources.
     #[must_use]
     pub fn resources(&self) -> usize {
-        self.columns.len()
+        self.loads.len()
     }
 
     /// The objective of the loads as they are.
@@ -83,7 +106,7 @@ impl RowScorer {
         match self.objective {
             Objective::Sigma => self.mean.variance().sqrt(),
             Objective::Balanced => {
-                let total: f64 = self.columns.iter().map(|column| column.load.variance()).sum();
+                let total: f64 = self.loads.iter().map(Loads::variance).sum();
                 total * self.per_resource() + self.mean.variance()
             }
         }
@@ -106,9 +129,7 @@ impl RowScorer {
         }
         let (unit, share) = factors(self.resources(), allocatable, weights);
         self.remove(row);
-        for (column, (unit, share)) in self.columns.iter_mut().zip(unit.into_iter().zip(share)) {
-            (column.unit[row], column.share[row]) = (unit, share);
-        }
+        self.set_factors(row, &unit, &share);
         let first = row * self.resources();
         self.used[first..][..requested.len()].copy_from_slice(requested);
         self.insert(row);
@@ -139,40 +160,44 @@ impl RowScorer {
         if changes.len() != self.rows {
             return Err(PlacementError::Length { column: "changes", expected: self.rows, found: changes.len() });
         }
-        for (index, block) in changes.chunks_mut(BLOCK).enumerate() {
-            self.block(index * BLOCK, request, block);
+        let effect = self.effect(request);
+        let mut cells = self.cells.chunks_exact(self.resources()).zip(&self.mean_load);
+        let (blocks, rest) = changes.as_chunks_mut::<LANES>();
+        for (block, (cells, mean_load)) in blocks.iter_mut().zip(&mut cells) {
+            *block = effect.on(cells, mean_load);
+        }
+        if let Some((cells, mean_load)) = cells.next() {
+            rest.copy_from_slice(&effect.on(cells, mean_load)[..rest.len()]);
+        }
+        if self.objective == Objective::Sigma {
+            self.take_roots(changes);
         }
         Ok(())
     }
 
-    /// [`changes`](Self::changes) for the rows from `first` on.
-    fn block(&self, first: usize, request: &[f64], changes: &mut [f64]) {
-        let mut added = [0.0; BLOCK];
-        let added = &mut added[..changes.len()];
-        changes.fill(0.0);
-        let per_resource = self.per_resource();
-        for (column, &amount) in self.columns.iter().zip(request).filter(|(_, amount)| **amount > 0.0) {
-            column.add_shares(first, amount, added);
-            if self.objective == Objective::Balanced {
-                column.add_changes(first, amount, per_resource, changes);
-            }
-        }
-        let offset = &self.mean.by_row()[first..][..changes.len()];
-        let curve = self.mean.curve(1.0);
-        for ((change, added), x) in changes.iter_mut().zip(added).zip(offset) {
-            *change += curve.change(*x, *added);
-        }
-        if self.objective == Objective::Sigma {
-            let variance = self.mean.variance();
-            let sigma = variance.sqrt();
-            for change in changes {
-                *change = (variance + *change).max(0.0).sqrt() - sigma;
-            }
+    fn effect(&self, request: &[f64]) -> Effect {
+        let scale = match self.objective {
+            Objective::Sigma => 0.0,
+            Objective::Balanced => self.per_resource(),
+        };
+        let asked = request.iter().zip(&self.loads).enumerate();
+        let asked = asked.filter(|(_, (amount, loads))| **amount > 0.0 && loads.rows > 0);
+        let term = |(resource, (&amount, loads)): (_, (_, &Loads))| Term { resource, amount, curve: loads.curve(amount, scale) };
+        Effect { terms: asked.map(term).collect(), mean: self.mean.curve(1.0, 1.0) }
+    }
+
+    /// From changes of the variance to those of its root.
+    fn take_roots(&self, changes: &mut [f64]) {
+        let variance = self.mean.variance();
+        let sigma = variance.sqrt();
+        for change in changes {
+            let after = variance + *change;
+            *change = if after > 0.0 { after.sqrt() } else { 0.0 } - sigma;
         }
     }
 
     fn per_resource(&self) -> f64 {
-        reciprocal(self.columns.iter().filter(|column| column.load.counted > 0).count())
+        reciprocal(self.loads.iter().filter(|loads| loads.rows > 0).count())
     }
 
     fn check_row(&self, row: usize) -> Result<(), PlacementError> {
@@ -189,55 +214,61 @@ impl RowScorer {
         check_numbers(column, values)
     }
 
+    fn set_factors(&mut self, row: usize, unit: &[f64], share: &[f64]) {
+        let (block, lane) = (row / LANES, row % LANES);
+        let cells = &mut self.cells[block * self.loads.len()..];
+        for (cells, (unit, share)) in cells.iter_mut().zip(unit.iter().zip(share)) {
+            (cells.unit[lane], cells.share[lane]) = (*unit, *share);
+        }
+    }
+
     /// Takes a row out of all sums.
     fn remove(&mut self, row: usize) {
-        for column in &mut self.columns {
-            if column.unit[row] > 0.0 {
-                column.load.remove(row);
-            }
+        let (block, lane, resources) = (row / LANES, row % LANES, self.resources());
+        let cells = &self.cells[block * resources..][..resources];
+        for (cells, loads) in cells.iter().zip(&mut self.loads).filter(|(cells, _)| cells.unit[lane] > 0.0) {
+            loads.remove(cells.load[lane]);
         }
-        if self.is_live(row) {
-            self.mean.remove(row);
+        if cells.iter().any(|cells| cells.share[lane] > 0.0) {
+            self.mean.remove(self.mean_load[block][lane]);
         }
     }
 
     /// Puts a row into all sums, with the load that follows from what is used.
     fn insert(&mut self, row: usize) {
-        let first = row * self.resources();
+        let (block, lane, resources) = (row / LANES, row % LANES, self.resources());
+        let cells = &mut self.cells[block * resources..][..resources];
         let mut mean = 0.0;
-        for (column, used) in self.columns.iter_mut().zip(&self.used[first..]) {
-            mean += used * column.share[row];
-            if column.unit[row] > 0.0 {
-                column.load.insert(row, used * column.unit[row]);
+        for ((cells, loads), used) in cells.iter_mut().zip(&mut self.loads).zip(&self.used[row * resources..]) {
+            mean += used * cells.share[lane];
+            cells.load[lane] = counted(used * cells.unit[lane]);
+            if cells.unit[lane] > 0.0 {
+                loads.insert(cells.load[lane]);
             }
         }
-        if self.is_live(row) {
-            self.mean.insert(row, mean);
+        self.mean_load[block][lane] = counted(mean);
+        if cells.iter().any(|cells| cells.share[lane] > 0.0) {
+            self.mean.insert(self.mean_load[block][lane]);
         }
-    }
-
-    fn is_live(&self, row: usize) -> bool {
-        self.columns.iter().any(|column| column.share[row] > 0.0)
     }
 }
 
-impl Column {
-    /// Adds the percentage points by which `L(N_j)` grows.
-    fn add_shares(&self, first: usize, amount: f64, added: &mut [f64]) {
-        let share = &self.share[first..][..added.len()];
-        for (added, share) in added.iter_mut().zip(share) {
-            *added += amount * share;
+impl Effect {
+    /// The changes of the variances in one block.
+    #[inline]
+    fn on(&self, cells: &[Cells], mean_load: &Lanes) -> Lanes {
+        let (mut added, mut change) = (Lanes::default(), Lanes::default());
+        for term in &self.terms {
+            let cells = &cells[term.resource];
+            for lane in 0..LANES {
+                added[lane] += term.amount * cells.share[lane];
+                change[lane] += term.curve.change(cells.load[lane], cells.unit[lane]);
+            }
         }
-    }
-
-    /// Adds the change of this resource's variance times `scale`.
-    fn add_changes(&self, first: usize, amount: f64, scale: f64, changes: &mut [f64]) {
-        let unit = &self.unit[first..][..changes.len()];
-        let offset = &self.load.by_row()[first..][..changes.len()];
-        let curve = self.load.curve(scale);
-        for ((change, unit), x) in changes.iter_mut().zip(unit).zip(offset) {
-            *change += curve.change(*x, amount * unit);
+        for lane in 0..LANES {
+            change[lane] += self.mean.change(mean_load[lane], added[lane]);
         }
+        change
     }
 }
 

@@ -21,12 +21,12 @@ use tokio::net::TcpListener;
 const PODS: usize = 500;
 const LIMIT: Duration = Duration::from_mins(3);
 
-fn main() -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(measure())
+pub(crate) fn measure() -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(measure_all())
 }
 
-async fn measure() -> Result<()> {
-    report::headline("kube-scheduler's scheduling time per pod", "make bench (benches/scheduling_time.rs)");
+async fn measure_all() -> Result<()> {
+    report::headline("kube-scheduler's scheduling time per pod", "make bench ONLY=scheduling-time");
     let plane = ControlPlane::start().await?;
     let instant = serve_instantly().await?;
     let mut rows = Vec::new();

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use gantry_host::{component::Component, engine::Engine, limits::Limits, plugin::Plugin as Sandboxed, types};
+use gantry_host::{Component, Engine, Limits, Plugin as Sandboxed, types};
 use gantry_plugin::{Plugin, types as native};
 use gantry_tests::{
     columns::{Columns, RandomPod},
@@ -16,8 +16,8 @@ use gantry_tests::{
 /// Each figure is the least of this many batches: what disturbs a measurement only ever adds to it.
 const BATCHES: usize = 15;
 
-fn main() -> Result<()> {
-    report::headline("The plugin in the sandbox against native", "make bench (benches/component.rs)");
+pub(crate) fn measure() -> Result<()> {
+    report::headline("The plugin in the sandbox against native", "make bench ONLY=component");
     let engine = Engine::new()?;
     let component = Component::load(&engine, gantry_component::BYTES, None, None)?;
     let limits =

@@ -1,0 +1,113 @@
+//! What a request costs inside Gantry: from the body's bytes to the answer's, sockets left out.
+//!
+//! Every pod is new and is read from the request, as if the watch had not shown it yet: the dearer of the two ways.
+//! Targets: p99 ≤ 1 ms with 500 names, ≤ 3 ms with 5,000.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use axum::{Router, body::Body, http::Request};
+use gantry_extender::{
+    app::App,
+    config::{self, Surroundings},
+};
+use gantry_tests::report;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const PODS: usize = 600;
+const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes.json");
+const NAMES: &str = include_str!("../../fixtures/kube-scheduler/filter_cached_pod_realistic_deployment_pod.json");
+const CONFIG: &str = "{apiVersion: gantry.dev/v1alpha1, kind: GantryConfiguration, cluster: {mode: none}}";
+
+pub(crate) fn measure() -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(measure_all())
+}
+
+async fn measure_all() -> Result<()> {
+    report::headline("Latency of a request inside Gantry", "make bench ONLY=handler");
+    let mut rows = Vec::new();
+    for nodes in [100, 500, 1000, 5000] {
+        rows.extend(names(nodes).await?);
+    }
+    for nodes in [100, 1000] {
+        rows.push(whole_nodes(nodes).await?);
+    }
+    report::table(&["request", "nodes", "body", "p50", "p99"], &rows);
+    Ok(())
+}
+
+/// `/filter` and `/prioritize` with node names only.
+async fn names(nodes: usize) -> Result<[Vec<String>; 2]> {
+    let extender = extender_that_knows(nodes).await?;
+    let names: Vec<String> = (0..nodes).map(node_name).collect();
+    let mut request: Value = serde_json::from_str(NAMES)?;
+    request["NodeNames"] = json!(names);
+    let (mut filter, mut prioritize) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for pod in 0..PODS {
+        request["Pod"]["metadata"]["uid"] = json!(format!("pod-{nodes}-{pod}"));
+        let body = serde_json::to_vec(&request)?;
+        bytes = body.len();
+        filter.push(ask(&extender, "/filter", body.clone()).await?);
+        prioritize.push(ask(&extender, "/prioritize", body).await?);
+    }
+    Ok([row("filter, names", nodes, bytes, filter), row("prioritize, names", nodes, bytes, prioritize)])
+}
+
+/// `/filter` with whole nodes, of which all but the first request's are known by version.
+async fn whole_nodes(nodes: usize) -> Result<Vec<String>> {
+    let extender = extender_that_knows(nodes).await?;
+    let mut request = full_request(nodes)?;
+    let (mut times, mut bytes) = (Vec::new(), 0);
+    for pod in 0..PODS / 10 {
+        request["Pod"]["metadata"]["uid"] = json!(format!("pod-{nodes}-{pod}"));
+        let body = serde_json::to_vec(&request)?;
+        bytes = body.len();
+        times.push(ask(&extender, "/filter", body).await?);
+    }
+    Ok(row("filter, whole nodes", nodes, bytes, times))
+}
+
+fn row(request: &str, nodes: usize, bytes: usize, mut times: Vec<Duration>) -> Vec<String> {
+    let [p50, p99] = [0.5, 0.99].map(|share| report::short(report::quantile(&mut times, share)));
+    vec![request.to_owned(), nodes.to_string(), format!("{} KiB", bytes / 1024), p50, p99]
+}
+
+/// An extender that has seen the nodes once.
+async fn extender_that_knows(nodes: usize) -> Result<Router> {
+    let file = config::parse(CONFIG, Path::new("bench"))?;
+    let config = config::check::check(file, Surroundings::default()).map_err(|problems| anyhow!("{problems:?}"))?;
+    let extender = App::without_cluster(&config)?.extender();
+    ask(&extender, "/filter", serde_json::to_vec(&full_request(nodes)?)?).await?;
+    Ok(extender)
+}
+
+fn full_request(nodes: usize) -> Result<Value> {
+    let mut request: Value = serde_json::from_str(FULL)?;
+    let model = request["Nodes"]["items"][0].clone();
+    let node = |row| {
+        let mut node = model.clone();
+        node["metadata"]["name"] = json!(node_name(row));
+        node
+    };
+    request["Nodes"]["items"] = (0..nodes).map(node).collect();
+    Ok(request)
+}
+
+fn node_name(row: usize) -> String {
+    format!("ip-10-0-{}-{}.eu-west-1.compute.internal", row / 256, row % 256)
+}
+
+async fn ask(extender: &Router, path: &str, body: Vec<u8>) -> Result<Duration> {
+    let request = Request::post(path).body(Body::from(body))?;
+    let start = Instant::now();
+    let response = extender.clone().oneshot(request).await.context("the router never fails")?;
+    let answer = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
+    let time = start.elapsed();
+    anyhow::ensure!(!answer.is_empty(), "{path} answered nothing");
+    Ok(time)
+}

@@ -1,0 +1,21 @@
+//! Everything that the README quotes, measured in one run: `make bench`.
+//!
+//! One program, because linking it optimised takes minutes. `make bench ONLY=component` runs one part.
+
+mod component;
+mod handler;
+mod scheduling_time;
+
+use anyhow::{Result, ensure};
+
+const PARTS: [(&str, fn() -> Result<()>); 3] =
+    [("component", component::measure), ("handler", handler::measure), ("scheduling-time", scheduling_time::measure)];
+
+fn main() -> Result<()> {
+    // cargo itself adds `--bench`.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|argument| argument == name);
+    let parts: Vec<_> = PARTS.into_iter().filter(|(name, _)| wanted(name)).collect();
+    ensure!(!parts.is_empty(), "no such part: {asked:?}; there are {:?}", PARTS.map(|(name, _)| name));
+    parts.into_iter().try_for_each(|(_, measure)| measure())
+}
