@@ -28,7 +28,7 @@ const UNPLACED: i32 = -1;
 pub(crate) fn plan(cluster: &Cluster, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Plan {
     let placement = problem(cluster, pods, settings);
     let evolution = search(&placement, pods, budget, seed, settings);
-    answer(&placement, placement.assignment(&evolution.best.genome), &evolution)
+    answer(&placement, &placement.assignment(&evolution.best.genome), &evolution)
 }
 
 fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {
@@ -89,7 +89,7 @@ fn search(placement: &Placement, pods: &Pods, budget: Budget, seed: u64, setting
     found.expect("invariant: a placement has no empty domain, and the settings were checked")
 }
 
-fn answer(placement: &Placement, assignment: Assignment, evolution: &Evolution) -> Plan {
+fn answer(placement: &Placement, assignment: &Assignment, evolution: &Evolution) -> Plan {
     let genome = placement.seed(&assignment.row_by_pod).expect("invariant: an assignment has a row entry a pod");
     let spread = placement.spread(&placement.build(&genome));
     let objective = assignment.score.objectives.as_slice().iter().copied().chain([spread.sigma, spread.mean]).collect();

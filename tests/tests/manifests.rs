@@ -1,4 +1,5 @@
 //! The manifests, shown to the real API server, and the configuration in them, shown to the real binary.
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,5 @@
 //! The plugin's own code gives the same bytes natively and as a component in the sandbox.
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use gantry_host::{component::Component, engine::Engine, limits::Limits, plugin::Plugin as Sandboxed, types};
 use gantry_plugin::{Plugin, types as native};

@@ -8,7 +8,10 @@ mod scheduling_time;
 
 use anyhow::{Result, ensure};
 
-const PARTS: [(&str, fn() -> Result<()>); 3] =
+/// What can be measured alone, by name.
+type Part = (&'static str, fn() -> Result<()>);
+
+const PARTS: [Part; 3] =
     [("component", component::measure), ("handler", handler::measure), ("scheduling-time", scheduling_time::measure)];
 
 fn main() -> Result<()> {
