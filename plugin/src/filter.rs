@@ -1,12 +1,13 @@
 //! Filter: one verdict a row.
 
 use crate::{
-    margins::{Asked, LANES, Margins, lesser},
+    margins::{Asked, LANES, Margins},
     state::Cluster,
     types::{DomainClass, Pod, Snapshot},
 };
 
-/// The verdicts of the contract, in the order in which they are tried; 0 is a pass.
+/// The verdicts of the contract, in the order in which they are tried.
+const PASS: u8 = 0;
 const FORBIDDEN: u8 = 1;
 const MISMATCH: u8 = 2;
 const INSUFFICIENT: u8 = 3;
@@ -54,22 +55,27 @@ fn cool(snapshot: &Snapshot, hot_share: f64) -> impl Fn(usize) -> f64 {
 
 /// A pod before the rows of a cluster.
 pub(crate) struct Trial<'a> {
-    limits: &'a Limits,
     class: &'a DomainClass,
-    request: Vec<Asked>,
-    estimate: Vec<Asked>,
+    /// What the pod must fit in, and the verdict where it does not; what counts most comes last.
+    demands: Vec<Demand<'a>>,
+}
+
+struct Demand<'a> {
+    margins: &'a Margins,
+    asked: Vec<Asked>,
+    verdict: u8,
 }
 
 impl<'a> Trial<'a> {
     pub(crate) fn new(cluster: &'a Cluster, class: &'a DomainClass, pod: &Pod) -> Self {
         let estimate = if pod.estimate.is_empty() { &pod.request } else { &pod.estimate };
-        let asked = |amounts: &[f64]| -> Vec<Asked> {
-            amounts.iter().enumerate().map(|(resource, &amount)| Asked { resource, amount }).collect()
-        };
+        let Limits { free, cool } = &cluster.limits;
+        let cool = cool.iter().map(|margins| Demand { margins, asked: asked(estimate), verdict: OVERLOADED_SOON });
         // A resource that the pod does not ask for is no obstacle, however overcommitted.
         let mut request = asked(&pod.request);
         request.retain(|asked| asked.amount > 0.0);
-        Self { limits: &cluster.limits, class, request, estimate: asked(estimate) }
+        let free = Demand { margins: free, asked: request, verdict: INSUFFICIENT };
+        Self { class, demands: cool.chain([free]).collect() }
     }
 
     /// One verdict a row.
@@ -81,41 +87,54 @@ impl<'a> Trial<'a> {
     }
 
     fn verdicts_in(&self, block: usize) -> [u8; LANES] {
-        let free = self.free(block);
-        let cool = self.cool(block);
         let permitted = octet(&self.class.permitted, block);
         let possible = octet(&self.class.possible, block);
-        std::array::from_fn(|lane| {
-            let mut verdict = if cool[lane] < 0.0 { OVERLOADED_SOON } else { 0 };
-            verdict = if free[lane] < 0.0 { INSUFFICIENT } else { verdict };
-            verdict = if possible >> lane & 1 == 0 { MISMATCH } else { verdict };
-            if permitted >> lane & 1 == 0 { FORBIDDEN } else { verdict }
+        let mut verdicts = [PASS; LANES];
+        for demand in &self.demands {
+            let left = demand.margins.left(block, &demand.asked, [f64::INFINITY; LANES]);
+            verdicts = std::array::from_fn(|lane| if left[lane] < 0.0 { demand.verdict } else { verdicts[lane] });
+        }
+        std::array::from_fn(|lane| match (permitted >> lane & 1, possible >> lane & 1) {
+            (0, _) => FORBIDDEN,
+            (_, 0) => MISMATCH,
+            _ => verdicts[lane],
         })
     }
 
-    /// Of a block's rows, those that pass.
+    /// What a block's rows would have left of anything at least; below 0 where the pod does not pass.
     #[inline]
-    pub(crate) fn passes(&self, block: usize) -> [bool; LANES] {
-        let least = lesser(self.free(block), self.cool(block));
+    pub(crate) fn slack(&self, block: usize) -> [f64; LANES] {
         let open = octet(&self.class.permitted, block) & octet(&self.class.possible, block);
-        std::array::from_fn(|lane| (least[lane] >= 0.0) & (open >> lane & 1 == 1))
+        let demands = self.demands.iter();
+        demands.fold(slack_of_bits(open), |slack, demand| demand.margins.left(block, &demand.asked, slack))
     }
+}
 
-    #[inline]
-    fn free(&self, block: usize) -> [f64; LANES] {
-        self.limits.free.left(block, &self.request)
-    }
-
-    #[inline]
-    fn cool(&self, block: usize) -> [f64; LANES] {
-        match &self.limits.cool {
-            Some(cool) => cool.left(block, &self.estimate),
-            None => [f64::INFINITY; LANES],
-        }
-    }
+fn asked(amounts: &[f64]) -> Vec<Asked> {
+    amounts.iter().enumerate().map(|(resource, &amount)| Asked { resource, amount }).collect()
 }
 
 /// The bits of one block of rows; the bitmap's length was checked against the rows.
 fn octet(bitmap: &[u64], block: usize) -> u8 {
     (bitmap[block / LANES] >> (block % LANES * LANES)) as u8
+}
+
+/// Four bits as vectors take them: no limit where one is set, no room where none is.
+const SLACK_BY_BITS: [[f64; LANES / 2]; 16] = {
+    let mut slack = [[f64::INFINITY; LANES / 2]; 16];
+    let mut place = 0;
+    while place < 16 * LANES / 2 {
+        let (bits, lane) = (place / (LANES / 2), place % (LANES / 2));
+        if bits >> lane & 1 == 0 {
+            slack[bits][lane] = f64::NEG_INFINITY;
+        }
+        place += 1;
+    }
+    slack
+};
+
+#[inline]
+fn slack_of_bits(bits: u8) -> [f64; LANES] {
+    let [low, high] = [bits & 15, bits >> 4].map(|half| SLACK_BY_BITS[usize::from(half)]);
+    [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]]
 }

@@ -36,19 +36,20 @@ impl Margins {
         }
     }
 
-    /// The least that a block's rows would have left of anything asked for: below 0 where it does not fit.
+    /// The least that a block's rows would have left of anything asked for, below 0 where it does not fit; no more than
+    /// `least`.
     #[inline]
-    pub(crate) fn left(&self, block: usize, asked: &[Asked]) -> [f64; LANES] {
+    pub(crate) fn left(&self, block: usize, asked: &[Asked], least: [f64; LANES]) -> [f64; LANES] {
         let cells = &self.blocks[block * self.resources..][..self.resources];
-        asked.iter().fold([f64::INFINITY; LANES], |least, asked| {
+        asked.iter().fold(least, |least, asked| {
             let margins = &cells[asked.resource];
-            lesser(least, margins.map(|margin| margin - asked.amount))
+            std::array::from_fn(|lane| smaller(least[lane], margins[lane] - asked.amount))
         })
     }
 }
 
-/// Lane by lane; unlike `f64::min` a single instruction, since no lane is NaN.
+/// Unlike `f64::min` a single instruction, because neither number is NaN.
 #[inline]
-pub(crate) fn lesser(one: [f64; LANES], other: [f64; LANES]) -> [f64; LANES] {
-    std::array::from_fn(|lane| if other[lane] < one[lane] { other[lane] } else { one[lane] })
+pub(crate) fn smaller(one: f64, other: f64) -> f64 {
+    if other < one { other } else { one }
 }

@@ -4,7 +4,7 @@ use gantry_solver::problems::placement::{self, NodeColumns, RowScorer};
 
 use crate::{
     filter::Trial,
-    margins::LANES,
+    margins::{LANES, smaller},
     settings::{Objective, Settings},
     state::Cluster,
     types::{DomainClass, Pod, Snapshot},
@@ -69,7 +69,7 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
     let forecast = !cluster.snapshot.used_p50.is_empty() && !pod.estimate.is_empty();
     let mut scores = cluster.scorer.changes(if forecast { &pod.estimate } else { &pod.request });
     let trial = Trial::new(cluster, class, pod);
-    scale(scores.as_chunks_mut().0, |block| trial.passes(block));
+    scale(scores.as_chunks_mut().0, |block| trial.slack(block));
     scores.truncate(cluster.rows());
     if settings.preference_share > 0.0 && !class.preference.is_empty() {
         prefer(&mut scores, &class.preference, settings.preference_share);
@@ -78,8 +78,13 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
 }
 
 /// From changes of the objective (smaller is better) to scores; refused rows get 0.
-fn scale(blocks: &mut [[f64; LANES]], passes: impl Fn(usize) -> [bool; LANES]) {
-    let (low, high) = refuse(blocks, passes);
+///
+/// Three plain passes: each of them becomes vector instructions, all in one would not.
+fn scale(blocks: &mut [[f64; LANES]], slack: impl Fn(usize) -> [f64; LANES]) {
+    for (index, block) in blocks.iter_mut().enumerate() {
+        *block = refuse(*block, slack(index));
+    }
+    let (low, high) = extent(blocks);
     let step = if high > low { (MOST - LEAST) / (high - low) } else { 0.0 };
     for block in blocks {
         *block = block.map(|change| {
@@ -89,19 +94,24 @@ fn scale(blocks: &mut [[f64; LANES]], passes: impl Fn(usize) -> [bool; LANES]) {
     }
 }
 
-/// Marks the rows that do not pass; of the others, the least and the largest change.
-fn refuse(blocks: &mut [[f64; LANES]], passes: impl Fn(usize) -> [bool; LANES]) -> (f64, f64) {
-    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for (index, block) in blocks.iter_mut().enumerate() {
-        let passes = passes(index);
-        for lane in 0..LANES {
-            let passing = if passes[lane] { block[lane] } else { f64::NEG_INFINITY };
-            high[lane] = if passing > high[lane] { passing } else { high[lane] };
-            block[lane] = if passes[lane] { block[lane] } else { REFUSED };
-            low[lane] = if block[lane] < low[lane] { block[lane] } else { low[lane] };
-        }
-    }
-    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
+/// Marks the rows that have no slack.
+#[inline]
+fn refuse(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
+    std::array::from_fn(|lane| if slack[lane] < 0.0 { REFUSED } else { changes[lane] })
+}
+
+/// The least and the largest change of the rows that are not refused.
+fn extent(blocks: &[[f64; LANES]]) -> (f64, f64) {
+    let none = ([REFUSED; LANES], [REFUSED; LANES]);
+    let (low, high) = blocks.iter().fold(none, |(low, high), block| {
+        let opposite = block.map(|change| if change == REFUSED { REFUSED } else { -change });
+        (lesser(low, *block), lesser(high, opposite))
+    });
+    (low.into_iter().fold(REFUSED, smaller), -high.into_iter().fold(REFUSED, smaller))
+}
+
+fn lesser(one: [f64; LANES], other: [f64; LANES]) -> [f64; LANES] {
+    std::array::from_fn(|lane| smaller(one[lane], other[lane]))
 }
 
 fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {
@@ -116,9 +126,9 @@ fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {
 mod tests {
     use super::*;
 
-    fn scaled(changes: [f64; LANES], passes: [bool; LANES]) -> [f64; LANES] {
+    fn scaled(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
         let mut blocks = [changes];
-        scale(&mut blocks, |_| passes);
+        scale(&mut blocks, |_| slack);
         blocks[0]
     }
 
@@ -126,19 +136,19 @@ mod tests {
     fn the_smallest_change_scores_a_hundred_and_refused_rows_nothing() {
         let scores = scaled(
             [5.0, -3.0, 1.0, -9.0, 9.0, 1.0, 3.0, 0.0],
-            [true, true, true, false, false, true, true, false],
+            [0.0, 2.0, 1.0, -1.0, -2.0, 9.0, 7.0, f64::NEG_INFINITY],
         );
         assert_eq!(scores, [1.0, 100.0, 50.5, 0.0, 0.0, 50.5, 25.75, 0.0]);
     }
 
     #[test]
     fn equal_changes_score_equally() {
-        assert_eq!(scaled([2.0; LANES], [true; LANES]), [100.0; LANES]);
+        assert_eq!(scaled([2.0; LANES], [0.0; LANES]), [100.0; LANES]);
     }
 
     #[test]
     fn nothing_passing_scores_nothing() {
-        assert_eq!(scaled([2.0; LANES], [false; LANES]), [0.0; LANES]);
+        assert_eq!(scaled([2.0; LANES], [-1.0; LANES]), [0.0; LANES]);
     }
 
     #[test]

@@ -75,8 +75,9 @@ impl Settings {
         }
         let mut reader = serde_json::Deserializer::from_str(document);
         let settings: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = error.path().to_string();
-            refuse(if path == "." { "" } else { &path }, &quoted(document, &path), &error.inner().to_string())
+            // What cannot be read as an object has no path to its fault.
+            let path = error.path().to_string().trim_matches(['.', '?']).to_owned();
+            refuse(&path, &quoted(document, &path), &error.inner().to_string())
         })?;
         reader.end().map_err(|error| refuse("", "", &error.to_string()))?;
         settings.check()
@@ -130,7 +131,7 @@ mod tests {
             (r#"{"preferenceShare":1.5}"#, "preferenceShare", "1.5"),
             (r#"{"population":2}"#, "population", "2"),
             (r#"{"population":-1}"#, "population", "-1"),
-            ("[1", "", ""),
+            ("[1", "[0]", ""),
             ("{} x", "", ""),
         ] {
             let error = Settings::parse(document).unwrap_err();

@@ -55,6 +55,7 @@ pub struct Meter<'a> {
 
 impl Meter<'_> {
     /// Takes one evaluation, or says why there is none left.
+    #[inline]
     pub fn spend(&mut self) -> ControlFlow<TerminationReason> {
         if self.spent >= self.budget.evaluations {
             return ControlFlow::Break(TerminationReason::Budget);

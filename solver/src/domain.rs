@@ -117,6 +117,7 @@ impl DomainClass {
 
     /// Whether a value belongs to the set. False for values past the universe.
     #[must_use]
+    #[inline]
     pub fn contains(&self, value: u32) -> bool {
         self.words.get(value as usize / 64).is_some_and(|word| word >> (value % 64) & 1 == 1)
     }
@@ -188,6 +189,7 @@ pub enum Domain<'a> {
 impl Domain<'_> {
     /// How many values there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> u32 {
         match self {
             Self::Choices(class) => class.values.len() as u32,
@@ -212,6 +214,7 @@ impl Domain<'_> {
 
     /// Whether a value is allowed.
     #[must_use]
+    #[inline]
     pub fn contains(&self, value: u32) -> bool {
         match self {
             Self::Choices(class) => class.contains(value),
@@ -221,6 +224,7 @@ impl Domain<'_> {
 
     /// The value of rank `index`, ascending; `index` is below [`len`](Self::len).
     #[must_use]
+    #[inline]
     pub fn value(&self, index: u32) -> u32 {
         match self {
             Self::Choices(class) => class.values[index as usize],
@@ -229,6 +233,7 @@ impl Domain<'_> {
     }
 
     /// A value, every one equally likely. The domain is not empty.
+    #[inline]
     pub fn draw(&self, rng: &mut Rng) -> u32 {
         self.value(rng.below(self.len()))
     }
@@ -263,6 +268,7 @@ impl Domains {
 
     /// The class of an item.
     #[must_use]
+    #[inline]
     pub fn class(&self, item: usize) -> &DomainClass {
         &self.classes[self.class_by_item[item] as usize]
     }

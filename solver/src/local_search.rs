@@ -145,7 +145,9 @@ impl<'a, P: Problem> Climb<'a, P> {
         if !self.is_legal(change) {
             return ControlFlow::Continue(false);
         }
-        let Some(score) = self.problem.delta(&self.state, change) else { return ControlFlow::Continue(false) };
+        let Some(score) = self.problem.promising_delta(&self.state, change) else {
+            return ControlFlow::Continue(false);
+        };
         let cost = self.scalarisation.cost(&score);
         let gains = cost.improves_on(&self.cost, self.least_gain);
         if gains {

@@ -77,6 +77,12 @@ pub trait Problem {
     /// The score after a move, or `None` if the move makes no sense in this problem.
     fn delta(&self, state: &Self::State, change: Move) -> Option<Score>;
 
+    /// As `delta`, for a search that takes improvements only: may be `None` too for a move that makes the violation
+    /// larger, if the problem can tell that faster than the score.
+    fn promising_delta(&self, state: &Self::State, change: Move) -> Option<Score> {
+        self.delta(state, change)
+    }
+
     /// Carries out a move that `delta` has a score for.
     fn apply(&self, state: &mut Self::State, change: Move);
 

@@ -22,6 +22,7 @@ impl Default for Scalarisation {
 impl Scalarisation {
     /// The one value.
     #[must_use]
+    #[inline]
     pub fn value(&self, objectives: &Objectives) -> f64 {
         let values = objectives.as_slice();
         match self {
@@ -32,6 +33,7 @@ impl Scalarisation {
 
     /// A score as a cost.
     #[must_use]
+    #[inline]
     pub fn cost(&self, score: &Score) -> Cost {
         Cost { violation: score.violation, value: self.value(&score.objectives) }
     }

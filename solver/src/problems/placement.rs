@@ -23,6 +23,7 @@ mod columns;
 mod error;
 mod nodes;
 mod objective;
+mod requests;
 mod row_scorer;
 mod state;
 
@@ -41,6 +42,7 @@ use crate::rng::Rng;
 use crate::scalarise::Scalarisation;
 use crate::score::Score;
 use nodes::Nodes;
+use requests::{Request, Requests, Shift};
 
 /// The placement problem. Its items are the pods that can be placed at all, its values the rows of the nodes.
 #[derive(Clone, Debug)]
@@ -48,8 +50,7 @@ pub struct Placement {
     nodes: Nodes,
     objective: Objective,
     domains: Domains,
-    /// What the items request, row-major.
-    requests: Vec<i64>,
+    requests: Requests,
     /// What one unit of each resource weighs in [`Problem::size`].
     size_units: Vec<f64>,
     pod_by_item: Vec<u32>,
@@ -73,20 +74,20 @@ impl Placement {
         objective: Objective,
     ) -> Result<Self, PlacementError> {
         let nodes = Nodes::new(nodes)?;
-        let requests = pods.check(nodes.resources(), classes.len())?;
-        nodes.check_sum(&requests)?;
+        pods.check(nodes.resources(), classes.len())?;
+        let requests = Requests::new(pods.requests, nodes.resources());
+        nodes.check_sum(requests.counts())?;
         let classes = live_classes(&nodes, classes)?;
         let (placeable, unplaceable): (Vec<u32>, Vec<u32>) = (0..pods.class_by_pod.len() as u32).partition(|&pod| {
             let class = &classes[pods.class_by_pod[pod as usize] as usize];
-            class.values().iter().any(|&row| nodes.has_room(row, request(&requests, nodes.resources(), pod as usize)))
+            let counts = requests.of(pod as usize).counts;
+            class.values().iter().any(|&row| nodes.has_room(row, counts))
         });
         let class_by_item = placeable.iter().map(|&pod| pods.class_by_pod[pod as usize]).collect();
-        let item_requests =
-            placeable.iter().flat_map(|&pod| request(&requests, nodes.resources(), pod as usize)).copied().collect();
         Ok(Self {
             objective,
             domains: Domains::new(classes, class_by_item)?,
-            requests: item_requests,
+            requests: requests.select(&placeable),
             size_units: nodes.size_units(),
             nodes,
             pod_by_item: placeable,
@@ -145,26 +146,29 @@ impl Placement {
 
     /// Of the rows of an unassigned item's domain that have room for it, the one where the objective suffers least.
     fn best_room(&self, state: &State, item: usize) -> Option<u32> {
-        let request = self.request(item);
-        let amounts: Vec<f64> = request.iter().map(|&amount| amount as f64).collect();
+        let Request { counts, amounts } = self.requests.of(item);
         let mut best: Option<(f64, u32)> = None;
         for &row in self.domains.class(item).values() {
-            let variance = state.variance_with(&self.nodes, self.objective, row as usize, &amounts);
+            let variance = state.variance_with(&self.nodes, self.objective, row as usize, amounts);
             let least = best.is_none_or(|(least, _)| variance < least);
-            if least && state.has_room(&self.nodes, row as usize, request) {
+            if least && state.has_room(&self.nodes, row as usize, counts) {
                 best = Some((variance, row));
             }
         }
         best.map(|(_, row)| row)
     }
 
-    fn request(&self, item: usize) -> &[i64] {
-        request(&self.requests, self.nodes.resources(), item)
+    /// What a move shifts: an item that goes alone is exchanged with nobody.
+    #[inline]
+    fn shift(&self, state: &State, change: Move) -> Shift<'_> {
+        let genome = state.genome();
+        let (item, other, value) = match change {
+            Move::Set { item, value } => (item, self.requests.nobody(), value),
+            Move::Swap { first, second } => (first, second, genome[second]),
+        };
+        let (from, to) = (self.nodes.place(genome[item]), self.nodes.place(value));
+        Shift { from, to, out: self.requests.of(item), back: self.requests.of(other) }
     }
-}
-
-fn request(requests: &[i64], resources: usize, item: usize) -> &[i64] {
-    &requests[item * resources..][..resources]
 }
 
 /// The classes without the rows that are no nodes; a class that has none of those is shared, not copied.
@@ -188,6 +192,7 @@ impl Problem for Placement {
         self.pod_by_item.len()
     }
 
+    #[inline]
     fn domain(&self, item: usize) -> Domain<'_> {
         Domain::Choices(self.domains.class(item))
     }
@@ -203,7 +208,7 @@ impl Problem for Placement {
     }
 
     fn rebuild(&self, state: &mut State, genome: &[u32]) {
-        state.load(&self.nodes, &self.requests, genome);
+        state.load(&self.nodes, self.requests.counts(), genome);
     }
 
     fn genome<'a>(&self, state: &'a State) -> &'a [u32] {
@@ -215,45 +220,30 @@ impl Problem for Placement {
     }
 
     fn delta(&self, state: &State, change: Move) -> Option<Score> {
-        Some(match change {
-            Move::Set { item, value } => {
-                let (from, to) = (self.nodes.place(state.genome()[item]), self.nodes.place(value));
-                state.score_after(&self.nodes, self.objective, from, to, self.request(item).iter().copied())
-            }
-            Move::Swap { first, second } => {
-                let (from, to) = (self.nodes.place(state.genome()[first]), self.nodes.place(state.genome()[second]));
-                let net = self.request(first).iter().zip(self.request(second)).map(|(out, back)| out - back);
-                state.score_after(&self.nodes, self.objective, from, to, net)
-            }
-        })
+        Some(state.score_after(&self.nodes, self.objective, &self.shift(state, change)))
+    }
+
+    fn promising_delta(&self, state: &State, change: Move) -> Option<Score> {
+        state.promising_score_after(&self.nodes, self.objective, &self.shift(state, change))
     }
 
     fn apply(&self, state: &mut State, change: Move) {
+        state.shift(&self.nodes, &self.shift(state, change));
         match change {
-            Move::Set { item, value } => {
-                let (from, to) = (self.nodes.place(state.genome()[item]), self.nodes.place(value));
-                state.shift(&self.nodes, from, to, &self.request(item).iter().copied());
-                state.set_gene(item, value);
-            }
-            Move::Swap { first, second } => {
-                let (one, other) = (state.genome()[first], state.genome()[second]);
-                let net = self.request(first).iter().zip(self.request(second)).map(|(out, back)| out - back);
-                state.shift(&self.nodes, self.nodes.place(one), self.nodes.place(other), &net);
-                state.set_gene(first, other);
-                state.set_gene(second, one);
-            }
+            Move::Set { item, value } => state.set_gene(item, value),
+            Move::Swap { first, second } => state.swap_genes(first, second),
         }
         state.recentre_when_due(&self.nodes);
     }
 
     /// The emptier the row would be, the better.
     fn heuristic(&self, state: &State, item: usize, value: u32) -> f64 {
-        1.0 / (1.0 + state.mean_load_with(&self.nodes, self.nodes.place(value), self.request(item)))
+        1.0 / (1.0 + state.mean_load_with(&self.nodes, self.nodes.place(value), self.requests.of(item).amounts))
     }
 
     /// The request in units of the mean row, summed over the resources.
     fn size(&self, item: usize) -> f64 {
-        self.request(item).iter().zip(&self.size_units).map(|(&amount, unit)| amount as f64 * unit).sum()
+        self.requests.of(item).amounts.iter().zip(&self.size_units).map(|(amount, unit)| amount * unit).sum()
     }
 
     /// There is one objective only, so `by` has no say. Rows with room leave the violation as it is; only without them
@@ -276,7 +266,7 @@ impl Problem for Placement {
             }
             let rows = self.domains.class(item).values();
             let first = rng.below(rows.len() as u32) as usize;
-            let room = |row: &&u32| state.has_room(&self.nodes, self.nodes.place(**row), self.request(item));
+            let room = |row: &&u32| state.has_room(&self.nodes, self.nodes.place(**row), self.requests.of(item).counts);
             if let Some(&value) = rows[first..].iter().chain(&rows[..first]).find(room) {
                 self.apply(state, Move::Set { item, value });
             }

@@ -49,7 +49,7 @@ impl Placement {
                 return;
             }
             let row = self.nodes.place(state.genome()[item]);
-            if state.adds_to_overflow(&self.nodes, row, self.request(item)) {
+            if state.adds_to_overflow(&self.nodes, row, self.requests.of(item).counts) {
                 self.apply(state, Move::Set { item, value: UNASSIGNED });
             }
         }

@@ -53,8 +53,8 @@ pub struct PodColumns<'a> {
 }
 
 impl PodColumns<'_> {
-    /// The requests as whole numbers.
-    pub(super) fn check(&self, resources: usize, classes: usize) -> Result<Vec<i64>, PlacementError> {
+    /// Whether the columns agree on the number of pods, hold numbers as they should and know the classes.
+    pub(super) fn check(&self, resources: usize, classes: usize) -> Result<(), PlacementError> {
         let expected = self.class_by_pod.len() * resources;
         if self.requests.len() != expected {
             return Err(PlacementError::Length { column: "requests", expected, found: self.requests.len() });
@@ -62,7 +62,7 @@ impl PodColumns<'_> {
         check_numbers("requests", self.requests)?;
         match self.class_by_pod.iter().position(|&class| class as usize >= classes) {
             Some(item) => Err(DomainError::UnknownClass { item, class: self.class_by_pod[item] }.into()),
-            None => Ok(self.requests.iter().map(|amount| amount.ceil() as i64).collect()),
+            None => Ok(()),
         }
     }
 }

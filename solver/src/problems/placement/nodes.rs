@@ -10,11 +10,19 @@ use crate::problem::UNASSIGNED;
 /// limits count as at least this part of the largest.
 const SMALLEST_LIMIT: f64 = 1.0 / 1_048_576.0;
 
+/// Resources are handled in groups of this many, which is what a vector instruction of every machine takes.
+pub(super) const LANES: usize = 2;
+
 /// Factors per row and resource, row-major. After the last row comes *nowhere*, without limits and without factors:
-/// the place of unassigned pods, so that evaluating them needs no special case.
+/// the place of unassigned pods, so that evaluating them needs no special case. For the same reason, every row is
+/// filled up to whole groups of resources with some that nobody has and nobody asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Nodes {
     resources: usize,
+    /// The resources with those that fill a row up.
+    width: usize,
+    /// Past these, no resource takes part in the objective; whole groups.
+    counted: usize,
     rows: usize,
     /// `100 / C_jr`: percentage points that a unit adds to `L_r(j)`; 0 where the pair is left out.
     pub(super) unit: Vec<f64>,
@@ -37,35 +45,38 @@ impl Nodes {
     pub(super) fn new(columns: &NodeColumns<'_>) -> Result<Self, PlacementError> {
         let rows = columns.check()?;
         let resources = columns.resources;
-        let (unit, share) = factors(columns.resources, columns.allocatable, columns.weights);
+        let allocatable = padded(columns.allocatable, resources);
+        let width = resources.next_multiple_of(LANES);
+        let (unit, share) = factors(width, &allocatable, &padded(columns.weights, resources));
         let base: Vec<i64> = match columns.requested {
-            [] => vec![0; rows * resources],
-            requested => requested.iter().map(|amount| amount.ceil() as i64).collect(),
+            [] => vec![0; rows * width],
+            requested => padded(requested, resources).iter().map(|amount| amount.ceil() as i64).collect(),
         };
-        let limit: Vec<i64> = columns
-            .allocatable
-            .iter()
-            .zip(&base)
-            .map(|(capacity, &base)| (capacity.floor() as i64).max(base))
-            .collect();
+        let limit: Vec<i64> =
+            allocatable.iter().zip(&base).map(|(capacity, &base)| (capacity.floor() as i64).max(base)).collect();
         let mut nodes = Self {
             resources,
+            width,
+            counted: 0,
             rows,
-            overflow_unit: overflow_units(resources, &limit),
-            per_row: per_row(resources, &unit, &share),
+            overflow_unit: overflow_units(width, &limit),
+            per_row: per_row(width, &unit, &share),
             per_resource: 0.0,
             unit,
             share,
             limit,
             base,
         };
-        nodes.per_resource = reciprocal(nodes.per_row[..resources].iter().filter(|&&part| part > 0.0).count());
+        let counts = |part: &f64| *part > 0.0;
+        nodes.per_resource = reciprocal(nodes.per_row[..width].iter().filter(|&part| counts(part)).count());
+        let last = nodes.per_row[..width].iter().rposition(counts);
+        nodes.counted = last.map_or(0, |last| (last + 1).next_multiple_of(LANES));
         nodes.add_nowhere();
         Ok(nodes)
     }
 
     fn add_nowhere(&mut self) {
-        let cells = (self.rows + 1) * self.resources;
+        let cells = (self.rows + 1) * self.width;
         self.unit.resize(cells, 0.0);
         self.share.resize(cells, 0.0);
         self.limit.resize(cells, i64::MAX);
@@ -77,13 +88,22 @@ impl Nodes {
         self.resources
     }
 
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
     pub(super) const fn rows(&self) -> usize {
         self.rows
     }
 
     /// The cells of a row.
     pub(super) const fn cells(&self, row: usize) -> std::ops::Range<usize> {
-        row * self.resources..(row + 1) * self.resources
+        row * self.width..(row + 1) * self.width
+    }
+
+    /// The cells of a row that may take part in the objective.
+    pub(super) const fn counted_cells(&self, row: usize) -> std::ops::Range<usize> {
+        row * self.width..row * self.width + self.counted
     }
 
     /// The row of a gene: itself, or nowhere.
@@ -105,7 +125,7 @@ impl Nodes {
 
     /// One over the mean limit of each resource, 0 for one that nobody has.
     pub(super) fn size_units(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.resources];
+        let mut sums = vec![0.0; self.width];
         for row in 0..self.rows {
             self.limit[self.cells(row)].iter().zip(&mut sums).for_each(|(&limit, sum)| *sum += limit as f64);
         }
@@ -116,13 +136,30 @@ impl Nodes {
     pub(super) fn check_sum(&self, requests: &[i64]) -> Result<(), PlacementError> {
         for resource in 0..self.resources {
             let column = |cells: &[i64]| -> Option<i64> {
-                cells.iter().skip(resource).step_by(self.resources).try_fold(0_i64, |sum, &x| sum.checked_add(x))
+                cells.iter().skip(resource).step_by(self.width).try_fold(0_i64, |sum, &x| sum.checked_add(x))
             };
             let total = column(requests).zip(column(&self.base)).and_then(|(all, base)| all.checked_add(base));
             total.ok_or(PlacementError::Sum { resource })?;
         }
         Ok(())
     }
+}
+
+/// Whole groups of resources.
+#[inline]
+pub(super) fn groups<T>(cells: &[T]) -> &[[T; LANES]] {
+    cells.as_chunks().0
+}
+
+/// A row-major matrix with every row filled up with zeros to whole groups of resources.
+pub(super) fn padded(matrix: &[f64], resources: usize) -> Vec<f64> {
+    let width = resources.next_multiple_of(LANES);
+    let mut padded = Vec::with_capacity(matrix.len() / resources * width);
+    for row in matrix.chunks_exact(resources) {
+        padded.extend_from_slice(row);
+        padded.resize(padded.len().next_multiple_of(width), 0.0);
+    }
+    padded
 }
 
 /// The factors of [`Nodes::unit`] and [`Nodes::share`], row-major.

@@ -72,8 +72,14 @@ impl Sums {
     #[inline]
     pub(super) fn variance(self, per_row: f64) -> f64 {
         let mean = self.s1 * per_row;
-        (self.s2 * per_row - mean * mean).max(0.0)
+        positive_part(self.s2 * per_row - mean * mean)
     }
+}
+
+/// As `max(0.0)` for what is a number, but a single instruction everywhere: Wasm has none that treats NaN as Rust does.
+#[inline]
+pub(super) fn positive_part(x: f64) -> f64 {
+    if x > 0.0 { x } else { 0.0 }
 }
 
 #[cfg(test)]

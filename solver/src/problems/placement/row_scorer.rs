@@ -182,7 +182,11 @@ impl RowScorer {
         };
         let asked = request.iter().zip(&self.loads).enumerate();
         let asked = asked.filter(|(_, (amount, loads))| **amount > 0.0 && loads.rows > 0);
-        let term = |(resource, (&amount, loads)): (_, (_, &Loads))| Term { resource, amount, curve: loads.curve(amount, scale) };
+        let term = |(resource, (&amount, loads)): (_, (_, &Loads))| Term {
+            resource,
+            amount,
+            curve: loads.curve(amount, scale),
+        };
         Effect { terms: asked.map(term).collect(), mean: self.mean.curve(1.0, 1.0) }
     }
 
@@ -260,13 +264,15 @@ impl Effect {
         let (mut added, mut change) = (Lanes::default(), Lanes::default());
         for term in &self.terms {
             let cells = &cells[term.resource];
+            let grows = term.curve.changes(&cells.load, &cells.unit);
             for lane in 0..LANES {
                 added[lane] += term.amount * cells.share[lane];
-                change[lane] += term.curve.change(cells.load[lane], cells.unit[lane]);
+                change[lane] += grows[lane];
             }
         }
+        let grows = self.mean.changes(mean_load, &added);
         for lane in 0..LANES {
-            change[lane] += self.mean.change(mean_load[lane], added[lane]);
+            change[lane] += grows[lane];
         }
         change
     }

@@ -3,8 +3,9 @@
 //! Promises: `score_after` is what `score` says once `shift` is done; capacities are counted in whole numbers, so
 //! feasibility is exact. Must not know: domains.
 
-use super::nodes::Nodes;
+use super::nodes::{LANES, Nodes, groups};
 use super::objective::{Objective, Spread, Sums};
+use super::requests::Shift;
 use crate::problem::Genome;
 use crate::score::{Objectives, Score};
 
@@ -15,16 +16,17 @@ const RECENTRE: u32 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct State {
     genome: Genome,
-    /// What is taken, row-major, nowhere included.
-    used: Vec<i64>,
+    /// What a row may still take, row-major, nowhere included; below 0 where it is over-full.
+    room: Vec<i64>,
     /// `L_r(j)` less the resource's centre, row-major.
     load: Vec<f64>,
     /// `L(N_j)` less its centre.
     mean_load: Vec<f64>,
     /// The centres: one a resource, then the one of `L`.
     centre: Vec<f64>,
-    /// The sums around the centres.
-    sums: Vec<Sums>,
+    /// The sums around the centres, as [`Sums`] has them.
+    s1: Vec<f64>,
+    s2: Vec<f64>,
     /// Sum of the relative overflows, and how many pairs of row and resource overflow.
     overflow: f64,
     overfull: u32,
@@ -33,14 +35,15 @@ pub struct State {
 
 impl State {
     pub(super) fn new(nodes: &Nodes) -> Self {
-        let (rows, resources) = (nodes.rows(), nodes.resources());
+        let (rows, width) = (nodes.rows(), nodes.width());
         Self {
             genome: Vec::new(),
-            used: nodes.base.clone(),
-            load: vec![0.0; (rows + 1) * resources],
+            room: vec![0; (rows + 1) * width],
+            load: vec![0.0; (rows + 1) * width],
             mean_load: vec![0.0; rows + 1],
-            centre: vec![0.0; resources + 1],
-            sums: vec![Sums::default(); resources + 1],
+            centre: vec![0.0; width + 1],
+            s1: vec![0.0; width + 1],
+            s2: vec![0.0; width + 1],
             overflow: 0.0,
             overfull: 0,
             moves: 0,
@@ -51,10 +54,12 @@ impl State {
     pub(super) fn load(&mut self, nodes: &Nodes, requests: &[i64], genome: &[u32]) {
         self.genome.clear();
         self.genome.extend_from_slice(genome);
-        self.used.copy_from_slice(&nodes.base);
-        for (&gene, request) in genome.iter().zip(requests.chunks_exact(nodes.resources())) {
-            let used = &mut self.used[nodes.cells(nodes.place(gene))];
-            used.iter_mut().zip(request).for_each(|(used, amount)| *used += amount);
+        for ((room, limit), base) in self.room.iter_mut().zip(&nodes.limit).zip(&nodes.base) {
+            *room = limit - base;
+        }
+        for (&gene, request) in genome.iter().zip(requests.chunks_exact(nodes.width())) {
+            let room = &mut self.room[nodes.cells(nodes.place(gene))];
+            room.iter_mut().zip(request).for_each(|(room, amount)| *room -= amount);
         }
         self.recentre(nodes);
     }
@@ -65,6 +70,10 @@ impl State {
 
     pub(super) fn set_gene(&mut self, item: usize, value: u32) {
         self.genome[item] = value;
+    }
+
+    pub(super) fn swap_genes(&mut self, first: usize, second: usize) {
+        self.genome.swap(first, second);
     }
 
     pub(super) const fn is_feasible(&self) -> bool {
@@ -82,14 +91,13 @@ impl State {
     fn recentre(&mut self, nodes: &Nodes) {
         self.moves = 0;
         self.take_loads(nodes);
-        for resource in 0..=nodes.resources() {
+        for resource in 0..=nodes.width() {
             self.centre(nodes, resource);
         }
         (self.overflow, self.overfull) = (0.0, 0);
-        for (cell, &used) in self.used.iter().enumerate() {
-            let excess = (used - nodes.limit[cell]).max(0);
-            self.overflow += excess as f64 * nodes.overflow_unit[cell];
-            self.overfull += u32::from(excess > 0);
+        for (room, unit) in self.room.iter().zip(&nodes.overflow_unit).filter(|(room, _)| **room < 0) {
+            self.overflow -= *room as f64 * unit;
+            self.overfull += 1;
         }
     }
 
@@ -97,7 +105,7 @@ impl State {
         for row in 0..nodes.rows() {
             let mut mean = 0.0;
             for cell in nodes.cells(row) {
-                let used = self.used[cell] as f64;
+                let used = (nodes.limit[cell] - self.room[cell]) as f64;
                 self.load[cell] = used * nodes.unit[cell];
                 mean += used * nodes.share[cell];
             }
@@ -107,11 +115,11 @@ impl State {
 
     /// Moves one column of loads to its mean and sums it up. Pairs that are left out stay at 0.
     fn centre(&mut self, nodes: &Nodes, column: usize) {
-        let resources = nodes.resources();
-        let (loads, step, counted): (&mut [f64], usize, &dyn Fn(usize) -> bool) = if column == resources {
+        let width = nodes.width();
+        let (loads, step, counted): (&mut [f64], usize, &dyn Fn(usize) -> bool) = if column == width {
             (&mut self.mean_load, 1, &|row| nodes.is_live(row as u32))
         } else {
-            (&mut self.load[column..], resources, &|row| nodes.unit[row * resources + column] > 0.0)
+            (&mut self.load[column..], width, &|row| nodes.unit[row * width + column] > 0.0)
         };
         let sum: f64 = loads.iter().step_by(step).take(nodes.rows()).sum();
         let centre = sum * nodes.per_row[column];
@@ -122,138 +130,152 @@ impl State {
                 sums = sums.with(*load);
             }
         }
-        (self.centre[column], self.sums[column]) = (centre, sums);
+        self.centre[column] = centre;
+        self.set_sums(column, sums);
+    }
+
+    #[inline]
+    fn sums(&self, column: usize) -> Sums {
+        Sums { s1: self.s1[column], s2: self.s2[column] }
+    }
+
+    fn set_sums(&mut self, column: usize, sums: Sums) {
+        (self.s1[column], self.s2[column]) = (sums.s1, sums.s2);
     }
 
     pub(super) fn score(&self, nodes: &Nodes, objective: Objective) -> Score {
-        let value = |column: usize| self.sums[column].variance(nodes.per_row[column]);
-        let all = nodes.resources();
+        let value = |column: usize| self.sums(column).variance(nodes.per_row[column]);
+        let all = nodes.width();
         let objective = match objective {
             Objective::Sigma => value(all).sqrt(),
             Objective::Balanced => (0..all).map(value).sum::<f64>() * nodes.per_resource + value(all),
         };
-        Score { violation: violation(self.overflow, self.overfull), objectives: Objectives::single(objective) }
+        Score { violation: self.violation(), objectives: Objectives::single(objective) }
     }
 
-    /// The score after `net` went from row `from` to row `to`.
+    /// The score after a shift.
+    pub(super) fn score_after(&self, nodes: &Nodes, objective: Objective, shift: &Shift<'_>) -> Score {
+        if shift.from == shift.to {
+            return self.score(nodes, objective);
+        }
+        let objectives = Objectives::single(self.objective_after(nodes, objective, shift));
+        Score { violation: self.violation_after(nodes, shift), objectives }
+    }
+
+    /// The score after a shift, or none if it breaks limits more than they are broken already.
     #[inline]
-    pub(super) fn score_after(
+    pub(super) fn promising_score_after(
         &self,
         nodes: &Nodes,
         objective: Objective,
-        from: usize,
-        to: usize,
-        net: impl Iterator<Item = i64> + Clone,
-    ) -> Score {
-        if from == to {
-            return self.score(nodes, objective);
+        shift: &Shift<'_>,
+    ) -> Option<Score> {
+        if shift.from == shift.to {
+            return Some(self.score(nodes, objective));
         }
-        let (overflow, overfull) = self.overflow_after(nodes, from, to, &net);
-        let mean = self.mean_variance_after(nodes, from, to, net.clone());
-        let objective = match objective {
-            Objective::Sigma => mean.sqrt(),
-            Objective::Balanced => self.load_variance_after(nodes, from, to, net) * nodes.per_resource + mean,
+        let violation = match self.overfull {
+            0 if self.stays_feasible(nodes, shift) => 0.0,
+            0 => return None,
+            _ => self.violation_after(nodes, shift),
         };
-        Score { violation: violation(overflow, overfull), objectives: Objectives::single(objective) }
+        let objectives = || Objectives::single(self.objective_after(nodes, objective, shift));
+        (violation <= self.violation()).then(|| Score { violation, objectives: objectives() })
     }
 
-    /// `Var(L)` after the shift.
+    /// The objective after a shift between two rows.
     #[inline]
-    fn mean_variance_after(&self, nodes: &Nodes, from: usize, to: usize, net: impl Iterator<Item = i64>) -> f64 {
-        let (mut out, mut inn) = (0.0, 0.0);
-        let shares = nodes.share[nodes.cells(from)].iter().zip(&nodes.share[nodes.cells(to)]);
-        for ((from, to), amount) in shares.zip(net) {
-            let amount = amount as f64;
-            out -= amount * from;
-            inn += amount * to;
+    fn objective_after(&self, nodes: &Nodes, objective: Objective, shift: &Shift<'_>) -> f64 {
+        let [from, to] = [shift.from, shift.to].map(|row| self.cells(nodes, row));
+        let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
+        let (mut total, mut lost, mut gained) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for (((from, to), ((s1, s2), per_row)), amounts) in from.zip(to).zip(columns).zip(shift.amounts()) {
+            for lane in 0..LANES {
+                let sums = Sums { s1: s1[lane], s2: s2[lane] };
+                let sums = sums.after(from.load[lane], -amounts[lane] * from.unit[lane]);
+                total[lane] += sums.after(to.load[lane], amounts[lane] * to.unit[lane]).variance(per_row[lane]);
+                lost[lane] -= amounts[lane] * from.share[lane];
+                gained[lane] += amounts[lane] * to.share[lane];
+            }
         }
-        let all = nodes.resources();
-        self.sums[all].after(self.mean_load[from], out).after(self.mean_load[to], inn).variance(nodes.per_row[all])
+        let all = nodes.width();
+        let mean = self.sums(all).after(self.mean_load[shift.from], lost.iter().sum());
+        let mean = mean.after(self.mean_load[shift.to], gained.iter().sum()).variance(nodes.per_row[all]);
+        match objective {
+            Objective::Sigma => mean.sqrt(),
+            Objective::Balanced => total.iter().sum::<f64>() * nodes.per_resource + mean,
+        }
     }
 
-    /// `Σ_r Var(L_r)` after the shift.
+    /// The cells of a row that may take part in the objective.
     #[inline]
-    fn load_variance_after(&self, nodes: &Nodes, from: usize, to: usize, net: impl Iterator<Item = i64>) -> f64 {
-        let (from, to) = (nodes.cells(from), nodes.cells(to));
-        let units = nodes.unit[from.clone()].iter().zip(&nodes.unit[to.clone()]);
-        let loads = self.load[from].iter().zip(&self.load[to]);
-        let columns = self.sums.iter().zip(&nodes.per_row);
-        let mut total = 0.0;
-        for ((((unit_from, unit_to), (from, to)), (sums, per_row)), amount) in units.zip(loads).zip(columns).zip(net) {
-            let amount = amount as f64;
-            total += sums.after(*from, -amount * unit_from).after(*to, amount * unit_to).variance(*per_row);
-        }
-        total
+    fn cells<'a>(&'a self, nodes: &'a Nodes, row: usize) -> impl Iterator<Item = Cells<'a>> {
+        let cells = nodes.counted_cells(row);
+        let factors = groups(&nodes.unit[cells.clone()]).iter().zip(groups(&nodes.share[cells.clone()]));
+        factors.zip(groups(&self.load[cells])).map(|((unit, share), load)| Cells { unit, share, load })
+    }
+
+    fn violation(&self) -> f64 {
+        violation(self.overflow, self.overfull)
+    }
+
+    fn violation_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> f64 {
+        let (overflow, overfull) = self.overflow_after(nodes, shift);
+        violation(overflow, overfull)
     }
 
     /// Overflow and the number of overflowing pairs after the shift.
-    #[inline]
-    fn overflow_after(
-        &self,
-        nodes: &Nodes,
-        from: usize,
-        to: usize,
-        net: &(impl Iterator<Item = i64> + Clone),
-    ) -> (f64, u32) {
-        // Nearly all moves of a search are between feasible states, and whole numbers compare quickly.
-        if self.overfull == 0
-            && self.fits(nodes, from, net.clone().map(|amount| -amount))
-            && self.fits(nodes, to, net.clone())
-        {
-            return (0.0, 0);
-        }
-        self.overflow_in_full(nodes, from, to, net)
-    }
-
-    #[inline]
-    fn fits(&self, nodes: &Nodes, row: usize, added: impl Iterator<Item = i64>) -> bool {
-        let cells = nodes.cells(row);
-        let held = self.used[cells.clone()].iter().zip(&nodes.limit[cells]);
-        // Counted, not cut short: without a branch all resources are compared at once.
-        held.zip(added).filter(|((used, limit), added)| **used + added > **limit).count() == 0
-    }
-
-    fn overflow_in_full(
-        &self,
-        nodes: &Nodes,
-        from: usize,
-        to: usize,
-        net: &(impl Iterator<Item = i64> + Clone),
-    ) -> (f64, u32) {
-        let (mut overflow, mut overfull) = (self.overflow, self.overfull);
-        for (row, sign) in [(from, -1), (to, 1)] {
-            let cells = nodes.cells(row);
-            let rows = self.used[cells.clone()].iter().zip(&nodes.limit[cells.clone()]);
-            for (((used, limit), unit), amount) in rows.zip(&nodes.overflow_unit[cells]).zip(net.clone()) {
-                let before = (used - limit).max(0);
-                let after = (used + sign * amount - limit).max(0);
-                overflow += (after - before) as f64 * unit;
-                overfull = overfull + u32::from(after > 0) - u32::from(before > 0);
+    fn overflow_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> (f64, u32) {
+        let (from, to) = (nodes.cells(shift.from), nodes.cells(shift.to));
+        let rooms = groups(&self.room[from.clone()]).iter().zip(groups(&self.room[to.clone()]));
+        let units = groups(&nodes.overflow_unit[from]).iter().zip(groups(&nodes.overflow_unit[to]));
+        let (mut overflow, mut overfull) = ([0.0; LANES], [0; LANES]);
+        for ((rooms, units), counts) in rooms.zip(units).zip(shift.counts()) {
+            for lane in 0..LANES {
+                let (lost, gained) =
+                    (Excess::after(rooms.0[lane], -counts[lane]), Excess::after(rooms.1[lane], counts[lane]));
+                overflow[lane] += lost.grows as f64 * units.0[lane] + gained.grows as f64 * units.1[lane];
+                overfull[lane] += lost.begins + gained.begins;
             }
         }
-        (overflow, overfull)
+        let overfull = i64::from(self.overfull) + overfull.iter().sum::<i64>();
+        (self.overflow + overflow.iter().sum::<f64>(), overfull as u32)
     }
 
-    /// Takes `net` from row `from` to row `to`. Sums change exactly as `score_after` foretells.
-    pub(super) fn shift(&mut self, nodes: &Nodes, from: usize, to: usize, net: &(impl Iterator<Item = i64> + Clone)) {
-        if from == to {
+    /// Whether a shift leaves room on both rows; for a state that has room everywhere.
+    ///
+    /// The signs of all differences are gathered without a branch, for both rows at once.
+    #[inline]
+    fn stays_feasible(&self, nodes: &Nodes, shift: &Shift<'_>) -> bool {
+        let [from, to] = [shift.from, shift.to].map(|row| groups(&self.room[nodes.cells(row)]));
+        let mut lack = [0; LANES];
+        for ((from, to), counts) in from.iter().zip(to).zip(shift.counts()) {
+            for lane in 0..LANES {
+                lack[lane] |= from[lane].wrapping_add(counts[lane]) | to[lane].wrapping_sub(counts[lane]);
+            }
+        }
+        lack.iter().fold(0, |all, lack| all | lack) >= 0
+    }
+
+    /// Carries a shift out. Sums change as `score_after` foretells.
+    pub(super) fn shift(&mut self, nodes: &Nodes, shift: &Shift<'_>) {
+        if shift.from == shift.to {
             return;
         }
-        (self.overflow, self.overfull) = self.overflow_after(nodes, from, to, net);
+        (self.overflow, self.overfull) = self.overflow_after(nodes, shift);
         if self.overfull == 0 {
             self.overflow = 0.0;
         }
-        for (row, sign) in [(from, -1), (to, 1)] {
+        for (row, sign) in [(shift.from, -1), (shift.to, 1)] {
             let mut added = 0.0;
-            for ((cell, amount), sums) in nodes.cells(row).zip(net.clone()).zip(&mut self.sums) {
+            for (column, (cell, amount)) in nodes.cells(row).zip(shift.counts().flatten()).enumerate() {
                 let change = (sign * amount) as f64;
-                self.used[cell] += sign * amount;
-                *sums = sums.after(self.load[cell], change * nodes.unit[cell]);
+                self.room[cell] -= sign * amount;
+                self.set_sums(column, self.sums(column).after(self.load[cell], change * nodes.unit[cell]));
                 self.load[cell] += change * nodes.unit[cell];
                 added += change * nodes.share[cell];
             }
-            let all = nodes.resources();
-            self.sums[all] = self.sums[all].after(self.mean_load[row], added);
+            let all = nodes.width();
+            self.set_sums(all, self.sums(all).after(self.mean_load[row], added));
             self.mean_load[row] += added;
         }
     }
@@ -261,62 +283,85 @@ impl State {
     /// The objective, squared where it is a standard deviation, if a request came on top of a row.
     #[inline]
     pub(super) fn variance_with(&self, nodes: &Nodes, objective: Objective, row: usize, request: &[f64]) -> f64 {
-        let cells = nodes.cells(row);
-        let all = nodes.resources();
-        let added: f64 = nodes.share[cells.clone()].iter().zip(request).map(|(share, amount)| share * amount).sum();
-        let mean = self.sums[all].after(self.mean_load[row], added).variance(nodes.per_row[all]);
-        if objective == Objective::Sigma {
-            return mean;
+        let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
+        let (mut total, mut added) = ([0.0; LANES], [0.0; LANES]);
+        for ((cells, ((s1, s2), per_row)), amounts) in self.cells(nodes, row).zip(columns).zip(groups(request)) {
+            for lane in 0..LANES {
+                let sums = Sums { s1: s1[lane], s2: s2[lane] };
+                total[lane] += sums.after(cells.load[lane], amounts[lane] * cells.unit[lane]).variance(per_row[lane]);
+                added[lane] += amounts[lane] * cells.share[lane];
+            }
         }
-        let loads = nodes.unit[cells.clone()].iter().zip(&self.load[cells]);
-        let columns = self.sums.iter().zip(&nodes.per_row);
-        let mut total = 0.0;
-        for (((unit, load), (sums, per_row)), amount) in loads.zip(columns).zip(request) {
-            total += sums.after(*load, amount * unit).variance(*per_row);
+        let all = nodes.width();
+        let mean = self.sums(all).after(self.mean_load[row], added.iter().sum()).variance(nodes.per_row[all]);
+        match objective {
+            Objective::Sigma => mean,
+            Objective::Balanced => total.iter().sum::<f64>() * nodes.per_resource + mean,
         }
-        total * nodes.per_resource + mean
     }
 
     /// `L(N_j)` of a row if a request came on top.
-    pub(super) fn mean_load_with(&self, nodes: &Nodes, row: usize, request: &[i64]) -> f64 {
-        let added: f64 =
-            nodes.share[nodes.cells(row)].iter().zip(request).map(|(share, &amount)| share * amount as f64).sum();
-        (self.mean_load[row] + self.centre[nodes.resources()] + added).max(0.0)
+    pub(super) fn mean_load_with(&self, nodes: &Nodes, row: usize, request: &[f64]) -> f64 {
+        let added: f64 = nodes.share[nodes.cells(row)].iter().zip(request).map(|(share, amount)| share * amount).sum();
+        (self.mean_load[row] + self.centre[nodes.width()] + added).max(0.0)
     }
 
     /// Whether a row holds more than its limit of anything.
     pub(super) fn is_overfull(&self, nodes: &Nodes, row: usize) -> bool {
-        let cells = nodes.cells(row);
-        self.used[cells.clone()].iter().zip(&nodes.limit[cells]).any(|(used, limit)| used > limit)
+        self.room[nodes.cells(row)].iter().any(|&room| room < 0)
     }
 
     /// Whether a request is part of what a row holds too much of.
     pub(super) fn adds_to_overflow(&self, nodes: &Nodes, row: usize, request: &[i64]) -> bool {
-        let cells = nodes.cells(row);
-        let held = self.used[cells.clone()].iter().zip(&nodes.limit[cells]);
-        held.zip(request).any(|((used, limit), &amount)| used > limit && amount > 0)
+        self.room[nodes.cells(row)].iter().zip(request).any(|(&room, &amount)| room < 0 && amount > 0)
     }
 
     /// Whether a request fits on top.
     pub(super) fn has_room(&self, nodes: &Nodes, row: usize, request: &[i64]) -> bool {
-        let cells = nodes.cells(row);
-        let held = self.used[cells.clone()].iter().zip(&nodes.limit[cells]);
-        held.zip(request).all(|((used, limit), &amount)| amount == 0 || amount <= limit - used)
+        self.room[nodes.cells(row)].iter().zip(request).all(|(&room, &amount)| amount == 0 || amount <= room)
     }
 
     pub(super) fn spread(&self, nodes: &Nodes) -> Spread {
-        let sigma = |column: usize| self.sums[column].variance(nodes.per_row[column]).sqrt();
-        let all = nodes.resources();
+        let sigma = |column: usize| self.sums(column).variance(nodes.per_row[column]).sqrt();
+        let all = nodes.width();
         Spread {
             sigma: sigma(all),
-            mean: self.centre[all] + self.sums[all].s1 * nodes.per_row[all],
-            sigma_by_resource: (0..all).map(sigma).collect(),
+            mean: self.centre[all] + self.s1[all] * nodes.per_row[all],
+            sigma_by_resource: (0..nodes.resources()).map(sigma).collect(),
         }
+    }
+}
+
+/// One group of resources of a row: see [`Nodes`] and [`State`].
+struct Cells<'a> {
+    unit: &'a [f64; LANES],
+    share: &'a [f64; LANES],
+    load: &'a [f64; LANES],
+}
+
+/// How what a row holds over its limit of a resource changes. Without branches: which case holds is hard to predict.
+struct Excess {
+    grows: i64,
+    /// 1 if nothing was over, -1 if nothing is any more, else 0.
+    begins: i64,
+}
+
+impl Excess {
+    /// When `room` shrinks by `count`.
+    #[inline]
+    fn after(room: i64, count: i64) -> Self {
+        // All bits of a negative number's sign are 1.
+        let (before, after) = (room >> 63, (room - count) >> 63);
+        Self { grows: (room & before) - ((room - count) & after), begins: before - after }
     }
 }
 
 /// Exactly 0 if nothing overflows, and above 0 if something does, whatever rounding did to the sum.
 #[inline]
 fn violation(overflow: f64, overfull: u32) -> f64 {
-    if overfull == 0 { 0.0 } else { overflow.max(f64::MIN_POSITIVE) }
+    match overfull {
+        0 => 0.0,
+        _ if overflow > f64::MIN_POSITIVE => overflow,
+        _ => f64::MIN_POSITIVE,
+    }
 }

@@ -57,7 +57,7 @@ impl Loads {
         Curve {
             slope: scale * amount * 2.0 * per_row,
             mean: self.s1 as f64 * QUANTUM * per_row,
-            quadratic: scale * amount * amount * per_row * (1.0 - per_row),
+            half: amount * (1.0 - per_row) / 2.0,
         }
     }
 }
@@ -66,18 +66,19 @@ fn quanta(load: f64) -> i128 {
     i128::from((load / QUANTUM) as i64)
 }
 
-/// The change of a variance when one value `x` grows by `d`: `ΔV = d (2/n (x - x̄) + d (1/n - 1/n²))`, with `d` being
-/// some fixed amount times a row's unit.
+/// The change of a variance when one value `x` grows by `d`: `ΔV = 2/n d (x - x̄ + (1 - 1/n) d/2)`, with `d` being some
+/// fixed amount times a row's unit.
 #[derive(Clone, Copy)]
 pub(super) struct Curve {
     slope: f64,
     mean: f64,
-    quadratic: f64,
+    /// `amount (1 - 1/n) / 2`
+    half: f64,
 }
 
 impl Curve {
     #[inline]
-    pub(super) fn change(self, x: f64, unit: f64) -> f64 {
-        unit * (self.slope * (x - self.mean) + self.quadratic * unit)
+    pub(super) fn changes<const N: usize>(self, load: &[f64; N], unit: &[f64; N]) -> [f64; N] {
+        std::array::from_fn(|lane| self.slope * unit[lane] * ((load[lane] - self.mean) + self.half * unit[lane]))
     }
 }
