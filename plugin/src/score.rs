@@ -102,16 +102,16 @@ fn refuse(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
 
 /// The least and the largest change of the rows that are not refused.
 fn extent(blocks: &[[f64; LANES]]) -> (f64, f64) {
-    let none = ([REFUSED; LANES], [REFUSED; LANES]);
-    let (low, high) = blocks.iter().fold(none, |(low, high), block| {
-        let opposite = block.map(|change| if change == REFUSED { REFUSED } else { -change });
-        (lesser(low, *block), lesser(high, opposite))
-    });
-    (low.into_iter().fold(REFUSED, smaller), -high.into_iter().fold(REFUSED, smaller))
+    let low = least(blocks, |change| change);
+    let high = -least(blocks, |change| if change == REFUSED { REFUSED } else { -change });
+    (low, high)
 }
 
-fn lesser(one: [f64; LANES], other: [f64; LANES]) -> [f64; LANES] {
-    std::array::from_fn(|lane| smaller(one[lane], other[lane]))
+fn least(blocks: &[[f64; LANES]], of: impl Fn(f64) -> f64) -> f64 {
+    let least = blocks
+        .iter()
+        .fold([REFUSED; LANES], |least, block| std::array::from_fn(|lane| smaller(least[lane], of(block[lane]))));
+    least.into_iter().fold(REFUSED, smaller)
 }
 
 fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {

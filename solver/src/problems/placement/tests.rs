@@ -162,3 +162,28 @@ fn a_cluster_without_rows_leaves_every_pod_unplaced() {
         .unwrap();
     assert_eq!(found.best.score.objectives.as_slice(), [0.0]);
 }
+
+#[test]
+fn a_promising_delta_is_the_delta_and_none_only_where_limits_break_further() {
+    let nodes = NodeColumns { resources: 3, allocatable: &[10.0; 9], requested: &[1.0; 9], weights: &[1.0; 9] };
+    let rng = &mut Rng::new(1);
+    let requests: Vec<f64> = (0..24).map(|_| f64::from(rng.below(5))).collect();
+    let problem = problem(&nodes, &requests, Objective::Balanced);
+    let items = problem.items() as u32;
+    let mut refused = 0;
+    let mut state = problem.build(&[UNASSIGNED].repeat(items as usize));
+    for _ in 0..2_000 {
+        let (item, second) = (rng.below(items) as usize, rng.below(items) as usize);
+        let set = Move::Set { item, value: rng.below(3) };
+        let change = if rng.chance(0.5) { set } else { Move::Swap { first: item, second } };
+        let delta = problem.delta(&state, change).unwrap();
+        if let Some(promising) = problem.promising_delta(&state, change) {
+            assert_eq!(promising, delta);
+        } else {
+            assert!(delta.violation > problem.eval(&state).violation);
+            refused += 1;
+        }
+        problem.apply(&mut state, change);
+    }
+    assert!((100..1_900).contains(&refused), "{refused}");
+}
