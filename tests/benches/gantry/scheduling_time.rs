@@ -31,7 +31,7 @@ async fn measure_all() -> Result<()> {
     let instant = serve_instantly().await?;
     let mut rows = Vec::new();
     for nodes in [100, 1000] {
-        let workload = Workload::generated(PODS, nodes, 1);
+        let workload = Workload::light(PODS, nodes, 1);
         let none = run(&plane, &workload, SchedulerSettings::default()).await?;
         let at_once = run(&plane, &workload, with(&instant)).await?;
         let gantry = with_gantry(&plane, &workload).await?;
