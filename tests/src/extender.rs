@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::binaries;
 use crate::control_plane::ControlPlane;
 use crate::http::Endpoint;
+use crate::kubectl::{kubectl, manifests};
 use crate::metrics;
 use crate::poll::until;
 use crate::process::{Process, free_ports};
@@ -30,6 +31,8 @@ pub struct ExtenderSettings {
     /// Bound of one call of the component. Generous beside a debug build on busy cores; scenarios that want the deadline
     /// to strike set it low.
     pub call_deadline: Duration,
+    /// Whether it serves `/bind`. The manifests' rights do not cover that.
+    pub bind: bool,
 }
 
 impl Default for ExtenderSettings {
@@ -39,6 +42,7 @@ impl Default for ExtenderSettings {
             settings: json!({}),
             dictionary: Vec::new(),
             call_deadline: Duration::from_millis(500),
+            bind: false,
         }
     }
 }
@@ -48,7 +52,7 @@ impl ExtenderSettings {
         json!({
             "apiVersion": "gantry.dev/v1alpha1",
             "kind": "GantryConfiguration",
-            "server": {"listen": listen, "admin": admin, "deadline": "1s"},
+            "server": {"listen": listen, "admin": admin, "deadline": "1s", "bind": self.bind},
             "cluster": {"kubeconfig": kubeconfig, "mode": "auto"},
             "resources": RESOURCES,
             "profiles": [{
@@ -65,6 +69,9 @@ impl ExtenderSettings {
     }
 }
 
+/// Who the extender is in a cluster: the service account of the manifests, with the rights that they give it.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:gantry-system:gantry-extender";
+
 /// A running extender; dropping it kills it.
 #[derive(Debug)]
 pub struct Extender {
@@ -76,14 +83,17 @@ pub struct Extender {
 }
 
 impl Extender {
-    /// Starts the extender against the control plane and waits until it has listed the cluster.
+    /// Starts the extender against the control plane and waits until it has listed the cluster. It may do there what
+    /// the manifests grant, and no more.
     ///
     /// # Errors
     /// It does not build, ends, or does not get ready; the message has the end of its log.
     pub async fn start(plane: &ControlPlane, settings: &ExtenderSettings) -> Result<Self> {
         let [listen, admin] = free_ports()?.map(|port: u16| format!("127.0.0.1:{port}"));
+        kubectl(plane, &["apply", "-f"], &manifests().join("base/rbac.yaml"))?;
+        let kubeconfig = plane.kubeconfig_of(SERVICE_ACCOUNT)?;
         let config = plane.folder().join("gantry.yaml");
-        std::fs::write(&config, settings.to_json(plane.kubeconfig(), &listen, &admin).to_string())?;
+        std::fs::write(&config, settings.to_json(&kubeconfig, &listen, &admin).to_string())?;
         let endpoint = Endpoint::plain(&admin)?;
         let mut extender = Self { process: None, endpoint, listen, config, folder: plane.folder().to_owned() };
         extender.restart().await?;

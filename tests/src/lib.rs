@@ -17,6 +17,7 @@ pub mod columns;
 pub mod control_plane;
 pub mod extender;
 pub mod http;
+pub mod kubectl;
 pub mod metrics;
 pub mod placement;
 pub mod poll;

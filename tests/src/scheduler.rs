@@ -41,17 +41,20 @@ pub struct ExtenderStanza {
     pub ignorable: bool,
     /// Bound of one call.
     pub timeout: Duration,
+    /// Whether it binds the pods, in kube-scheduler's place.
+    pub binds: bool,
 }
 
 impl ExtenderStanza {
-    /// The stanza of Gantry's documentation: weight 13, names only, ignorable, 2 s.
+    /// The stanza of Gantry's documentation: weight 13, names only, ignorable, 2 s, binding left to kube-scheduler.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), weight: 13, node_cache_capable: true, ignorable: true, timeout: Duration::from_secs(2) }
+        let timeout = Duration::from_secs(2);
+        Self { url: url.into(), weight: 13, node_cache_capable: true, ignorable: true, timeout, binds: false }
     }
 
     fn to_json(&self) -> Value {
-        json!({
+        let mut stanza = json!({
             "urlPrefix": self.url,
             "filterVerb": "filter",
             "prioritizeVerb": "prioritize",
@@ -60,7 +63,11 @@ impl ExtenderStanza {
             "nodeCacheCapable": self.node_cache_capable,
             "ignorable": self.ignorable,
             "httpTimeout": format!("{}ms", self.timeout.as_millis()),
-        })
+        });
+        if self.binds {
+            stanza["bindVerb"] = json!("bind");
+        }
+        stanza
     }
 }
 

@@ -1,45 +1,23 @@
 //! The manifests, shown to the real API server, and the configuration in them, shown to the real binary.
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
+use gantry_tests::kubectl::{kubectl, manifests};
 use gantry_tests::{ControlPlane, binaries};
-
-fn manifests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests")
-}
-
-/// Runs kubectl against the control plane and returns what it printed.
-fn kubectl(plane: &ControlPlane, arguments: &[&str], target: &Path) -> String {
-    let output = Command::new(binaries::control_plane().unwrap().join("kubectl"))
-        .arg("--kubeconfig")
-        .arg(plane.kubeconfig())
-        // kubectl would keep its discovery cache in its user's home folder.
-        .env("HOME", plane.folder())
-        .args(arguments)
-        .arg(target)
-        .output()
-        .unwrap();
-    let [out, error] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "kubectl {arguments:?} {}:\n{error}", target.display());
-    out
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_every_manifest_as_it_stands() {
     const DRY: [&str; 3] = ["apply", "--dry-run=server", "--validate=strict"];
     let plane = ControlPlane::start().await.unwrap();
-    kubectl(&plane, &["apply", "-f"], &manifests().join("base/namespace.yaml"));
+    kubectl(&plane, &["apply", "-f"], &manifests().join("base/namespace.yaml")).unwrap();
     for (folder, objects) in [("base", 10), ("overlays/second-scheduler", 19), ("overlays/default-scheduler", 11)] {
-        let applied = kubectl(&plane, &[&DRY[..], &["-k"]].concat(), &manifests().join(folder));
+        let applied = kubectl(&plane, &[&DRY[..], &["-k"]].concat(), &manifests().join(folder)).unwrap();
         let count = applied.lines().filter(|line| line.contains("server dry run")).count();
         assert_eq!(count, objects, "{folder}\n{applied}");
     }
-    let examples = kubectl(&plane, &[&DRY[..], &["-f"]].concat(), &manifests().join("examples"));
-    assert!(examples.lines().count() >= 2, "{examples}");
+    let examples = kubectl(&plane, &[&DRY[..], &["-f"]].concat(), &manifests().join("examples")).unwrap();
+    assert!(examples.lines().count() >= 4, "{examples}");
 }
 
 #[test]
