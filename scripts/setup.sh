@@ -39,7 +39,7 @@ need_wasm_target() {
     command -v rustup >/dev/null && rustup target add $TARGET && return
     [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] && return
     die "no standard library for $TARGET: run 'rustup target add $TARGET', or use a distribution's rustc $RUST_NEEDED or newer
-with its library source (on Debian: rustc-web with rust-web-src), from which the component's library is built"
+with its library source (on Debian: rustc-web with rust-web-src and lld), from which the component's library is built"
 }
 
 need_go() {

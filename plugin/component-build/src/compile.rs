@@ -87,6 +87,9 @@ impl<'a> Compilation<'a> {
             // The one unstable option used; a distribution's stable compiler takes it with this variable only.
             command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
         }
+        if let Some(linker) = toolchain::linker()? {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
         Ok(command)
     }
 

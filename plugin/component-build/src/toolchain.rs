@@ -33,9 +33,38 @@ pub(crate) fn standard_library() -> Result<StandardLibrary> {
     bail!(
         "the standard library for {TRIPLE} is missing and could not be fetched.\n\
          With rustup:            rustup target add {TRIPLE}\n\
-         With a distribution's:  install the compiler's library source (Debian: rust-src, or rust-web-src beside rustc-web) into {}/lib/rustlib/src",
+         With a distribution's:  install the compiler's library source and a linker for WebAssembly; the source goes to\n\
+         \u{20}                        {}/lib/rustlib/src (Debian: rust-web-src and lld beside rustc-web)",
         sysroot.display()
     )
+}
+
+/// The linker to name to the compiler; `None` where the compiler brings its own.
+///
+/// rustup's compilers do. A distribution's asks for `rust-lld`, which it does not ship; LLVM's `wasm-ld` does as well,
+/// and its name tells the compiler how to speak to it.
+pub(crate) fn linker() -> Result<Option<PathBuf>> {
+    let libraries = PathBuf::from(rustc(&["--print", "target-libdir"])?);
+    let beside = libraries.parent().map(|host| host.join("bin/rust-lld"));
+    let folders: Vec<PathBuf> = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+    if beside.is_some_and(|path| path.exists()) || folders.iter().any(|folder| folder.join("rust-lld").exists()) {
+        return Ok(None);
+    }
+    let newest = folders.iter().filter_map(|folder| newest_wasm_ld(folder)).max_by_key(|(version, _)| *version);
+    let Some((_, path)) = newest else {
+        bail!("no linker for {TRIPLE}: neither rust-lld nor wasm-ld is there. Install LLVM's lld (Debian: lld)");
+    };
+    Ok(Some(path))
+}
+
+/// `wasm-ld`, or the highest `wasm-ld-22` of a folder, with that number.
+fn newest_wasm_ld(folder: &Path) -> Option<(u32, PathBuf)> {
+    let version = |name: &str| match name.strip_prefix("wasm-ld")? {
+        "" => Some(0),
+        suffix => suffix.strip_prefix('-')?.parse().ok(),
+    };
+    let files = folder.read_dir().ok()?.flatten();
+    files.filter_map(|file| Some((version(file.file_name().to_str()?)?, file.path()))).max()
 }
 
 fn has_core(libraries: &Path) -> bool {
@@ -55,4 +84,22 @@ fn rustc(arguments: &[&str]) -> Result<String> {
         bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_linkers_the_newest_is_taken() {
+        let folder = env::temp_dir().join(format!("gantry-linkers-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["wasm-ld", "wasm-ld-9", "wasm-ld-22", "wasm-ld-old", "ld.lld"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        let found = newest_wasm_ld(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, Some((22, folder.join("wasm-ld-22"))));
+        assert_eq!(newest_wasm_ld(&folder), None);
+    }
 }
