@@ -3,7 +3,8 @@
 //! ```text
 //!  apply / delete node ─► rows, labels, taints ─┐
 //!  apply / delete pod  ─► tenants by node ──────┼─► columns, classes, pending pods ─► Snapshot
-//!  assume / forget / expire ────────────────────┘
+//!  assume / forget / expire ────────────────────┤
+//!  forecasts of use ────────────────────────────┘
 //! ```
 //!
 //! Laws: the state depends on what is there, not on how it came about; a row's request is the sum over the pods bound
@@ -11,6 +12,7 @@
 //! changes nothing. Time is an argument.
 
 mod assumed;
+mod forecasts;
 mod nodes;
 mod pods;
 mod rows;
@@ -27,6 +29,8 @@ use crate::pod::Tenant;
 use crate::ports::HostPort;
 use crate::resources::{Resources, ResourcesError};
 use crate::snapshot::Snapshot;
+
+pub use forecasts::{NodeForecast, Use, UseUnit};
 
 /// What an index is made with.
 #[derive(Clone, Debug)]
@@ -60,6 +64,7 @@ pub struct Index {
     /// Pods bound to or assumed on a node, whether or not the node was seen.
     tenants_by_node: HashMap<Arc<str>, BTreeMap<Arc<str>, Tenant>>,
     node_by_bound_pod: HashMap<Arc<str>, Arc<str>>,
+    forecast_by_node: HashMap<Arc<str>, NodeForecast>,
     /// When assumptions end, and of which pods.
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     node_list: Relist,
@@ -122,6 +127,7 @@ impl Index {
             free_rows: BTreeSet::new(),
             tenants_by_node: HashMap::new(),
             node_by_bound_pod: HashMap::new(),
+            forecast_by_node: HashMap::new(),
             deadlines: BTreeSet::new(),
             node_list: Relist::default(),
             pod_list: Relist::default(),

@@ -43,7 +43,7 @@ pub mod watch;
 pub use class::DomainClass;
 pub use dictionary::{Dictionary, DictionaryEffect, DictionaryEntry, DictionaryError};
 pub use error::{ObjectError, ObjectFault};
-pub use index::{Index, IndexSettings};
+pub use index::{Index, IndexSettings, NodeForecast, Use, UseUnit};
 pub use pod::PodRow;
 pub use ports::HostPort;
 pub use quantity::{LARGEST_AMOUNT, Quantity, QuantityError};

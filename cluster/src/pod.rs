@@ -52,6 +52,8 @@ pub struct PodRow {
 pub(crate) struct Tenant {
     pub(crate) request: Box<[f64]>,
     pub(crate) ports: Box<[HostPort]>,
+    /// When it came there, in seconds since 1970; the largest number while that is our assumption only.
+    pub(crate) since: i64,
 }
 
 /// How a pod's phase and binding concern the index.
@@ -108,7 +110,7 @@ impl PodRow {
 
     /// What the pod would take on a node.
     pub(crate) fn tenant(&self) -> Tenant {
-        Tenant { request: self.request.clone(), ports: self.ports.clone() }
+        Tenant { request: self.request.clone(), ports: self.ports.clone(), since: i64::MAX }
     }
 }
 
@@ -116,8 +118,16 @@ impl Tenant {
     pub(crate) fn read(pod: &Pod, resources: &mut Resources) -> Result<Self, ObjectError> {
         let amounts = effective_request(pod).map_err(|error| error.of(object_name(pod)))?;
         let ports = pod.spec.as_ref().map(host_ports).unwrap_or_default();
-        Ok(Self { request: resources.row(&amounts), ports })
+        Ok(Self { request: resources.row(&amounts), ports, since: bound_at(pod) })
     }
+}
+
+/// When a pod was bound, in seconds since 1970; where it does not say, when it was made; else long ago.
+fn bound_at(pod: &Pod) -> i64 {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let scheduled = conditions.find(|condition| condition.type_ == "PodScheduled" && condition.status == "True");
+    let bound = scheduled.and_then(|condition| condition.last_transition_time.as_ref());
+    bound.or(pod.metadata.creation_timestamp.as_ref()).map_or(i64::MIN, |time| time.0.as_second())
 }
 
 /// The scheduler a pod asks for; the API server's default where the pod does not say.

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(crate) resources: Arc<Vec<Arc<str>>>,
     pub(crate) allocatable: Arc<Vec<f64>>,
     pub(crate) requested: Arc<Vec<f64>>,
+    pub(crate) used_p50: Arc<Vec<f64>>,
+    pub(crate) used_p90: Arc<Vec<f64>>,
     pub(crate) weights: Arc<Vec<f64>>,
     pub(crate) names: Arc<Vec<Option<Arc<str>>>>,
     pub(crate) row_by_name: Arc<HashMap<Arc<str>, u32>>,
@@ -73,6 +75,19 @@ impl Snapshot {
     #[must_use]
     pub fn requested(&self) -> &[f64] {
         &self.requested
+    }
+
+    /// The median of what the nodes will use over the forecasts' horizon, with the pods that came since, rows x
+    /// resources; what is asked for where nothing is forecast. Empty without any forecast.
+    #[must_use]
+    pub fn used_p50(&self) -> &[f64] {
+        &self.used_p50
+    }
+
+    /// The largest 0.9 quantile of the same; 0 where nothing is forecast. Empty without any forecast.
+    #[must_use]
+    pub fn used_p90(&self) -> &[f64] {
+        &self.used_p90
     }
 
     /// The objective's base weights, rows x resources: 1 where a node offers a resource of the objective, else 0.

@@ -3,7 +3,7 @@
 //! Read-only. Promises that `/readyz` fails until answers rest on the whole cluster,
 //! and that `/status` tells whether kube-scheduler calls at all.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use crate::forecasts::freshness;
 use crate::handlers::Context;
 use crate::profile::Profile;
 use crate::verb::Verb;
@@ -70,6 +71,7 @@ async fn status(State(context): State<Arc<Context>>) -> Response {
             "assumedPods": snapshot.assumed(),
             "watch": watch(&context, now),
         },
+        "forecasts": forecasts(&context, now),
         "profiles": profiles(&context),
     }))
 }
@@ -95,6 +97,18 @@ fn watch(context: &Context, now: Instant) -> Value {
         "lastError": health.last_error,
         "failures": health.failures,
         "refusedObjects": health.refused_objects,
+    })
+}
+
+fn forecasts(context: &Context, now: Instant) -> Value {
+    let Some(status) = &context.forecasts else { return Value::Null };
+    let status = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let count = |state: freshness::State| (state.as_str().to_owned(), Value::from(status.tally.of(state)));
+    json!({
+        "generation": status.generation,
+        "entries": Value::Object(freshness::State::ALL.into_iter().map(count).collect()),
+        "lastAnswerSecondsAgo": status.last_answer.map(|last| now.saturating_duration_since(last).as_secs()),
+        "lastError": status.last_error,
     })
 }
 

@@ -27,6 +27,7 @@ use crate::cycle::Cycles;
 use crate::demo;
 use crate::error::StartError;
 use crate::events::{self, Events, Notice};
+use crate::forecasts::Feed;
 use crate::handlers::{self, Context};
 use crate::metrics::Metrics;
 use crate::profile::{Profile, chain};
@@ -113,6 +114,7 @@ pub struct App {
     pub context: Arc<Context>,
     index: Arc<SharedIndex>,
     notices: Option<mpsc::Receiver<Notice>>,
+    feed: Option<Feed>,
     client: Option<Client>,
 }
 
@@ -131,18 +133,21 @@ impl App {
             Some(_) => Events::queued(),
             None => (Events::disabled(), None),
         };
+        let feed = |settings| Feed::new(settings, Arc::clone(&index), Arc::clone(&metrics));
+        let feed = config.forecasts.clone().map(feed);
         let binder = client.clone().filter(|_| config.server.bind);
         let context = Context {
             cycles: Cycles::new(Arc::clone(&cluster), profiles, Arc::clone(&metrics)),
             cluster,
             metrics,
-            events,
+            events: Arc::new(events),
+            forecasts: feed.as_ref().map(Feed::status),
             calls: LastCalls::new(Instant::now()),
             bodies: Bodies::new(config.server.body_limit),
             deadline: config.server.deadline,
             binder: binder.map(|client| Binder::new(client, config.server.deadline)),
         };
-        Ok(Self { context: Arc::new(context), index, notices, client })
+        Ok(Self { context: Arc::new(context), index, notices, feed, client })
     }
 
     /// Without an API server and with the plugins of the configuration.
@@ -194,6 +199,9 @@ impl App {
 
     fn background(&mut self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        if let Some(feed) = self.feed.take() {
+            tasks.spawn(feed.run(Arc::clone(&self.context.events)));
+        }
         if let Some(client) = &self.client {
             tasks.spawn(gantry_cluster::watch::run(client.clone(), Arc::clone(&self.index)));
             if let Some(notices) = self.notices.take() {

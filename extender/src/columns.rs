@@ -41,7 +41,11 @@ impl<'a> Columns<'a> {
         self.weighted.get_or_init(|| base.iter().enumerate().map(|(cell, base)| base * weight(cell % width)).collect())
     }
 
+    /// The changed rows of a column, or nothing of a column that is not there.
     fn gather(&self, column: &[f64], rows: &[u32]) -> Vec<f64> {
+        if column.is_empty() {
+            return Vec::new();
+        }
         let width = self.width();
         rows.iter().flat_map(|row| &column[*row as usize * width..][..width]).copied().collect()
     }
@@ -62,8 +66,8 @@ impl SnapshotSource for Columns<'_> {
             resources: self.width() as u32,
             allocatable: self.snapshot.allocatable(),
             requested: self.snapshot.requested(),
-            used_p50: &[],
-            used_p90: &[],
+            used_p50: self.snapshot.used_p50(),
+            used_p90: self.snapshot.used_p90(),
             weights: self.weighted(),
             classes: self.snapshot.classes().iter().map(class).collect(),
         }
@@ -74,8 +78,8 @@ impl SnapshotSource for Columns<'_> {
         Some(Changes {
             allocatable: self.gather(self.snapshot.allocatable(), &changed),
             requested: self.gather(self.snapshot.requested(), &changed),
-            used_p50: Vec::new(),
-            used_p90: Vec::new(),
+            used_p50: self.gather(self.snapshot.used_p50(), &changed),
+            used_p90: self.gather(self.snapshot.used_p90(), &changed),
             weights: self.gather(self.weighted(), &changed),
             classes: self.snapshot.classes_changed_since(base).map(class).collect(),
             changed,

@@ -1,4 +1,4 @@
-//! Events on pods: what an admin sees in `kubectl describe`.
+//! Events on pods and nodes: what an admin sees in `kubectl describe`.
 //!
 //! Promises that no request ever waits for one: an Event is queued or dropped, and a
 //! background task sends it. Equal Events on one pod are sent once in two minutes,
@@ -28,9 +28,10 @@ const REFILL: Duration = Duration::from_secs(5);
 /// The API's limit of a note, in bytes.
 const NOTE_BYTES: usize = 1000;
 
-/// The pod that an Event is about.
+/// What an Event is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
+    kind: &'static str,
     namespace: String,
     name: String,
     uid: String,
@@ -39,20 +40,28 @@ pub struct Subject {
 impl From<&Metadata<'_>> for Subject {
     fn from(pod: &Metadata) -> Self {
         let owned = |text: &str| text.to_owned();
-        Self { namespace: owned(&pod.namespace), name: owned(&pod.name), uid: owned(&pod.uid) }
+        Self { kind: "Pod", namespace: owned(&pod.namespace), name: owned(&pod.name), uid: owned(&pod.uid) }
+    }
+}
+
+impl Subject {
+    /// A node. Events on nodes carry its name as UID, as the kubelet's own do.
+    fn node(name: &str) -> Self {
+        Self { kind: "Node", namespace: String::new(), name: name.to_owned(), uid: name.to_owned() }
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{}/{}", self.namespace, self.name)
+        write!(formatter, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 
 /// An Event to be sent.
 #[derive(Debug)]
 pub struct Notice {
-    pod: Subject,
+    subject: Subject,
+    reason: &'static str,
     note: String,
 }
 
@@ -79,29 +88,50 @@ impl Events {
 
     /// Tells of a neutral answer on the pod that got it. Returns at once.
     pub fn fallback(&self, pod: &Subject, fallback: &Fallback, now: Instant) {
+        let cause = fallback.cause.as_str();
+        let note = || {
+            format!(
+                "plugin {} gave no answer ({cause}): {}; kube-scheduler decided without it",
+                fallback.plugin, fallback.detail
+            )
+        };
+        self.tell(pod, "PluginFallback", cause, note, now);
+    }
+
+    /// Tells of a forecast that is not used, on its node. Returns at once.
+    pub fn forecast_left_out(&self, node: &str, why: &'static str, now: Instant) {
+        let note = || {
+            let asks = "the node counts by what its pods ask for";
+            format!("the forecast of this node is left out ({why}); {asks} until the sidecar has newer data")
+        };
+        self.tell(&Subject::node(node), "ForecastLeftOut", why, note, now);
+    }
+
+    fn tell(
+        &self,
+        subject: &Subject,
+        reason: &'static str,
+        why: &'static str,
+        note: impl FnOnce() -> String,
+        now: Instant,
+    ) {
         let Some(sender) = &self.sender else { return };
-        let reason = fallback.cause.as_str();
-        if !self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&pod.uid, reason, now) {
+        if !self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&subject.uid, why, now) {
             return;
         }
-        let note = format!(
-            "plugin {} gave no answer ({reason}): {}; kube-scheduler decided without it",
-            fallback.plugin, fallback.detail
-        );
-        let notice = Notice { pod: pod.clone(), note: cut(note) };
-        if sender.try_send(notice).is_err() {
+        if sender.try_send(Notice { subject: subject.clone(), reason, note: cut(note()) }).is_err() {
             tracing::debug!("event dropped: the queue is full or closed");
         }
     }
 }
 
-fn reference(pod: Subject) -> ObjectReference {
+fn reference(subject: Subject) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),
-        kind: Some("Pod".to_owned()),
-        namespace: Some(pod.namespace),
-        name: Some(pod.name),
-        uid: Some(pod.uid),
+        kind: Some(subject.kind.to_owned()),
+        namespace: Some(subject.namespace).filter(|namespace| !namespace.is_empty()),
+        name: Some(subject.name),
+        uid: Some(subject.uid),
         ..ObjectReference::default()
     }
 }
@@ -119,14 +149,14 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
     while let Some(notice) = notices.recv().await {
         let event = Event {
             type_: EventType::Warning,
-            reason: "PluginFallback".to_owned(),
+            reason: notice.reason.to_owned(),
             note: Some(notice.note),
             action: "Scheduling".to_owned(),
             secondary: None,
         };
-        let name = notice.pod.to_string();
-        if let Err(error) = recorder.publish(&event, &reference(notice.pod)).await {
-            tracing::warn!(%error, pod = name, "event not sent");
+        let subject = notice.subject.to_string();
+        if let Err(error) = recorder.publish(&event, &reference(notice.subject)).await {
+            tracing::warn!(%error, subject, "event not sent");
         }
     }
 }
@@ -196,11 +226,11 @@ mod tests {
         let (events, queue) = Events::queued();
         let mut queue = queue.unwrap();
         let fallback = Fallback::new("gantry", Cause::Plugin(Reason::Trap), &"é".repeat(2000));
-        let pod = Subject { namespace: "n".into(), name: "p".into(), uid: "u".into() };
+        let pod = Subject { kind: "Pod", namespace: "n".into(), name: "p".into(), uid: "u".into() };
         events.fallback(&pod, &fallback, Instant::now());
         let notice = queue.try_recv().unwrap();
         assert!(notice.note.len() <= 1000 && notice.note.starts_with("plugin gantry gave no answer (trap): é"));
-        assert_eq!(notice.pod.to_string(), "n/p");
+        assert_eq!(notice.subject.to_string(), "Pod n/p");
         drop(queue);
         events.fallback(&Subject::default(), &fallback, Instant::now());
     }

@@ -13,7 +13,7 @@
 //! it, and any status but 200 makes kube-scheduler go on without them (prioritize) or
 //! evict nobody (preempt). An empty list would lose the scores in silence.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -29,6 +29,7 @@ use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
 use crate::events::{Events, Subject};
+use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
@@ -45,7 +46,9 @@ pub struct Context {
     /// Measured.
     pub metrics: Arc<Metrics>,
     /// Told.
-    pub events: Events,
+    pub events: Arc<Events>,
+    /// How the sidecar's forecasts are doing, where there is a sidecar.
+    pub forecasts: Option<Arc<Mutex<FeedStatus>>>,
     /// When kube-scheduler last called.
     pub calls: LastCalls,
     /// The cap on bodies.

@@ -26,6 +26,7 @@
 //! | [`handlers`], [`wire`] | from HTTP to a cycle and back |
 //! | [`cycle`], [`rank`] | the decision, without HTTP, clock or lock |
 //! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugin that is asked |
+//! | [`forecasts`] | what nodes are expected to use soon, from the sidecar |
 //! | [`admin`], [`metrics`], [`events`], [`telemetry`], [`verb`] | what an admin sees |
 //! | [`binding`] | binding by our own hand; off by default |
 //!
@@ -42,6 +43,7 @@ pub mod cycle;
 mod demo;
 pub mod error;
 pub mod events;
+pub mod forecasts;
 pub mod handlers;
 pub mod metrics;
 pub mod profile;

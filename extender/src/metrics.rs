@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::cycle::{Cause, Disagreement, Outcome};
+use crate::forecasts::freshness::{State, Tally};
 use crate::verb::Verb;
 
 /// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
@@ -46,6 +47,16 @@ struct VerdictLabels {
     verdict: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
 type Seconds<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// All metrics of the extender.
@@ -57,6 +68,9 @@ pub struct Metrics {
     disagreements: Family<VerdictLabels, Counter>,
     snapshot_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     assumed_pods: Gauge,
+    forecast_polls: Family<OutcomeLabels, Counter>,
+    forecast_entries: Family<StateLabels, Gauge>,
+    forecast_age: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
 
 impl fmt::Debug for Metrics {
@@ -90,6 +104,9 @@ impl Metrics {
             disagreements: Family::default(),
             snapshot_age: Gauge::default(),
             assumed_pods: Gauge::default(),
+            forecast_polls: Family::default(),
+            forecast_entries: Family::default(),
+            forecast_age: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -109,6 +126,12 @@ impl Metrics {
         registry.register("gantry_snapshot_age_seconds", help, self.snapshot_age.clone());
         let help = "Pods that count as placed by our own answer only";
         registry.register("gantry_assumed_pods", help, self.assumed_pods.clone());
+        let help = "Polls of the forecast sidecar; labels: outcome (changed, unchanged, or why not)";
+        registry.register("gantry_forecast_polls", help, self.forecast_polls.clone());
+        let help = "Forecasts of one resource of one node; labels: state (fresh, stale, expired, clock-skew)";
+        registry.register("gantry_forecast_entries", help, self.forecast_entries.clone());
+        let help = "Age of the oldest data that a forecast in use rests on";
+        registry.register("gantry_forecast_age_seconds", help, self.forecast_age.clone());
         let versions = vec![("version", env!("CARGO_PKG_VERSION")), ("wit", gantry_host::WIT_VERSION)];
         registry.register("gantry_build", "Versions; labels: version, wit", Info::new(versions));
     }
@@ -134,6 +157,19 @@ impl Metrics {
     /// Candidates passed though our view would refuse them.
     pub fn disagreement(&self, disagreement: Disagreement, candidates: u64) {
         self.disagreements.get_or_create(&VerdictLabels { verdict: disagreement.as_str() }).inc_by(candidates);
+    }
+
+    /// The sidecar was asked for forecasts; `outcome` is changed, unchanged, or why there were none.
+    pub fn forecast_poll(&self, outcome: &'static str) {
+        self.forecast_polls.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Forecasts by state, and the age of the oldest data in use, in seconds.
+    pub fn forecasts(&self, tally: &Tally, age: i64) {
+        for state in State::ALL {
+            self.forecast_entries.get_or_create(&StateLabels { state: state.as_str() }).set(tally.of(state) as i64);
+        }
+        self.forecast_age.set(age as f64);
     }
 
     /// The text for Prometheus, with what is only known when it asks.

@@ -45,11 +45,11 @@ fn free(snapshot: &Snapshot) -> impl Fn(usize) -> f64 {
     |cell| snapshot.allocatable[cell] - snapshot.requested[cell]
 }
 
-/// A resource that a row does not offer never runs hot.
+/// A resource that a row does not offer, or that nothing is forecast of, never runs hot.
 fn cool(snapshot: &Snapshot, hot_share: f64) -> impl Fn(usize) -> f64 {
-    move |cell| match snapshot.allocatable[cell] {
-        0.0 => f64::INFINITY,
-        offered => hot_share * offered - snapshot.used_p90[cell],
+    move |cell| match (snapshot.allocatable[cell], snapshot.used_p90[cell]) {
+        (0.0, _) | (_, 0.0) => f64::INFINITY,
+        (offered, used) => hot_share * offered - used,
     }
 }
 

@@ -29,6 +29,7 @@ impl Index {
         Arc::make_mut(&mut self.state.allocatable).resize(columns, 0.0);
         Arc::make_mut(&mut self.state.requested).resize(columns, 0.0);
         Arc::make_mut(&mut self.state.weights).resize(columns, 0.0);
+        self.shape_use();
         Arc::make_mut(&mut self.state.names).push(None);
         Arc::make_mut(&mut self.state.changed).push(0);
         self.state.classes = Arc::new(self.classes.list());
@@ -47,13 +48,15 @@ impl Index {
         }
         self.write_offer(row);
         self.write_requested(row);
+        self.write_use(row);
         self.judge_row(row, false);
     }
 
     /// Brings the columns and classes of a node in step with its pods.
     pub(super) fn refresh_tenants(&mut self, node: &str) {
         let Some(row) = self.state.row(node) else { return };
-        if self.write_requested(row) {
+        let requested = self.write_requested(row);
+        if self.write_use(row) || requested {
             Arc::make_mut(&mut self.state.changed)[row as usize] = self.state.generation;
         }
         let taken = self.taken_ports(node);
@@ -72,7 +75,9 @@ impl Index {
         }
         self.state.shaped = self.change();
         self.state.resources = self.resources.names();
-        for matrix in [&mut self.state.allocatable, &mut self.state.requested, &mut self.state.weights] {
+        let state = &mut self.state;
+        let matrices = [&mut state.allocatable, &mut state.requested, &mut state.weights];
+        for matrix in matrices.into_iter().chain([&mut state.used_p50, &mut state.used_p90]) {
             *matrix = Arc::new(widened(matrix, before, after));
         }
         self.state.unplaced.widen(after);
@@ -104,7 +109,7 @@ impl Index {
         }
     }
 
-    fn columns(&self, row: u32) -> std::ops::Range<usize> {
+    pub(super) fn columns(&self, row: u32) -> std::ops::Range<usize> {
         let columns = self.state.resources.len();
         let start = row as usize * columns;
         start..start + columns
@@ -113,8 +118,17 @@ impl Index {
     /// The sum over a node's pods, from scratch: with whole numbers and a cap at the end it does not depend on the
     /// order of events, and a node has few pods.
     fn sum_requests(&self, node: &str, counts: impl Fn(&str) -> bool) -> Vec<f64> {
+        self.sum(self.tenants(node).filter(|(uid, _)| counts(uid)).map(|(_, tenant)| tenant))
+    }
+
+    /// The sum over the pods that came to a node later than `time`, in seconds since 1970.
+    pub(super) fn sum_requests_since(&self, node: &str, time: i64) -> Vec<f64> {
+        self.sum(self.tenants(node).map(|(_, tenant)| tenant).filter(|tenant| tenant.since > time))
+    }
+
+    fn sum<'a>(&self, tenants: impl Iterator<Item = &'a Tenant>) -> Vec<f64> {
         let mut sum = vec![0.0; self.state.resources.len()];
-        for (_, tenant) in self.tenants(node).filter(|(uid, _)| counts(uid)) {
+        for tenant in tenants {
             for (sum, amount) in sum.iter_mut().zip(&tenant.request) {
                 *sum += amount;
             }
@@ -141,7 +155,7 @@ fn widened(matrix: &[f64], before: usize, after: usize) -> Vec<f64> {
 }
 
 /// Writes a part of a column if it differs, so that an equal one is not copied.
-fn write(matrix: &mut Arc<Vec<f64>>, columns: std::ops::Range<usize>, values: &[f64]) -> bool {
+pub(super) fn write(matrix: &mut Arc<Vec<f64>>, columns: std::ops::Range<usize>, values: &[f64]) -> bool {
     let differs = matrix[columns.clone()] != *values;
     if differs {
         Arc::make_mut(matrix)[columns].copy_from_slice(values);

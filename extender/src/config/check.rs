@@ -4,6 +4,7 @@
 //! remedy. Looks at the file system (do the named files exist?) and at nothing else;
 //! what the process' surroundings say comes in as an argument.
 
+mod forecasts;
 mod profiles;
 
 use std::net::SocketAddr;
@@ -53,10 +54,11 @@ pub fn check(file: ConfigFile, surroundings: Surroundings) -> Result<Config, Con
     let server = checker.server(file.server);
     let cluster = checker.cluster(file.cluster, surroundings);
     checker.binding(&server, &cluster);
+    let forecasts = file.forecasts.map(|file| checker.forecasts(file));
     let resources = checker.resources(file.resources);
     let (profiles, dictionary) = checker.profiles(file.profiles, &resources, server.deadline);
     if checker.problems.is_empty() {
-        Ok(Config { server, cluster, resources, profiles, dictionary })
+        Ok(Config { server, cluster, forecasts, resources, profiles, dictionary })
     } else {
         Err(ConfigError::Refused(checker.problems))
     }

@@ -26,6 +26,8 @@ pub struct ConfigFile {
     pub server: ServerFile,
     /// Where the cluster is.
     pub cluster: ClusterFile,
+    /// Where forecasts of use come from. Absent: there are none.
+    pub forecasts: Option<ForecastsFile>,
     /// The objective's resources. Default: cpu, memory, `gantry.dev/disk-io`, `gantry.dev/network`.
     pub resources: Option<Vec<String>>,
     /// What to do for whose pods. Default: one profile for `default-scheduler` with the built-in plugin.
@@ -78,6 +80,19 @@ pub struct ClusterFile {
     /// How long an answer counts as placed before the watch confirms it. Default 30s, from 1s to 10m.
     #[serde(deserialize_with = "scalar")]
     pub assumed_ttl: Option<String>,
+}
+
+/// The section `forecasts`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ForecastsFile {
+    /// The sidecar: `unix:` and the path of its socket, or `http://` and an IP address with a port.
+    pub from: Option<String>,
+    /// A file in which the sidecar keeps its last snapshot; read once at the start. Absent: none.
+    pub file: Option<PathBuf>,
+    /// How often the sidecar is asked. Default 5s, from 1s to 60s.
+    #[serde(deserialize_with = "scalar")]
+    pub poll: Option<String>,
 }
 
 /// One entry of `profiles`.

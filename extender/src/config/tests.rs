@@ -20,6 +20,7 @@ server:
 cluster:
   mode: none
   assumedTtl: 30s
+forecasts: {from: 'unix:/run/gantry/forecasts.sock', file: /run/gantry/forecasts.json, poll: 5s}
 resources: [cpu, memory, gantry.dev/disk-io, gantry.dev/network]
 profiles:
   - schedulerName: default-scheduler
@@ -89,6 +90,9 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("bodyLimit: 128Mi", "bodyLimit: 1Ki", "server.bodyLimit", "1Ki", "64Ki to"),
     ("bodyLimit: 128Mi", "bodyLimit: 9Gi", "server.bodyLimit", "9Gi", "64Ki to"),
     ("keepAlive: 120s", "keepAlive: 90s", "server.keepAlive", "90s", "91s to"),
+    ("poll: 5s", "poll: 1h", "forecasts.poll", "1h", "from 1s to 60s"),
+    ("unix:/run/gantry/forecasts.sock", "unix:here", "forecasts.from", "unix:here", "absolute path"),
+    ("unix:/run/gantry/forecasts.sock", "https://x", "forecasts.from", "https://x", "name the sidecar"),
     ("bind: false", "bind: true", "server.bind", "true", "needs an API server"),
     ("bind: false", "bind: maybe", "server.bind", "maybe", "boolean"),
     ("bind: false", "tls: {certFile: /nowhere/x}", "server.tls.certFile", "/nowhere/x", "a file that exists"),

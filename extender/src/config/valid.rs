@@ -3,6 +3,7 @@
 //! Plain values with their units in their types: whoever reads a field never has to
 //! check it again.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Config {
     pub server: Server,
     /// Where the cluster is.
     pub cluster: Cluster,
+    /// Where forecasts of use come from, if from anywhere.
+    pub forecasts: Option<Forecasts>,
     /// The objective's resources, 1 to 64, no two alike; the order is the order of columns.
     pub resources: Vec<String>,
     /// At least one, no two for the same scheduler.
@@ -73,6 +76,35 @@ pub enum ClusterSource {
     InCluster,
     /// The API server that a kubeconfig file names.
     Kubeconfig(PathBuf),
+}
+
+/// Where forecasts of use come from.
+#[derive(Clone, Debug)]
+pub struct Forecasts {
+    /// The sidecar.
+    pub source: ForecastSource,
+    /// The file of its last snapshot. It need not exist (yet).
+    pub file: Option<PathBuf>,
+    /// How often the sidecar is asked.
+    pub poll: Duration,
+}
+
+/// How the sidecar is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForecastSource {
+    /// HTTP over TCP.
+    Tcp(SocketAddr),
+    /// HTTP over a unix socket. It need not exist (yet).
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ForecastSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "http://{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What to do for the pods of one scheduler.

@@ -6,6 +6,7 @@ mod bad_input;
 mod binary;
 mod captured;
 mod fallback;
+mod forecasts;
 mod harness;
 mod preempt;
 mod tls;
