@@ -94,6 +94,10 @@ pub enum TerminationReason {
     Generations,
     /// No move improves the solution any more.
     Converged,
+    /// Nothing that matters was gained for long.
+    Stalled,
+    /// Going on costs more than it can save.
+    NotWorthwhile,
     /// There was nothing to decide.
     Trivial,
 }

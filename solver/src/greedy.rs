@@ -30,7 +30,7 @@ impl<P: Problem> Solver<P> for Greedy {
         check(problem, seeds)?;
         let (best, evaluations) = best_start(problem, seeds, &self.scalarisation);
         let reason = if problem.items() == 0 { TerminationReason::Trivial } else { TerminationReason::Converged };
-        Ok(Evolution { best, reason, generations: 0, evaluations })
+        Ok(Evolution::of_one(best, reason, 0, evaluations))
     }
 }
 

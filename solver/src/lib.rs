@@ -44,12 +44,13 @@
 //!
 //! greedy · local_search                        searches
 //! sources/dictionary_ga                        searches of the source documents, equation by equation
-//! individual · population · selection · crossover · mutation · repair · replacement: what they are made of
+//! archive · individual · population · selection · crossover · mutation · repair · replacement: what they are made of
 //!
 //! problems/placement                           pods on nodes
 //! instances                                    reproducible instances (feature "instances")
 //! ```
 
+pub mod archive;
 pub mod budget;
 pub mod crossover;
 pub mod domain;

@@ -48,7 +48,7 @@ impl<P: Problem> Solver<P> for LocalSearch {
         let found = Individual::evaluate(problem, problem.genome(&climb.state).to_vec());
         let cost = |individual: &Individual| self.scalarisation.cost(&individual.score);
         let best = if cost(&found) < cost(&start) { found } else { start };
-        Ok(Evolution { best, reason, generations: climb.rounds, evaluations: spent + climb.meter.spent() })
+        Ok(Evolution::of_one(best, reason, climb.rounds, spent + climb.meter.spent()))
     }
 }
 

@@ -11,6 +11,14 @@ pub enum Scalarisation {
     Single(usize),
     /// The sum of the objectives times these weights, each at least 0.
     Weighted(Objectives),
+    /// The largest of the weighted distances above a reference point, `max_k w_k (f_k - z_k)`: reaches every part of a
+    /// front, its hollows too, which no weighted sum does.
+    Chebyshev {
+        /// The weights `w`, each at least 0.
+        weights: Objectives,
+        /// The reference point `z`, such as the least value of each objective.
+        reference: Objectives,
+    },
 }
 
 impl Default for Scalarisation {
@@ -28,6 +36,11 @@ impl Scalarisation {
         match self {
             Self::Single(index) => values.get(*index).copied().unwrap_or(0.0),
             Self::Weighted(weights) => values.iter().zip(weights.as_slice()).map(|(f, w)| f * w).sum(),
+            Self::Chebyshev { weights, reference } => {
+                let distances = values.iter().zip(reference.as_slice()).map(|(f, z)| f - z);
+                let weighted = distances.zip(weights.as_slice()).map(|(distance, w)| distance * w);
+                weighted.fold(f64::NEG_INFINITY, f64::max)
+            }
         }
     }
 
@@ -48,6 +61,14 @@ mod tests {
         let f = Objectives::new(&[3.0, 5.0]);
         assert_eq!(Scalarisation::Single(1).value(&f), 5.0);
         assert_eq!(Scalarisation::Single(2).value(&f), 0.0);
+    }
+
+    #[test]
+    fn the_largest_weighted_distance_counts() {
+        let chebyshev =
+            Scalarisation::Chebyshev { weights: Objectives::new(&[1.0, 2.0]), reference: Objectives::new(&[1.0, 1.0]) };
+        assert_eq!(chebyshev.value(&Objectives::new(&[4.0, 2.0])), 3.0);
+        assert_eq!(chebyshev.value(&Objectives::new(&[2.0, 3.0])), 4.0);
     }
 
     #[test]

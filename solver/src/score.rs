@@ -37,6 +37,13 @@ impl Objectives {
     pub fn as_slice(&self) -> &[f64] {
         &self.values[..self.len]
     }
+
+    /// Pareto dominance: nowhere larger, and smaller somewhere. False if any number is not one.
+    #[must_use]
+    pub fn dominates(&self, other: &Self) -> bool {
+        let pairs = || self.as_slice().iter().zip(other.as_slice());
+        pairs().all(|(a, b)| a <= b) && pairs().any(|(a, b)| a < b)
+    }
 }
 
 /// What an evaluation says of a solution.
@@ -53,6 +60,14 @@ impl Score {
     #[must_use]
     pub fn is_feasible(&self) -> bool {
         self.violation == 0.0
+    }
+
+    /// Constrained dominance (Deb 2000, doi:10.1016/S0045-7825(99)00389-8): less violation dominates; among equally
+    /// feasible scores their objectives decide.
+    #[must_use]
+    pub fn dominates(&self, other: &Self) -> bool {
+        self.violation < other.violation
+            || (self.violation == other.violation && self.objectives.dominates(&other.objectives))
     }
 }
 
@@ -141,6 +156,16 @@ mod tests {
     fn a_gain_within_rounding_is_none() {
         assert!(!cost(0.0, 1.0 - 1e-12).improves_on(&cost(0.0, 1.0), 1e-10));
         assert!(cost(0.0, 0.9).improves_on(&cost(0.0, 1.0), 1e-10));
+    }
+
+    #[test]
+    fn dominance_needs_no_objective_worse_and_one_better() {
+        let score = |violation, f: &[f64]| Score { violation, objectives: Objectives::new(f) };
+        assert!(score(0.0, &[1.0, 2.0]).dominates(&score(0.0, &[1.0, 3.0])));
+        assert!(!score(0.0, &[1.0, 2.0]).dominates(&score(0.0, &[1.0, 2.0])));
+        assert!(!score(0.0, &[0.0, 3.0]).dominates(&score(0.0, &[1.0, 2.0])));
+        assert!(score(0.0, &[9.0, 9.0]).dominates(&score(1.0, &[0.0, 0.0])), "feasible first");
+        assert!(!score(0.0, &[f64::NAN, 0.0]).dominates(&score(0.0, &[1.0, 1.0])));
     }
 
     #[test]

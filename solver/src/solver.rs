@@ -14,12 +14,22 @@ use crate::rng::Rng;
 pub struct Evolution {
     /// The best solution met.
     pub best: Individual,
+    /// Solutions none of which dominates another. A search for one objective has `best` alone here.
+    pub front: Vec<Individual>,
     /// Why the search ended.
     pub reason: TerminationReason,
     /// Generations or rounds done.
     pub generations: u64,
     /// Evaluations spent.
     pub evaluations: u64,
+}
+
+impl Evolution {
+    /// The result of a search that follows one scalarised objective.
+    #[must_use]
+    pub fn of_one(best: Individual, reason: TerminationReason, generations: u64, evaluations: u64) -> Self {
+        Self { front: vec![best.clone()], best, reason, generations, evaluations }
+    }
 }
 
 /// A search that works on every problem of type `P`.

@@ -127,7 +127,7 @@ impl<P: Problem> Solver<P> for DictionaryGa {
         check(problem, seeds)?;
         let mut run = Run::new(self, problem, seeds, budget.meter(), rng);
         let ControlFlow::Break(reason) = run.evolve(seeds, observer);
-        Ok(Evolution { best: run.best, reason, generations: run.generation, evaluations: run.meter.spent() })
+        Ok(Evolution::of_one(run.best, reason, run.generation, run.meter.spent()))
     }
 }
 
