@@ -4,10 +4,10 @@ SHELL := /bin/sh
 
 # Always the whole workspace, never one package: cargo unifies features over what is selected, and another selection
 # would compile wasmtime again.
-UNIT := --lib --bins --test all --test captured --test house --test incremental --test promises --test sandbox_equals_native --test system
+UNIT := --lib --bins --test all --test captured --test house --test incremental --test promises --test sandbox_equals_native --test system --test tcga
 E2E := --test binding --test control_plane_smoke --test failures --test manifests --test pod_by_pod --test preemption
 
-.PHONY: help setup run test check e2e bench deny fmt clean
+.PHONY: help setup run test check e2e bench papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -43,6 +43,9 @@ bench: ## Measures what the README quotes; prints machine, command, baseline and
 	@scripts/setup.sh test
 	tests/e2e/build.sh
 	cargo bench --locked --workspace --bench gantry -- $(ONLY)
+
+papers: setup ## Runs the source documents' experiments and writes docs/papers.md with its plots
+	cargo run --release --locked -p gantry-papers -- docs
 
 deny: ## Licences, sources and duplicate versions of all dependencies (installs cargo-deny when missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2

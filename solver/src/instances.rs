@@ -9,6 +9,7 @@
 
 mod draws;
 mod generator;
+pub mod tasks;
 
 use std::sync::Arc;
 

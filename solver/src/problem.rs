@@ -95,10 +95,17 @@ pub trait Problem {
         0.0
     }
 
-    /// The value of least cost for an item that is [`UNASSIGNED`], the smallest among equals; `None` if no value makes
-    /// sense. A problem that can tell faster than by trying all may do so.
+    /// The value of least cost for an item that is [`UNASSIGNED`], the smallest among equals unless the problem can
+    /// tell them apart; `None` if no value makes sense. A problem that can tell faster than by trying all may do so.
     fn best_value(&self, state: &Self::State, item: usize, by: &Scalarisation) -> Option<u32> {
         least_cost(self, state, item, by)
+    }
+
+    /// What a search by fitness should value in a solution beside an objective itself: a factor above 0 on the fitness
+    /// of that objective, 1 unless the problem knows better. Dominance and costs ignore it.
+    fn favour(&self, state: &Self::State, objective: usize) -> f64 {
+        let _ = (state, objective);
+        1.0
     }
 
     /// Moves items, inside their domains, until no hard limit is broken or it knows no further way.

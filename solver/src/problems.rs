@@ -3,3 +3,4 @@
 //! Promises: each keeps the laws of [`Problem`](crate::problem::Problem). Must not know: the solvers.
 
 pub mod placement;
+pub mod task_schedule;

@@ -5,3 +5,4 @@
 //! \[I\]. Must not know: any particular problem.
 
 pub mod dictionary_ga;
+pub mod tcga;

@@ -14,6 +14,8 @@ use serde_json::Value;
 /// Which of our crates each crate may build on. `tests` may use all of them and is not listed.
 const DOORS: &[(&str, &[&str])] = &[
     ("gantry-solver", &[]),
+    ("gantry-bounds", &["gantry-solver"]),
+    ("gantry-papers", &["gantry-bounds", "gantry-solver"]),
     ("gantry-plugin", &["gantry-solver"]),
     ("gantry-component-build", &[]),
     ("gantry-component", &["gantry-component-build"]),

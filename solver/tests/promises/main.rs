@@ -6,3 +6,4 @@ mod edges;
 mod laws;
 mod never_worse;
 mod pod_by_pod;
+mod tcga;

@@ -1,0 +1,7 @@
+//! What the source documents compare with: the methods they hope to beat.
+//!
+//! Promises: each is the method of its name, as good as the text that names it says, and not weaker on purpose. Must
+//! not know: the searches that are compared with them.
+
+pub mod canonical_ga;
+pub mod saiga;

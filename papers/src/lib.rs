@@ -1,0 +1,11 @@
+//! The experiments of the source documents: what each reports, what Gantry reaches, and what nobody can beat.
+//!
+//! Promises: fixed seeds, so a report is the same on every run and machine; wins and losses alike. Must not know: the
+//! plugin, the cluster.
+//!
+//! One module a source document; each has its experiments as functions that return figures, so that tests assert on
+//! the very numbers that the report prints.
+
+pub mod baselines;
+pub mod report;
+pub mod tcga;

@@ -1,0 +1,29 @@
+//! Writes the report: `gantry-papers FOLDER` makes `papers.md` and its plots in that folder.
+//!
+//! Sections take seconds each; progress goes to standard error.
+#![allow(clippy::print_stderr, reason = "progress of a command that runs for a minute")]
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use gantry_papers::report::{self, Section};
+use gantry_papers::tcga;
+
+const INTRODUCTION: &str = include_str!("introduction.md");
+
+/// The sections in the order of the report.
+const SECTIONS: [(&str, fn() -> anyhow::Result<Section>); 1] = [("T002", tcga::section)];
+
+fn main() -> anyhow::Result<()> {
+    let folder = PathBuf::from(std::env::args().nth(1).context("name the folder to write into, such as docs")?);
+    let sections = SECTIONS.into_iter().map(run).collect::<anyhow::Result<Vec<_>>>()?;
+    report::write(&folder, INTRODUCTION, &sections)
+}
+
+fn run((name, section): (&str, fn() -> anyhow::Result<Section>)) -> anyhow::Result<Section> {
+    let start = Instant::now();
+    let made = section().with_context(|| format!("experiment {name}"))?;
+    eprintln!("{name}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(made)
+}
