@@ -4,4 +4,5 @@
 //! checked against trying everything on tiny instances. Must not know: any search. Reports and tests use this crate,
 //! production code does not.
 
+pub mod energy;
 pub mod tasks;

@@ -4,4 +4,6 @@
 //! not know: the searches that are compared with them.
 
 pub mod canonical_ga;
+pub mod random_search;
 pub mod saiga;
+pub mod weighted_greedy;

@@ -7,5 +7,6 @@
 //! the very numbers that the report prints.
 
 pub mod baselines;
+pub mod mabc;
 pub mod report;
 pub mod tcga;

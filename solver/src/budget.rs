@@ -53,7 +53,13 @@ pub struct Meter<'a> {
     spent: u64,
 }
 
-impl Meter<'_> {
+impl<'a> Meter<'a> {
+    /// A budget for a part of the search, under the same stop.
+    #[must_use]
+    pub const fn part(&self, evaluations: u64) -> Budget<'a> {
+        Budget { evaluations, stop: self.budget.stop }
+    }
+
     /// Takes one evaluation, or says why there is none left.
     #[inline]
     pub fn spend(&mut self) -> ControlFlow<TerminationReason> {
@@ -79,6 +85,17 @@ impl Meter<'_> {
     #[must_use]
     pub const fn spent(&self) -> u64 {
         self.spent
+    }
+
+    /// Evaluations left.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.budget.evaluations.saturating_sub(self.spent)
+    }
+
+    /// Counts what a part of the search has spent by a meter of its own.
+    pub const fn charge(&mut self, evaluations: u64) {
+        self.spent = self.spent.saturating_add(evaluations);
     }
 }
 

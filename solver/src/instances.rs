@@ -8,6 +8,7 @@
 //! cpu (millicores), memory (MiB), disk (MB/s) and network (Mbit/s), in this order.
 
 mod draws;
+pub mod energy;
 mod generator;
 pub mod tasks;
 

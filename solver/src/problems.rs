@@ -2,5 +2,6 @@
 //!
 //! Promises: each keeps the laws of [`Problem`](crate::problem::Problem). Must not know: the solvers.
 
+pub mod energy_assignment;
 pub mod placement;
 pub mod task_schedule;

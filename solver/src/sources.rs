@@ -5,4 +5,5 @@
 //! \[I\]. Must not know: any particular problem.
 
 pub mod dictionary_ga;
+pub mod mabc;
 pub mod tcga;

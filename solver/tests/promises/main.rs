@@ -4,6 +4,7 @@
 mod dictionary_ga;
 mod edges;
 mod laws;
+mod mabc;
 mod never_worse;
 mod pod_by_pod;
 mod tcga;
