@@ -6,10 +6,12 @@
 //! An instance has four hardware kinds of nodes in three sizes, tainted pools, pods of nine shapes with tolerations
 //! and required hardware, and a *hidden* assignment that proves that all pods can be placed at once. Resources are
 //! cpu (millicores), memory (MiB), disk (MB/s) and network (Mbit/s), in this order.
+//! [`openb`] is a real cluster instead.
 
 mod draws;
 pub mod energy;
 mod generator;
+pub mod openb;
 pub mod tasks;
 
 use std::sync::Arc;

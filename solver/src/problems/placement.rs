@@ -1,8 +1,9 @@
 //! Placing pods on nodes so that the load of the whole cluster is even.
 //!
-//! Promises: a pod counts where it is put and nowhere else; hard limits are the capacities, the domain classes are the
-//! validation dictionary; a move is evaluated in time proportional to the resources, whatever the size of the cluster.
-//! Must not know: where the numbers come from, or what a resource is called.
+//! Promises: a pod counts where it is put and nowhere else; hard limits are the capacities and the hard rules between
+//! pods, the domain classes are the validation dictionary; a move is evaluated in time proportional to the resources
+//! (and to the rules that bind its pods), whatever the size of the cluster. Must not know: where the numbers come from,
+//! or what a resource is called.
 //!
 //! The model, in the notation of the source (a genetic algorithm for container placement with a validation
 //! dictionary), with marks \[P\] printed, \[R\] reconstructed, \[I\] interpreted:
@@ -17,32 +18,47 @@
 //!
 //! A row whose weights are all 0 is no node: it takes no pods and no part in the objective. A pair of row and resource
 //! with weight 0 takes no part in the row's `L` nor in that resource's spread. See [`Objective`] for what is minimised.
+//!
+//! Not in the source, and free of cost when not used: [`Terms`] added to the objective (mean load, moves against an
+//! earlier assignment, forecast risk), and rules between pods ([`Groups`]: at most so many of a group on a topology
+//! value, or an even spread over values), each hard, as part of the violation, or soft, as part of the objective.
 
 mod assignment;
+mod choice;
 mod columns;
 mod error;
+mod extras;
+mod groups;
 mod nodes;
 mod objective;
+mod repair;
 mod requests;
 mod row_scorer;
 mod state;
+mod terms;
 
 use std::sync::Arc;
 
 pub use assignment::Assignment;
 pub use columns::{NodeColumns, PodColumns};
 pub use error::PlacementError;
+pub use extras::Measures;
+pub use groups::{Force, Groups, Limit, NO_VALUE, Rule};
 pub use objective::{Objective, Spread};
 pub use row_scorer::RowScorer;
 pub use state::State;
+pub use terms::{Moves, Risk, Terms};
 
 use crate::domain::{Domain, DomainClass, Domains};
 use crate::problem::{Genome, Move, Problem, UNASSIGNED, least_cost};
 use crate::rng::Rng;
 use crate::scalarise::Scalarisation;
 use crate::score::Score;
+use extras::Extras;
+use groups::{Exchange, Rules};
 use nodes::Nodes;
-use requests::{Request, Requests, Shift};
+use requests::{Requests, Shift};
+use terms::Factors;
 
 /// The placement problem. Its items are the pods that can be placed at all, its values the rows of the nodes.
 #[derive(Clone, Debug)]
@@ -56,6 +72,8 @@ pub struct Placement {
     pod_by_item: Vec<u32>,
     unplaceable: Vec<u32>,
     pods: usize,
+    /// None if there are neither terms nor rules, so that nothing is spent on them.
+    extras: Option<Box<Extras>>,
 }
 
 impl Placement {
@@ -93,7 +111,38 @@ impl Placement {
             pod_by_item: placeable,
             unplaceable,
             pods: pods.class_by_pod.len(),
+            extras: None,
         })
+    }
+
+    /// The same problem with these terms added to its objective, in place of earlier ones.
+    ///
+    /// # Errors
+    /// [`PlacementError`] if a column's length does not fit, or a weight, forecast or threshold is not finite, negative
+    /// or above 2^53.
+    pub fn with_terms(mut self, terms: &Terms<'_>) -> Result<Self, PlacementError> {
+        let factors = Factors::new(terms, &self.nodes, self.pods, &self.pod_by_item)?;
+        let rules = self.extras.take().map(|extras| extras.rules).unwrap_or_default();
+        Ok(self.with_extras(Extras { factors, rules }))
+    }
+
+    /// The same problem with these rules between pods, in place of earlier ones.
+    ///
+    /// Rules can contradict each other or the number of rows; then [`assignment`](Self::assignment) leaves the surplus
+    /// without a row.
+    ///
+    /// # Errors
+    /// [`PlacementError`] if a topology has not one value a row, or a rule names a topology or pod that is not there,
+    /// or a pod twice, or allows a skew of 0, or its weight is not finite, negative or above 2^53.
+    pub fn with_groups(mut self, groups: &Groups<'_>) -> Result<Self, PlacementError> {
+        let rules = Rules::new(groups, &self.nodes, self.pods, &self.pod_by_item)?;
+        let factors = self.extras.take().map(|extras| extras.factors).unwrap_or_default();
+        Ok(self.with_extras(Extras { factors, rules }))
+    }
+
+    fn with_extras(self, extras: Extras) -> Self {
+        let extras = (!extras.factors.is_empty() || !extras.rules.is_empty()).then(|| Box::new(extras));
+        Self { extras, ..self }
     }
 
     /// The number of pods, those that cannot be placed included.
@@ -106,6 +155,12 @@ impl Placement {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.nodes.rows()
+    }
+
+    /// The number of resources.
+    #[must_use]
+    pub fn resources(&self) -> usize {
+        self.nodes.resources()
     }
 
     /// The pod that an item stands for.
@@ -144,29 +199,32 @@ impl Placement {
         state.spread(&self.nodes)
     }
 
-    /// Of the rows of an unassigned item's domain that have room for it, the one where the objective suffers least.
-    fn best_room(&self, state: &State, item: usize) -> Option<u32> {
-        let Request { counts, amounts } = self.requests.of(item);
-        let mut best: Option<(f64, u32)> = None;
-        for &row in self.domains.class(item).values() {
-            let variance = state.variance_with(&self.nodes, self.objective, row as usize, amounts);
-            let least = best.is_none_or(|(least, _)| variance < least);
-            if least && state.has_room(&self.nodes, row as usize, counts) {
-                best = Some((variance, row));
-            }
-        }
-        best.map(|(_, row)| row)
+    /// What terms and rules say of a state.
+    #[must_use]
+    pub fn measures(&self, state: &State) -> Measures {
+        Extras::measures(state)
     }
 
-    /// What a move shifts: an item that goes alone is exchanged with nobody.
+    /// Whether no hard limit is broken, neither a capacity nor a rule.
+    fn is_feasible(&self, state: &State) -> bool {
+        state.is_feasible() && self.measures(state).surplus == 0
+    }
+
+    /// Who goes where: an item that goes alone is exchanged with nobody.
     #[inline]
-    fn shift(&self, state: &State, change: Move) -> Shift<'_> {
+    fn exchange(&self, state: &State, change: Move) -> Exchange {
         let genome = state.genome();
         let (item, other, value) = match change {
             Move::Set { item, value } => (item, self.requests.nobody(), value),
             Move::Swap { first, second } => (first, second, genome[second]),
         };
-        let (from, to) = (self.nodes.place(genome[item]), self.nodes.place(value));
+        Exchange { item, other, from: self.nodes.place(genome[item]), to: self.nodes.place(value) }
+    }
+
+    /// What goes with them.
+    #[inline]
+    fn shift(&self, exchange: Exchange) -> Shift<'_> {
+        let Exchange { item, other, from, to } = exchange;
         Shift { from, to, out: self.requests.of(item), back: self.requests.of(other) }
     }
 }
@@ -209,6 +267,9 @@ impl Problem for Placement {
 
     fn rebuild(&self, state: &mut State, genome: &[u32]) {
         state.load(&self.nodes, self.requests.counts(), genome);
+        if let Some(extras) = &self.extras {
+            extras.take_standing(&self.nodes, state);
+        }
     }
 
     fn genome<'a>(&self, state: &'a State) -> &'a [u32] {
@@ -216,24 +277,52 @@ impl Problem for Placement {
     }
 
     fn eval(&self, state: &State) -> Score {
-        state.score(&self.nodes, self.objective)
+        let plain = state.score(&self.nodes, self.objective);
+        self.extras.as_ref().map_or(plain, |extras| extras.score(&self.nodes, state, plain))
     }
 
     fn delta(&self, state: &State, change: Move) -> Option<Score> {
-        Some(state.score_after(&self.nodes, self.objective, &self.shift(state, change)))
+        let exchange = self.exchange(state, change);
+        let shift = self.shift(exchange);
+        let plain = state.score_after(&self.nodes, self.objective, &shift);
+        Some(match &self.extras {
+            None => plain,
+            Some(extras) => extras.score_after(&self.nodes, state, plain, exchange, &shift),
+        })
     }
 
     fn promising_delta(&self, state: &State, change: Move) -> Option<Score> {
-        state.promising_score_after(&self.nodes, self.objective, &self.shift(state, change))
+        let exchange = self.exchange(state, change);
+        let shift = self.shift(exchange);
+        let Some(extras) = &self.extras else {
+            return state.promising_score_after(&self.nodes, self.objective, &shift);
+        };
+        let plain = if self.is_feasible(state) {
+            state.promising_score_after(&self.nodes, self.objective, &shift)?
+        } else {
+            state.score_after(&self.nodes, self.objective, &shift)
+        };
+        let score = extras.score_after(&self.nodes, state, plain, exchange, &shift);
+        let violation = state.violation() + f64::from(self.measures(state).surplus);
+        (score.violation <= violation).then_some(score)
     }
 
     fn apply(&self, state: &mut State, change: Move) {
-        state.shift(&self.nodes, &self.shift(state, change));
+        let exchange = self.exchange(state, change);
+        let shift = self.shift(exchange);
+        if let Some(extras) = &self.extras {
+            extras.keep_up(&self.nodes, state, exchange, &shift);
+        }
+        state.shift(&self.nodes, &shift);
         match change {
             Move::Set { item, value } => state.set_gene(item, value),
             Move::Swap { first, second } => state.swap_genes(first, second),
         }
-        state.recentre_when_due(&self.nodes);
+        if state.recentre_when_due(&self.nodes)
+            && let Some(extras) = &self.extras
+        {
+            extras.take_standing(&self.nodes, state);
+        }
     }
 
     /// The emptier the row would be, the better.
@@ -246,31 +335,16 @@ impl Problem for Placement {
         self.requests.of(item).amounts.iter().zip(&self.size_units).map(|(amount, unit)| amount * unit).sum()
     }
 
-    /// There is one objective only, so `by` has no say. Rows with room leave the violation as it is; only without them
-    /// must the least violation be found by trying all.
+    /// There is one objective only, so `by` has no say.
     fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<u32> {
         self.best_room(state, item).or_else(|| least_cost(self, state, item, by))
     }
 
     /// Capacity repair, an extension of the source \[I\]: visits the pods in cyclic order from a random start; one whose
-    /// row is over-full moves to the first row of its domain, from a random start, that has room.
+    /// row is over-full moves to the first row of its domain, from a random start, that has room. With rules, so does
+    /// one that is surplus, or it is exchanged with another pod; and the pods are visited again as long as that helps.
     fn repair(&self, state: &mut State, rng: &mut Rng) {
-        let items = self.items() as u32;
-        let start = rng.below(items);
-        for item in (start..items).chain(0..start).map(|item| item as usize) {
-            if state.is_feasible() {
-                return;
-            }
-            if !state.is_overfull(&self.nodes, self.nodes.place(state.genome()[item])) {
-                continue;
-            }
-            let rows = self.domains.class(item).values();
-            let first = rng.below(rows.len() as u32) as usize;
-            let room = |row: &&u32| state.has_room(&self.nodes, self.nodes.place(**row), self.requests.of(item).counts);
-            if let Some(&value) = rows[first..].iter().chain(&rows[..first]).find(room) {
-                self.apply(state, Move::Set { item, value });
-            }
-        }
+        self.move_to_room(state, rng);
     }
 }
 

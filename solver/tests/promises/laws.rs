@@ -1,76 +1,33 @@
 //! Laws of problems and operators, on random clusters.
 //!
-//! Zero weights, zero capacities and base load are part of them.
+//! With and without terms and rules between pods.
 
-use std::sync::Arc;
-
-use gantry_solver::domain::DomainClass;
 use gantry_solver::instances::{GenerateOptions, generate};
 use gantry_solver::observer::Unobserved;
 use gantry_solver::problem::{Move, Problem, UNASSIGNED};
-use gantry_solver::problems::placement::{NodeColumns, Objective, Placement, PodColumns};
+use gantry_solver::problems::placement::{Objective, Placement};
 use gantry_solver::rng::Rng;
 use gantry_solver::scalarise::Scalarisation;
 use gantry_solver::sources::dictionary_ga::{DictionaryGa, Variant};
 use gantry_solver::{budget::Budget, greedy::Greedy, local_search::LocalSearch, mutation, repair, solver::Solver};
 
-/// A cluster whose numbers are drawn without mercy.
-fn random_placement(rng: &mut Rng, objective: Objective) -> Placement {
-    let (rows, pods) = (2 + rng.below(20) as usize, 1 + rng.below(60) as usize);
-    let resources = 1 + rng.below(6) as usize;
-    let draw = |rng: &mut Rng, count: usize, most: u32, zeros: f64| -> Vec<f64> {
-        (0..count).map(|_| if rng.chance(zeros) { 0.0 } else { f64::from(1 + rng.below(most)) }).collect()
-    };
-    let allocatable = draw(rng, rows * resources, 1_000_000, 0.05);
-    let requested = draw(rng, rows * resources, 300_000, 0.3);
-    let weights: Vec<f64> = draw(rng, rows * resources, 40, 0.2).iter().map(|weight| weight / 10.0).collect();
-    let requests = draw(rng, pods * resources, 90_000, 0.2);
-    let class_by_pod: Vec<u32> = (0..pods).map(|_| rng.below(4)).collect();
-    let class = |rng: &mut Rng| {
-        let values: Vec<u32> = (0..rows as u32).filter(|_| rng.chance(0.7)).collect();
-        Arc::new(DomainClass::from_values(rows as u32, &values).unwrap())
-    };
-    let classes: Vec<_> = (0..4).map(|_| class(rng)).collect();
-    let nodes = NodeColumns { resources, allocatable: &allocatable, requested: &requested, weights: &weights };
-    Placement::new(&nodes, &PodColumns { requests: &requests, class_by_pod: &class_by_pod }, &classes, objective)
-        .unwrap()
-}
+use crate::clusters::{self, any_genome, any_move};
 
-/// Any gene at all: in the domain, outside of it, or none.
-fn any_gene(problem: &Placement, item: usize, rng: &mut Rng) -> u32 {
-    let domain = problem.domain(item);
-    match rng.below(10) {
-        0 => UNASSIGNED,
-        1..3 => rng.below(domain.universe()),
-        _ => domain.draw(rng),
-    }
-}
-
-fn any_move(problem: &Placement, rng: &mut Rng) -> Move {
-    let items = problem.items() as u32;
-    let item = rng.below(items) as usize;
-    if rng.chance(0.5) {
-        Move::Set { item, value: any_gene(problem, item, rng) }
-    } else {
-        Move::Swap { first: item, second: rng.below(items) as usize }
-    }
-}
-
+/// To 1e-9 of the value, or 1e-12 where it is next to nothing: differences of squared loads end there.
 fn assert_close(a: f64, b: f64, what: &str) {
-    assert!((a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-6), "{what}: {a} != {b}");
+    assert!((a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3), "{what}: {a} != {b}");
 }
 
 #[test]
 fn the_score_after_a_move_is_the_score_of_the_changed_genome() {
     let mut checked = 0;
-    for seed in 0..100 {
+    for seed in 0..300 {
         let mut rng = Rng::stream(11, seed);
-        let objective = Objective::ALL[seed as usize % 2];
-        let problem = random_placement(&mut rng, objective);
+        let problem = clusters::any(&mut rng, seed);
         if problem.items() == 0 {
             continue;
         }
-        let genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        let genome = any_genome(&problem, &mut rng);
         let mut state = problem.build(&genome);
         for _ in 0..120 {
             let change = any_move(&problem, &mut rng);
@@ -86,16 +43,58 @@ fn the_score_after_a_move_is_the_score_of_the_changed_genome() {
             checked += 1;
         }
     }
-    assert!(checked >= 10_000, "{checked} moves");
+    assert!(checked >= 30_000, "{checked} moves");
+}
+
+#[test]
+fn a_million_moves_leave_no_more_than_rounding_behind() {
+    for seed in [0, 3, 6] {
+        let mut rng = Rng::stream(16, seed);
+        let problem = clusters::any(&mut rng, seed);
+        let mut state = problem.build(&any_genome(&problem, &mut rng));
+        for _ in 0..1_100_000 {
+            problem.apply(&mut state, any_move(&problem, &mut rng));
+        }
+        let (kept, full) = (problem.eval(&state), problem.eval(&problem.build(problem.genome(&state))));
+        assert_close(kept.violation, full.violation, "violation");
+        assert_close(kept.objectives.as_slice()[0], full.objectives.as_slice()[0], "objective");
+        assert_eq!(problem.measures(&state).surplus, problem.measures(&problem.build(problem.genome(&state))).surplus);
+    }
+}
+
+#[test]
+fn a_promising_delta_is_the_delta_and_missing_only_where_limits_break_further() {
+    for seed in 0..100 {
+        let mut rng = Rng::stream(15, seed);
+        let problem = clusters::any(&mut rng, seed);
+        if problem.items() == 0 {
+            continue;
+        }
+        let feasible = problem.seed(&problem.assignment(&any_genome(&problem, &mut rng)).row_by_pod).unwrap();
+        for genome in [any_genome(&problem, &mut rng), feasible] {
+            let mut state = problem.build(&genome);
+            for _ in 0..60 {
+                let change = any_move(&problem, &mut rng);
+                let delta = problem.delta(&state, change).unwrap();
+                match problem.promising_delta(&state, change) {
+                    Some(promising) => assert_eq!(promising, delta),
+                    None => assert!(delta.violation > problem.eval(&state).violation),
+                }
+                if delta.is_feasible() || rng.chance(0.2) {
+                    problem.apply(&mut state, change);
+                }
+            }
+        }
+    }
 }
 
 #[test]
 fn the_best_value_is_the_one_that_trying_all_would_find() {
     let by = Scalarisation::default();
-    for seed in 0..100 {
+    for seed in 0..300 {
         let mut rng = Rng::stream(14, seed);
-        let problem = random_placement(&mut rng, Objective::ALL[seed as usize % 2]);
-        let mut genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        let problem = clusters::any(&mut rng, seed);
+        let mut genome = any_genome(&problem, &mut rng);
         for item in 0..problem.items() {
             genome[item] = UNASSIGNED;
             let state = problem.build(&genome);
@@ -111,7 +110,7 @@ fn the_best_value_is_the_one_that_trying_all_would_find() {
 
 #[test]
 fn a_move_changes_the_genome_as_it_says() {
-    let problem = random_placement(&mut Rng::new(2), Objective::Sigma);
+    let problem = clusters::plain(&mut Rng::new(2), Objective::Sigma);
     let mut state = problem.build(&vec![UNASSIGNED; problem.items()]);
     problem.apply(&mut state, Move::Set { item: 0, value: 1 });
     problem.apply(&mut state, Move::Swap { first: 0, second: 1 });
@@ -122,8 +121,8 @@ fn a_move_changes_the_genome_as_it_says() {
 fn mutation_and_repair_stay_in_the_domains() {
     for seed in 0..50 {
         let mut rng = Rng::stream(12, seed);
-        let problem = random_placement(&mut rng, Objective::Sigma);
-        let mut genome: Vec<u32> = (0..problem.items()).map(|item| any_gene(&problem, item, &mut rng)).collect();
+        let problem = clusters::any(&mut rng, seed);
+        let mut genome = any_genome(&problem, &mut rng);
         let legal: Vec<bool> = (0..genome.len()).map(|item| problem.domain(item).contains(genome[item])).collect();
         let before = genome.clone();
         repair::into_domains(&problem, &mut genome, &mut rng);
@@ -155,7 +154,7 @@ fn capacity_repair_never_adds_to_the_violation() {
 fn every_result_is_legal_and_its_score_is_its_own() {
     for seed in 0..30 {
         let mut rng = Rng::stream(13, seed);
-        let problem = random_placement(&mut rng, Objective::ALL[seed as usize % 2]);
+        let problem = clusters::any(&mut rng, seed);
         let ga = DictionaryGa { population: 10, generations: 10, capacity_repair: true, ..DictionaryGa::default() };
         let standard = DictionaryGa { variant: Variant::Standard, capacity_repair: false, ..ga };
         let solvers: [&dyn Solver<Placement>; 4] = [&Greedy::default(), &LocalSearch::default(), &ga, &standard];

@@ -1,8 +1,10 @@
 //! What the crate promises: laws, and what the source's experiments show.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
 
+mod clusters;
 mod dictionary_ga;
 mod edges;
+mod groups;
 mod laws;
 mod mabc;
 mod never_worse;

@@ -1,9 +1,9 @@
 //! From a genome to what can be followed: a row for each pod, no row over-full.
 //!
-//! Promises: whatever genome it is given, the assignment is legal and breaks no limit; pods that stand earlier keep
-//! their row when not all can. Must not know: which search the genome came from.
+//! Promises: whatever genome it is given, the assignment is legal and breaks no hard limit; pods that stand earlier
+//! keep their row when not all can. Must not know: which search the genome came from.
 
-use super::Placement;
+use super::{Placement, State};
 use crate::problem::{Move, Problem, UNASSIGNED};
 use crate::score::Score;
 
@@ -21,20 +21,15 @@ pub struct Assignment {
 impl Placement {
     /// The assignment that a genome stands for.
     ///
-    /// Pods on rows outside their domain, and the last ones on rows that are over-full, lose their row; then each of
-    /// them gets the row with room where it hurts least, if there is one.
+    /// Pods on rows outside their domain, the last ones on rows that are over-full, and the last ones of groups that
+    /// break a hard rule lose their row; then each of them gets the row with room where it breaks no rule and hurts
+    /// least, if there is one.
     #[must_use]
     pub fn assignment(&self, genome: &[u32]) -> Assignment {
         let legal = |(item, &gene): (usize, &u32)| if self.domain(item).contains(gene) { gene } else { UNASSIGNED };
         let mut state = self.build(&genome.iter().enumerate().map(legal).collect::<Vec<u32>>());
-        self.release_overfull(&mut state);
-        for item in 0..self.items() {
-            if state.genome()[item] == UNASSIGNED
-                && let Some(value) = self.best_room(&state, item)
-            {
-                self.apply(&mut state, Move::Set { item, value });
-            }
-        }
+        self.release(&mut state);
+        self.fill_in(&mut state);
         let mut row_by_pod = vec![None; self.pods()];
         for (item, &gene) in state.genome().iter().enumerate() {
             row_by_pod[self.pod(item) as usize] = Some(gene).filter(|&gene| gene != UNASSIGNED);
@@ -43,14 +38,42 @@ impl Placement {
         Assignment { row_by_pod, unplaced, score: self.eval(&state) }
     }
 
-    fn release_overfull(&self, state: &mut super::State) {
-        for item in (0..self.items()).rev() {
-            if state.is_feasible() {
-                return;
+    /// Takes the row from pods that break a hard limit, the last ones first. Every surplus goes when its pods do, but
+    /// when one goes others may become surplus that were not, hence the outer loop.
+    fn release(&self, state: &mut State) {
+        while !self.is_feasible(state) {
+            for item in (0..self.items()).rev() {
+                if self.is_feasible(state) {
+                    return;
+                }
+                if self.must_go(state, item) {
+                    self.apply(state, Move::Set { item, value: UNASSIGNED });
+                }
             }
-            let row = self.nodes.place(state.genome()[item]);
-            if state.adds_to_overflow(&self.nodes, row, self.requests.of(item).counts) {
-                self.apply(state, Move::Set { item, value: UNASSIGNED });
+        }
+    }
+
+    fn must_go(&self, state: &State, item: usize) -> bool {
+        let row = self.nodes.place(state.genome()[item]);
+        state.adds_to_overflow(&self.nodes, row, self.requests.of(item).counts)
+            || self.extras.as_ref().is_some_and(|extras| extras.is_surplus(&self.nodes, state, item))
+    }
+
+    /// Gives pods without a row the best one; with rules, again and again, because a pod may make place for another by
+    /// evening out their group.
+    fn fill_in(&self, state: &mut State) {
+        loop {
+            let mut placed = false;
+            for item in 0..self.items() {
+                if state.genome()[item] == UNASSIGNED
+                    && let Some(value) = self.best_room(state, item)
+                {
+                    self.apply(state, Move::Set { item, value });
+                    placed = true;
+                }
+            }
+            if !placed || self.extras.is_none() {
+                return;
             }
         }
     }

@@ -45,6 +45,40 @@ pub enum PlacementError {
         /// Rows of the class.
         found: usize,
     },
+    /// A rule names a topology that is not there.
+    #[error("rule {rule} goes by topology {topology}, there are {topologies}")]
+    UnknownTopology {
+        /// The rule's index.
+        rule: usize,
+        /// The topology that it names.
+        topology: usize,
+        /// How many there are.
+        topologies: usize,
+    },
+    /// A rule names a pod that is not there.
+    #[error("rule {rule} binds pod {pod}, there are {pods}")]
+    UnknownPod {
+        /// The rule's index.
+        rule: usize,
+        /// The pod that it names.
+        pod: u32,
+        /// How many there are.
+        pods: usize,
+    },
+    /// A rule names a pod twice, which would count it twice.
+    #[error("rule {rule} binds pod {pod} more than once")]
+    RepeatedPod {
+        /// The rule's index.
+        rule: usize,
+        /// The pod.
+        pod: u32,
+    },
+    /// A skew of 0 asks for equal counts, which no pod placed by itself can keep.
+    #[error("rule {rule} allows a skew of 0, the least is 1")]
+    NoSkew {
+        /// The rule's index.
+        rule: usize,
+    },
     /// A pod's domain is wrong.
     #[error("a pod has no domain")]
     Domain(#[from] DomainError),

@@ -13,11 +13,14 @@ pub enum Objective {
     /// and their mean at once.
     #[default]
     Balanced,
+    /// The mean over the resources of `Var(L_r)` alone, in squared percentage points. Evens out every resource for
+    /// itself and leaves it open on which rows the loads of several resources meet.
+    Resources,
 }
 
 impl Objective {
     /// All objectives.
-    pub const ALL: [Self; 2] = [Self::Sigma, Self::Balanced];
+    pub const ALL: [Self; 3] = [Self::Sigma, Self::Balanced, Self::Resources];
 
     /// The name that settings use.
     #[must_use]
@@ -25,6 +28,7 @@ impl Objective {
         match self {
             Self::Sigma => "sigma",
             Self::Balanced => "balanced",
+            Self::Resources => "resources",
         }
     }
 
@@ -32,6 +36,23 @@ impl Objective {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|objective| objective.name() == name)
+    }
+
+    /// The objective, squared where it is a standard deviation: from the mean of `Var(L_r)` and from `Var(L)`.
+    #[inline]
+    pub(super) fn variance(self, of_resources: impl FnOnce() -> f64, of_mean: f64) -> f64 {
+        match self {
+            Self::Sigma => of_mean,
+            Self::Balanced => of_resources() + of_mean,
+            Self::Resources => of_resources(),
+        }
+    }
+
+    /// The objective itself.
+    #[inline]
+    pub(super) fn value(self, of_resources: impl FnOnce() -> f64, of_mean: f64) -> f64 {
+        let variance = self.variance(of_resources, of_mean);
+        if self == Self::Sigma { variance.sqrt() } else { variance }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Promises: a handful of multiplications a row and resource, in loops without branches that compile to vector
 //! instructions; the changes equal those of [`Placement`](super::Placement) for an unassigned pod, and are the same bytes
-//! however the rows came to be as they are. Must not know: domains and capacities; whether a row may take the pod is
-//! another question.
+//! however the rows came to be as they are. Must not know: domains, capacities and rules, which say whether a row
+//! may take the pod at all; nor the terms, which it leaves out: it scores the spread alone.
 
 mod loads;
 
@@ -103,13 +103,8 @@ impl RowScorer {
     /// The objective of the loads as they are.
     #[must_use]
     pub fn objective(&self) -> f64 {
-        match self.objective {
-            Objective::Sigma => self.mean.variance().sqrt(),
-            Objective::Balanced => {
-                let total: f64 = self.loads.iter().map(Loads::variance).sum();
-                total * self.per_resource() + self.mean.variance()
-            }
-        }
+        let of_resources = || self.loads.iter().map(Loads::variance).sum::<f64>() * self.per_resource();
+        self.objective.value(of_resources, self.mean.variance())
     }
 
     /// Replaces a row: what it offers, what is taken, its weights; one number a resource each.
@@ -176,10 +171,8 @@ impl RowScorer {
     }
 
     fn effect(&self, request: &[f64]) -> Effect {
-        let scale = match self.objective {
-            Objective::Sigma => 0.0,
-            Objective::Balanced => self.per_resource(),
-        };
+        let scale = self.objective.variance(|| self.per_resource(), 0.0);
+        let of_mean = self.objective.variance(|| 0.0, 1.0);
         let asked = request.iter().zip(&self.loads).enumerate();
         let asked = asked.filter(|(_, (amount, loads))| **amount > 0.0 && loads.rows > 0);
         let term = |(resource, (&amount, loads)): (_, (_, &Loads))| Term {
@@ -187,7 +180,7 @@ impl RowScorer {
             amount,
             curve: loads.curve(amount, scale),
         };
-        Effect { terms: asked.map(term).collect(), mean: self.mean.curve(1.0, 1.0) }
+        Effect { terms: asked.map(term).collect(), mean: self.mean.curve(1.0, of_mean) }
     }
 
     /// From changes of the variance to those of its root.

@@ -3,6 +3,7 @@
 //! Promises: `score_after` is what `score` says once `shift` is done; capacities are counted in whole numbers, so
 //! feasibility is exact. Must not know: domains.
 
+use super::extras::Standing;
 use super::nodes::{LANES, Nodes, groups};
 use super::objective::{Objective, Spread, Sums};
 use super::requests::Shift;
@@ -31,6 +32,8 @@ pub struct State {
     overflow: f64,
     overfull: u32,
     moves: u32,
+    /// How the genome stands to terms and rules, if the problem has any.
+    standing: Option<Box<Standing>>,
 }
 
 impl State {
@@ -47,6 +50,7 @@ impl State {
             overflow: 0.0,
             overfull: 0,
             moves: 0,
+            standing: None,
         }
     }
 
@@ -80,11 +84,36 @@ impl State {
         self.overfull == 0
     }
 
-    pub(super) fn recentre_when_due(&mut self, nodes: &Nodes) {
+    /// Whether it was due.
+    pub(super) fn recentre_when_due(&mut self, nodes: &Nodes) -> bool {
         self.moves += 1;
-        if self.moves >= RECENTRE {
+        let due = self.moves >= RECENTRE;
+        if due {
             self.recentre(nodes);
         }
+        due
+    }
+
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_deref()
+    }
+
+    /// Replaces the standing; what there was is returned, so that its memory can be used again.
+    pub(super) fn stand(&mut self, standing: Option<Box<Standing>>) -> Option<Box<Standing>> {
+        std::mem::replace(&mut self.standing, standing)
+    }
+
+    /// What is left of each resource of a row.
+    #[inline]
+    pub(super) fn room(&self, nodes: &Nodes, row: usize) -> &[i64] {
+        &self.room[nodes.cells(row)]
+    }
+
+    /// The mean of `L(N_j)`, eq. (10).
+    #[inline]
+    pub(super) fn mean(&self, nodes: &Nodes) -> f64 {
+        let all = nodes.width();
+        self.centre[all] + self.s1[all] * nodes.per_row[all]
     }
 
     /// Computes loads, centres, sums and overflow from the amounts.
@@ -146,11 +175,8 @@ impl State {
     pub(super) fn score(&self, nodes: &Nodes, objective: Objective) -> Score {
         let value = |column: usize| self.sums(column).variance(nodes.per_row[column]);
         let all = nodes.width();
-        let objective = match objective {
-            Objective::Sigma => value(all).sqrt(),
-            Objective::Balanced => (0..all).map(value).sum::<f64>() * nodes.per_resource + value(all),
-        };
-        Score { violation: self.violation(), objectives: Objectives::single(objective) }
+        let value = objective.value(|| (0..all).map(value).sum::<f64>() * nodes.per_resource, value(all));
+        Score { violation: self.violation(), objectives: Objectives::single(value) }
     }
 
     /// The score after a shift.
@@ -200,10 +226,7 @@ impl State {
         let all = nodes.width();
         let mean = self.sums(all).after(self.mean_load[shift.from], lost.iter().sum());
         let mean = mean.after(self.mean_load[shift.to], gained.iter().sum()).variance(nodes.per_row[all]);
-        match objective {
-            Objective::Sigma => mean.sqrt(),
-            Objective::Balanced => total.iter().sum::<f64>() * nodes.per_resource + mean,
-        }
+        objective.value(|| total.iter().sum::<f64>() * nodes.per_resource, mean)
     }
 
     /// The cells of a row that may take part in the objective.
@@ -214,7 +237,7 @@ impl State {
         factors.zip(groups(&self.load[cells])).map(|((unit, share), load)| Cells { unit, share, load })
     }
 
-    fn violation(&self) -> f64 {
+    pub(super) fn violation(&self) -> f64 {
         violation(self.overflow, self.overfull)
     }
 
@@ -280,7 +303,7 @@ impl State {
         }
     }
 
-    /// The objective, squared where it is a standard deviation, if a request came on top of a row.
+    /// The objective as [`Objective::variance`] has it, if a request came on top of a row.
     #[inline]
     pub(super) fn variance_with(&self, nodes: &Nodes, objective: Objective, row: usize, request: &[f64]) -> f64 {
         let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
@@ -294,10 +317,7 @@ impl State {
         }
         let all = nodes.width();
         let mean = self.sums(all).after(self.mean_load[row], added.iter().sum()).variance(nodes.per_row[all]);
-        match objective {
-            Objective::Sigma => mean,
-            Objective::Balanced => total.iter().sum::<f64>() * nodes.per_resource + mean,
-        }
+        objective.variance(|| total.iter().sum::<f64>() * nodes.per_resource, mean)
     }
 
     /// `L(N_j)` of a row if a request came on top.
@@ -326,7 +346,7 @@ impl State {
         let all = nodes.width();
         Spread {
             sigma: sigma(all),
-            mean: self.centre[all] + self.s1[all] * nodes.per_row[all],
+            mean: self.mean(nodes),
             sigma_by_resource: (0..nodes.resources()).map(sigma).collect(),
         }
     }

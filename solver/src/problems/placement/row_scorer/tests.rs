@@ -71,8 +71,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn changes_equal_those_of_the_problem(case in cases(), balanced: bool) {
-        let objective = if balanced { Objective::Balanced } else { Objective::Sigma };
+    fn changes_equal_those_of_the_problem(case in cases(), objective in prop::sample::select(&Objective::ALL[..])) {
         let scorer = RowScorer::new(objective, &case.columns()).unwrap();
         let pods = PodColumns { requests: &case.request, class_by_pod: &[0] };
         let classes = [Arc::new(DomainClass::all(case.rows() as u32))];
@@ -91,8 +90,10 @@ proptest! {
     }
 
     #[test]
-    fn changed_rows_score_as_if_they_had_always_been_so((case, other) in pairs(), balanced: bool) {
-        let objective = if balanced { Objective::Balanced } else { Objective::Sigma };
+    fn changed_rows_score_as_if_they_had_always_been_so(
+        (case, other) in pairs(),
+        objective in prop::sample::select(&Objective::ALL[..]),
+    ) {
         let mut scorer = RowScorer::new(objective, &case.columns()).unwrap();
         let mut changed = case.clone();
         let r = case.resources;
