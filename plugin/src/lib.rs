@@ -17,6 +17,7 @@ mod component;
 mod filter;
 mod margins;
 mod plan;
+mod risk;
 mod score;
 mod settings;
 mod state;

@@ -9,7 +9,7 @@ use gantry_solver::{
     local_search::LocalSearch,
     observer::Unobserved,
     problem::Problem as _,
-    problems::placement::{Assignment, NodeColumns, Placement, PodColumns},
+    problems::placement::{Assignment, Moves, NodeColumns, Placement, PodColumns, Risk, Terms},
     rng::Rng,
     solver::{Evolution, Solver},
     sources::dictionary_ga::{DictionaryGa, Variant},
@@ -18,7 +18,7 @@ use gantry_solver::{
 use crate::{
     settings::{Search, Settings},
     state::Cluster,
-    types::{Budget, DomainClass, Plan, Pods, TerminationReason},
+    types::{Budget, DomainClass, Plan, Pods, Snapshot, TerminationReason},
 };
 
 const UNPLACED: i32 = -1;
@@ -40,8 +40,27 @@ fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {
         requested: &snapshot.requested,
         weights: &snapshot.weights,
     };
-    let pods = PodColumns { requests: &pods.requests, class_by_pod: &class_by_pod };
-    Placement::new(&nodes, &pods, &domains, settings.objective.into()).expect("invariant: all columns were checked")
+    let columns = PodColumns { requests: &pods.requests, class_by_pod: &class_by_pod };
+    let earlier = earlier_rows(pods);
+    let placement = Placement::new(&nodes, &columns, &domains, settings.objective.into());
+    let terms = terms(snapshot, &earlier, settings);
+    placement.and_then(|placement| placement.with_terms(&terms)).expect("invariant: all columns were checked")
+}
+
+/// The row of each pod in the warm start; empty without one.
+fn earlier_rows(pods: &Pods) -> Vec<Option<u32>> {
+    pods.warm_start.iter().map(|&row| u32::try_from(row).ok()).collect()
+}
+
+/// The terms that have a weight and something to weigh: moves need a warm start, risk a forecast.
+fn terms<'a>(snapshot: &'a Snapshot, earlier: &'a [Option<u32>], settings: &Settings) -> Terms<'a> {
+    let moves = if earlier.is_empty() { 0.0 } else { settings.move_weight };
+    let risk = if snapshot.used_p90.is_empty() { 0.0 } else { settings.risk_weight };
+    Terms {
+        mean_load: settings.mean_load_weight,
+        moves: Moves { weight: moves, row_by_pod: earlier },
+        risk: Risk { weight: risk, forecast: &snapshot.used_p90, threshold: 100.0 * settings.hot_share },
+    }
 }
 
 /// The classes that the pods have, and which of them each pod has.
@@ -69,8 +88,7 @@ fn domain(class: &DomainClass, rows: u32) -> Domain {
 }
 
 fn search(placement: &Placement, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Evolution {
-    let warm: Vec<Option<u32>> = pods.warm_start.iter().map(|&row| u32::try_from(row).ok()).collect();
-    let seeds: Vec<_> = placement.seed(&warm).into_iter().collect();
+    let seeds: Vec<_> = placement.seed(&earlier_rows(pods)).into_iter().collect();
     let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
     let ga = |variant| DictionaryGa {
         variant,

@@ -5,6 +5,7 @@ use gantry_solver::problems::placement::{self, NodeColumns, RowScorer};
 use crate::{
     filter::Trial,
     margins::{LANES, smaller},
+    risk,
     settings::{Objective, Settings},
     state::Cluster,
     types::{DomainClass, Pod, Snapshot},
@@ -54,6 +55,7 @@ impl From<Objective> for placement::Objective {
     fn from(objective: Objective) -> Self {
         match objective {
             Objective::Balanced => Self::Balanced,
+            Objective::Resources => Self::Resources,
             Objective::Sigma => Self::Sigma,
         }
     }
@@ -67,7 +69,11 @@ pub(crate) fn load(snapshot: &Snapshot) -> &Vec<f64> {
 /// One score a row for `pod` of `class`.
 pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings: &Settings) -> Vec<f64> {
     let forecast = !cluster.snapshot.used_p50.is_empty() && !pod.estimate.is_empty();
-    let mut scores = cluster.scorer.changes(if forecast { &pod.estimate } else { &pod.request });
+    let amounts = if forecast { &pod.estimate } else { &pod.request };
+    let mut scores = cluster.scorer.changes(amounts);
+    if settings.risk_weight > 0.0 && !cluster.snapshot.used_p90.is_empty() {
+        risk::add(&mut scores, &cluster.snapshot, amounts, settings.hot_share, settings.risk_weight);
+    }
     let trial = Trial::new(cluster, class, pod);
     scale(scores.as_chunks_mut().0, |block| trial.slack(block));
     scores.truncate(cluster.rows());

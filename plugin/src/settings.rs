@@ -24,6 +24,14 @@ pub struct Settings {
     /// How much a pod's preference for a row counts in its score, beside the objective. 0 to 1, default 0:
     /// kube-scheduler already scores preferred affinities itself.
     pub preference_share: f64,
+    /// What one squared percentage point of forecast risk above `hotShare` costs, in the objective's unit, in Score and
+    /// in plans. 0 to 1,000, default 0.
+    pub risk_weight: f64,
+    /// What one percentage point of mean load costs in plans. 0 to 1,000, default 0; a little breaks ties in favour of
+    /// nodes on which the pods weigh less.
+    pub mean_load_weight: f64,
+    /// What a pod that leaves its row of the warm start costs in plans. 0 to 1,000, default 0.
+    pub move_weight: f64,
     /// Individuals of the genetic searches. 4 to 10,000, default 60.
     pub population: usize,
 }
@@ -35,6 +43,9 @@ impl Default for Settings {
             search: Search::LocalSearch,
             hot_share: 0.9,
             preference_share: 0.0,
+            risk_weight: 0.0,
+            mean_load_weight: 0.0,
+            move_weight: 0.0,
             population: 60,
         }
     }
@@ -46,6 +57,8 @@ impl Default for Settings {
 pub enum Objective {
     /// Mean over resources of the variance of their load, and the variance of the nodes' mean load.
     Balanced,
+    /// Mean over resources of the variance of their load alone.
+    Resources,
     /// The standard deviation of the nodes' mean load: σ of equation (11) of the dictionary GA.
     Sigma,
 }
@@ -86,6 +99,13 @@ impl Settings {
     fn check(self) -> Result<Self, ConfigError> {
         within("hotShare", self.hot_share, f64::MIN_POSITIVE, 10.0)?;
         within("preferenceShare", self.preference_share, 0.0, 1.0)?;
+        for (key, weight) in [
+            ("riskWeight", self.risk_weight),
+            ("meanLoadWeight", self.mean_load_weight),
+            ("moveWeight", self.move_weight),
+        ] {
+            within(key, weight, 0.0, 1_000.0)?;
+        }
         within("population", self.population as f64, 4.0, 10_000.0)?;
         Ok(self)
     }
@@ -129,6 +149,9 @@ mod tests {
             (r#"{"hotShare":0}"#, "hotShare", "0"),
             (r#"{"hotShare":"hot"}"#, "hotShare", "\"hot\""),
             (r#"{"preferenceShare":1.5}"#, "preferenceShare", "1.5"),
+            (r#"{"riskWeight":-1}"#, "riskWeight", "-1"),
+            (r#"{"meanLoadWeight":1001}"#, "meanLoadWeight", "1001"),
+            (r#"{"moveWeight":"a"}"#, "moveWeight", "\"a\""),
             (r#"{"population":2}"#, "population", "2"),
             (r#"{"population":-1}"#, "population", "-1"),
             ("[1", "[0]", ""),
@@ -145,7 +168,19 @@ mod tests {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         let mut keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
         keys.sort();
-        assert_eq!(keys, ["hotShare", "objective", "population", "preferenceShare", "search"]);
+        assert_eq!(
+            keys,
+            [
+                "hotShare",
+                "meanLoadWeight",
+                "moveWeight",
+                "objective",
+                "population",
+                "preferenceShare",
+                "riskWeight",
+                "search"
+            ]
+        );
         assert_eq!(schema["additionalProperties"], false);
     }
 }
