@@ -5,4 +5,5 @@
 //! production code does not.
 
 pub mod energy;
+pub mod quotas;
 pub mod tasks;

@@ -6,4 +6,6 @@
 pub mod canonical_ga;
 pub mod random_search;
 pub mod saiga;
+pub mod threshold;
+pub mod trend;
 pub mod weighted_greedy;

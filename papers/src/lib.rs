@@ -8,5 +8,6 @@
 
 pub mod baselines;
 pub mod mabc;
+pub mod quota_ga;
 pub mod report;
 pub mod tcga;

@@ -12,6 +12,17 @@ pub fn two_point(first: &mut [u32], second: &mut [u32], rng: &mut Rng) {
     first[a.min(b)..a.max(b)].swap_with_slice(&mut second[a.min(b)..a.max(b)]);
 }
 
+/// One-point crossover between groups of `width` genes, at least 1: the tails behind a border between two groups, drawn
+/// uniformly, change sides. With a single group nothing does. The last group may be shorter than the others.
+pub fn one_point(first: &mut [u32], second: &mut [u32], width: usize, rng: &mut Rng) {
+    let genes = first.len().min(second.len());
+    let groups = genes.div_ceil(width.max(1)) as u32;
+    if groups > 1 {
+        let border = (1 + rng.below(groups - 1)) as usize * width.max(1);
+        first[border..genes].swap_with_slice(&mut second[border..genes]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -29,6 +40,17 @@ mod tests {
             for ((a, b), (p, q)) in first.into_iter().zip(second).zip(parents) {
                 prop_assert!((a, b) == (p, q) || (a, b) == (q, p));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_group_of_genes_stays_together(items in 0_usize..40, width in 1_usize..6, seed: u64) {
+            let (mut first, mut second) = (vec![0; items], vec![1; items]);
+            one_point(&mut first, &mut second, width, &mut Rng::new(seed));
+            prop_assert!(first.chunks(width).all(|group| group.iter().all(|gene| *gene == group[0])));
+            prop_assert!(first.is_sorted() && first.iter().zip(&second).all(|(a, b)| a + b == 1));
+            prop_assert_eq!(first.last() == Some(&1), items > width, "the tail changes sides if there are two groups");
         }
     }
 

@@ -170,6 +170,25 @@ impl Interval {
         (self.low + f64::from(level) * self.step).min(self.high)
     }
 
+    /// The lower end.
+    #[must_use]
+    pub const fn low(&self) -> f64 {
+        self.low
+    }
+
+    /// The upper end.
+    #[must_use]
+    pub const fn high(&self) -> f64 {
+        self.high
+    }
+
+    /// The level whose number is nearest; level 0 for what is not a number.
+    #[must_use]
+    pub fn level(&self, real: f64) -> u32 {
+        // A cast of a float saturates, so numbers below the interval become level 0.
+        (((real - self.low) / self.step).round() as u32).min(self.levels() - 1)
+    }
+
     /// How many levels the grid has, at least 1.
     #[must_use]
     pub fn levels(&self) -> u32 {

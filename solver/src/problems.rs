@@ -4,4 +4,5 @@
 
 pub mod energy_assignment;
 pub mod placement;
+pub mod quota_tuning;
 pub mod task_schedule;

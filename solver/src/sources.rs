@@ -6,4 +6,5 @@
 
 pub mod dictionary_ga;
 pub mod mabc;
+pub mod quota_ga;
 pub mod tcga;

@@ -88,6 +88,24 @@ fn the_grid_of_an_interval_starts_low_and_never_passes_high() {
     assert!(domain.contains(3) && !domain.contains(4));
 }
 
+proptest! {
+    #[test]
+    fn a_level_is_found_again_by_its_number_and_by_what_is_near(
+        low in -5.0..5.0, width in 0.0..9.0, step in 1e-6..1.0, pick: u32, off in -0.4..0.4,
+    ) {
+        let interval = Interval::new(low, low + width, step).unwrap();
+        let level = pick % interval.levels();
+        prop_assert_eq!(interval.level(interval.real(level)), level);
+        prop_assert_eq!(interval.level(interval.real(level) + off * step), level);
+    }
+}
+
+#[test]
+fn numbers_outside_an_interval_have_its_end_levels() {
+    let interval = Interval::new(1.0, 2.0, 0.25).unwrap();
+    assert_eq!([-9.0, 9.0, f64::NAN, f64::INFINITY].map(|real| interval.level(real)), [0, 4, 0, 4]);
+}
+
 #[test]
 fn an_interval_that_is_none_is_refused() {
     for (low, high, step) in [(2.0, 1.0, 0.1), (0.0, 1.0, 0.0), (0.0, f64::INFINITY, 1.0), (0.0, 1e12, 1.0)] {

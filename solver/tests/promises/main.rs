@@ -9,4 +9,5 @@ mod laws;
 mod mabc;
 mod never_worse;
 mod pod_by_pod;
+mod quota_ga;
 mod tcga;
