@@ -42,11 +42,13 @@
 //! score     violation first, then objectives   scalarise several objectives as one
 //! solver    how searches are called            budget · rng · observer: what they are given
 //!
-//! greedy · local_search                        searches
-//! sources/dictionary_ga                        searches of the source documents, equation by equation
+//! greedy · local_search · annealing · memetic  searches; memetic is the default
+//! sources                                      the five source algorithms, equation by equation
+//!   dictionary_ga · tcga · cmma_ga · mabc · quota_ga
 //! archive · individual · population · selection · crossover · mutation · repair · replacement: what they are made of
 //!
-//! problems/placement                           pods on nodes
+//! problems                                     one of each source, and pods on nodes first of all
+//!   placement · task_schedule · qos_composition · energy_assignment · quota_tuning
 //! instances                                    reproducible instances (feature "instances")
 //! ```
 
