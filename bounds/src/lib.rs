@@ -5,5 +5,6 @@
 //! production code does not.
 
 pub mod energy;
+pub mod qos;
 pub mod quotas;
 pub mod tasks;

@@ -4,6 +4,8 @@
 //! not know: the searches that are compared with them.
 
 pub mod canonical_ga;
+pub mod ga_phase;
+pub mod mmas;
 pub mod random_search;
 pub mod saiga;
 pub mod threshold;

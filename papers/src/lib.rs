@@ -7,6 +7,7 @@
 //! the very numbers that the report prints.
 
 pub mod baselines;
+pub mod cmma_ga;
 pub mod mabc;
 pub mod quota_ga;
 pub mod report;

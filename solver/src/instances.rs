@@ -12,6 +12,7 @@ mod draws;
 pub mod energy;
 mod generator;
 pub mod openb;
+pub mod qos;
 pub mod quotas;
 pub mod tasks;
 

@@ -4,5 +4,6 @@
 
 pub mod energy_assignment;
 pub mod placement;
+pub mod qos_composition;
 pub mod quota_tuning;
 pub mod task_schedule;

@@ -4,6 +4,7 @@
 //! reconstructed from its text and the literature \[R\], or interpreted where the text allows more than one reading
 //! \[I\]. Must not know: any particular problem.
 
+pub mod cmma_ga;
 pub mod dictionary_ga;
 pub mod mabc;
 pub mod quota_ga;

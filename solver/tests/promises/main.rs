@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
 
 mod clusters;
+mod cmma_ga;
 mod dictionary_ga;
 mod edges;
 mod groups;
