@@ -5,6 +5,7 @@
 //! production code does not.
 
 pub mod energy;
+pub mod placement;
 pub mod qos;
 pub mod quotas;
 pub mod tasks;

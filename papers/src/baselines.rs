@@ -5,6 +5,7 @@
 
 pub mod canonical_ga;
 pub mod ga_phase;
+pub mod kube;
 pub mod mmas;
 pub mod random_search;
 pub mod saiga;

@@ -8,6 +8,7 @@
 
 pub mod baselines;
 pub mod cmma_ga;
+pub mod dictionary_ga;
 pub mod mabc;
 pub mod quota_ga;
 pub mod report;

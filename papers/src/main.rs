@@ -8,13 +8,18 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use gantry_papers::report::{self, Section};
-use gantry_papers::{cmma_ga, mabc, quota_ga, tcga};
+use gantry_papers::{cmma_ga, dictionary_ga, mabc, quota_ga, tcga};
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 
 /// The sections in the order of the report.
-const SECTIONS: [(&str, fn() -> anyhow::Result<Section>); 4] =
-    [("T000", quota_ga::section), ("T001", cmma_ga::section), ("T002", tcga::section), ("T004", mabc::section)];
+const SECTIONS: [(&str, fn() -> anyhow::Result<Section>); 5] = [
+    ("T000", quota_ga::section),
+    ("T001", cmma_ga::section),
+    ("T002", tcga::section),
+    ("T003", dictionary_ga::section),
+    ("T004", mabc::section),
+];
 
 fn main() -> anyhow::Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).context("name the folder to write into, such as docs")?);

@@ -19,6 +19,7 @@ mod margins;
 mod plan;
 mod risk;
 mod score;
+mod search;
 mod settings;
 mod state;
 

@@ -5,18 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use gantry_solver::{
     budget::{self, Budget as Evaluations},
     domain::DomainClass as Domain,
-    greedy::Greedy,
-    local_search::LocalSearch,
-    observer::Unobserved,
-    problem::Problem as _,
+    problem::{Genome, Problem as _},
     problems::placement::{Assignment, Moves, NodeColumns, Placement, PodColumns, Risk, Terms},
-    rng::Rng,
-    solver::{Evolution, Solver},
-    sources::dictionary_ga::{DictionaryGa, Variant},
+    solver::Evolution,
 };
 
 use crate::{
-    settings::{Search, Settings},
+    search::search,
+    settings::Settings,
     state::Cluster,
     types::{Budget, DomainClass, Plan, Pods, Snapshot, TerminationReason},
 };
@@ -27,7 +23,10 @@ const UNPLACED: i32 = -1;
 /// the settings minimise, σ of the nodes' mean load, and the mean of the latter, in percentage points.
 pub(crate) fn plan(cluster: &Cluster, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Plan {
     let placement = problem(cluster, pods, settings);
-    let evolution = search(&placement, pods, budget, seed, settings);
+    let seeds: Vec<Genome> = placement.seed(&earlier_rows(pods)).into_iter().collect();
+    let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
+    let budget = Evaluations::evaluations(budget.evaluations);
+    let evolution = search(&placement, seeds, budget, seed, settings);
     answer(&placement, &placement.assignment(&evolution.best.genome), &evolution)
 }
 
@@ -87,26 +86,6 @@ fn domain(class: &DomainClass, rows: u32) -> Domain {
     domain.with_preferences(&class.preference).expect("invariant: the preferences were checked")
 }
 
-fn search(placement: &Placement, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Evolution {
-    let seeds: Vec<_> = placement.seed(&earlier_rows(pods)).into_iter().collect();
-    let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
-    let ga = |variant| DictionaryGa {
-        variant,
-        population: settings.population,
-        capacity_repair: variant == Variant::Dictionary,
-        ..DictionaryGa::default()
-    };
-    let budget = Evaluations::evaluations(budget.evaluations);
-    let rng = &mut Rng::new(seed);
-    let found = match settings.search {
-        Search::Greedy => Greedy::default().solve(placement, seeds, budget, rng, &mut Unobserved),
-        Search::LocalSearch => LocalSearch::default().solve(placement, seeds, budget, rng, &mut Unobserved),
-        Search::DictionaryGa => ga(Variant::Dictionary).solve(placement, seeds, budget, rng, &mut Unobserved),
-        Search::StandardGa => ga(Variant::Standard).solve(placement, seeds, budget, rng, &mut Unobserved),
-    };
-    found.expect("invariant: a placement has no empty domain, and the settings were checked")
-}
-
 fn answer(placement: &Placement, assignment: &Assignment, evolution: &Evolution) -> Plan {
     let genome = placement.seed(&assignment.row_by_pod).expect("invariant: an assignment has a row entry a pod");
     let spread = placement.spread(&placement.build(&genome));
@@ -123,7 +102,8 @@ fn answer(placement: &Placement, assignment: &Assignment, evolution: &Evolution)
 
 fn reason(reason: budget::TerminationReason) -> TerminationReason {
     match reason {
-        budget::TerminationReason::Converged => TerminationReason::Converged,
+        // Converged for practical purposes is converged.
+        budget::TerminationReason::Converged | budget::TerminationReason::Stalled => TerminationReason::Converged,
         budget::TerminationReason::Generations => TerminationReason::Generations,
         budget::TerminationReason::Trivial => TerminationReason::Trivial,
         // No stop is ever given to a search here: what else ends one is its budget.

@@ -32,7 +32,10 @@ pub struct Settings {
     pub mean_load_weight: f64,
     /// What a pod that leaves its row of the warm start costs in plans. 0 to 1,000, default 0.
     pub move_weight: f64,
-    /// Individuals of the genetic searches. 4 to 10,000, default 60.
+    /// A gain in the objective up to this has no practical value: the memetic search ends when it finds no more, and
+    /// leaves pods where they were for it. 0 to 1,000, default 0.1.
+    pub practical_gain: f64,
+    /// Individuals of the genetic searches, ants, or food sources of a slave. 4 to 10,000, default 60.
     pub population: usize,
 }
 
@@ -40,12 +43,13 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             objective: Objective::Balanced,
-            search: Search::LocalSearch,
+            search: Search::Memetic,
             hot_share: 0.9,
             preference_share: 0.0,
             risk_weight: 0.0,
             mean_load_weight: 0.0,
             move_weight: 0.0,
+            practical_gain: 0.1,
             population: 60,
         }
     }
@@ -71,10 +75,22 @@ pub enum Search {
     Greedy,
     /// Greedy, then moves and swaps.
     LocalSearch,
+    /// Simulated annealing that may pass through over-full rows.
+    Annealing,
+    /// Descent, annealing and crossover of elites, then as few moves as that allows. What measured best.
+    Memetic,
     /// The genetic algorithm with validation dictionary and repair.
     DictionaryGa,
     /// The same without dictionary and repair: illegal genes are punished.
     StandardGa,
+    /// The genetic algorithm with a fitness for each objective and parallel selection.
+    Tcga,
+    /// Max-min ants that breed and learn.
+    CmmaGa,
+    /// The multi-objective bee colony with master and slaves.
+    BeeColony,
+    /// The genetic algorithm of quotas.
+    QuotaGa,
 }
 
 impl Settings {
@@ -103,6 +119,7 @@ impl Settings {
             ("riskWeight", self.risk_weight),
             ("meanLoadWeight", self.mean_load_weight),
             ("moveWeight", self.move_weight),
+            ("practicalGain", self.practical_gain),
         ] {
             within(key, weight, 0.0, 1_000.0)?;
         }
@@ -152,6 +169,7 @@ mod tests {
             (r#"{"riskWeight":-1}"#, "riskWeight", "-1"),
             (r#"{"meanLoadWeight":1001}"#, "meanLoadWeight", "1001"),
             (r#"{"moveWeight":"a"}"#, "moveWeight", "\"a\""),
+            (r#"{"practicalGain":-0.5}"#, "practicalGain", "-0.5"),
             (r#"{"population":2}"#, "population", "2"),
             (r#"{"population":-1}"#, "population", "-1"),
             ("[1", "[0]", ""),
@@ -176,6 +194,7 @@ mod tests {
                 "moveWeight",
                 "objective",
                 "population",
+                "practicalGain",
                 "preferenceShare",
                 "riskWeight",
                 "search"

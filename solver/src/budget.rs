@@ -33,6 +33,12 @@ impl<'a> Budget<'a> {
         Self { evaluations: self.evaluations, stop: Some(stop) }
     }
 
+    /// The same, but with no more evaluations than this.
+    #[must_use]
+    pub const fn at_most(self, evaluations: u64) -> Self {
+        Self { evaluations: if self.evaluations < evaluations { self.evaluations } else { evaluations }, ..self }
+    }
+
     /// A meter that starts at 0.
     #[must_use]
     pub const fn meter(self) -> Meter<'a> {
@@ -81,16 +87,16 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Evaluations that may still be spent.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.budget.evaluations.saturating_sub(self.spent)
+    }
+
     /// Evaluations spent so far.
     #[must_use]
     pub const fn spent(&self) -> u64 {
         self.spent
-    }
-
-    /// Evaluations left.
-    #[must_use]
-    pub const fn left(&self) -> u64 {
-        self.budget.evaluations.saturating_sub(self.spent)
     }
 
     /// Counts what a part of the search has spent by a meter of its own.

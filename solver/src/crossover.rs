@@ -23,6 +23,18 @@ pub fn one_point(first: &mut [u32], second: &mut [u32], width: usize, rng: &mut 
     }
 }
 
+/// Uniform crossover (Syswerda 1989): each gene changes sides with probability one half.
+pub fn uniform(first: &mut [u32], second: &mut [u32], rng: &mut Rng) {
+    for (genes, others) in first.chunks_mut(64).zip(second.chunks_mut(64)) {
+        let sides = rng.bits();
+        for (index, (gene, other)) in genes.iter_mut().zip(others).enumerate() {
+            if sides >> index & 1 == 1 {
+                std::mem::swap(gene, other);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -35,10 +47,12 @@ mod tests {
         fn genes_only_change_sides(
             parents in prop::collection::vec((0_u32..50, 50_u32..99), 0..40), seed: u64,
         ) {
-            let (mut first, mut second): (Vec<u32>, Vec<u32>) = parents.iter().copied().unzip();
-            two_point(&mut first, &mut second, &mut Rng::new(seed));
-            for ((a, b), (p, q)) in first.into_iter().zip(second).zip(parents) {
-                prop_assert!((a, b) == (p, q) || (a, b) == (q, p));
+            for cross in [two_point, uniform] {
+                let (mut first, mut second): (Vec<u32>, Vec<u32>) = parents.iter().copied().unzip();
+                cross(&mut first, &mut second, &mut Rng::new(seed));
+                for ((a, b), &(p, q)) in first.into_iter().zip(second).zip(&parents) {
+                    prop_assert!((a, b) == (p, q) || (a, b) == (q, p));
+                }
             }
         }
     }
@@ -56,13 +70,15 @@ mod tests {
 
     #[test]
     fn every_gene_can_be_exchanged() {
-        let mut exchanged = [false; 5];
-        let mut rng = Rng::new(1);
-        for _ in 0..200 {
-            let (mut first, mut second) = ([0; 5], [1; 5]);
-            two_point(&mut first, &mut second, &mut rng);
-            exchanged.iter_mut().zip(first).for_each(|(seen, gene)| *seen |= gene == 1);
+        for cross in [two_point, uniform] {
+            let mut exchanged = [false; 70];
+            let mut rng = Rng::new(1);
+            for _ in 0..200 {
+                let (mut first, mut second) = ([0; 70], [1; 70]);
+                cross(&mut first, &mut second, &mut rng);
+                exchanged.iter_mut().zip(first).for_each(|(seen, gene)| *seen |= gene == 1);
+            }
+            assert_eq!(exchanged, [true; 70]);
         }
-        assert_eq!(exchanged, [true; 5]);
     }
 }

@@ -52,6 +52,7 @@
 //! instances                                    reproducible instances (feature "instances")
 //! ```
 
+pub mod annealing;
 pub mod archive;
 pub mod budget;
 pub mod crossover;
@@ -61,6 +62,7 @@ pub mod individual;
 #[cfg(feature = "instances")]
 pub mod instances;
 pub mod local_search;
+pub mod memetic;
 pub mod mutation;
 pub mod observer;
 pub mod population;

@@ -59,13 +59,27 @@ fn pods(columns: &Columns, count: u64) -> Vec<RandomPod> {
     (0..count).map(|seed| columns.pod(seed)).collect()
 }
 
+/// Every search that the settings know.
+const SEARCHES: [&str; 10] = [
+    "greedy",
+    "local-search",
+    "annealing",
+    "memetic",
+    "dictionary-ga",
+    "standard-ga",
+    "tcga",
+    "cmma-ga",
+    "bee-colony",
+    "quota-ga",
+];
+
 #[test]
 fn plans_are_equal_bit_for_bit_with_every_search() {
     let columns = Columns::random(30, false, 3);
     let pods = pods(&columns, 60);
     let classes: Vec<u32> = pods.iter().map(|pod| pod.class).collect();
     let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.clone()).collect();
-    for search in ["greedy", "local-search", "dictionary-ga", "standard-ga"] {
+    for search in SEARCHES {
         let settings = format!(r#"{{"search":"{search}"}}"#);
         let lent = types::Pods { classes: &classes, requests: &requests, warm_start: &[] };
         let budget = types::Budget { evaluations: 3_000 };

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use gantry_solver::annealing::Annealing;
 use gantry_solver::budget::{Budget, TerminationReason};
 use gantry_solver::domain::{Domain, DomainClass};
 use gantry_solver::greedy::Greedy;
 use gantry_solver::local_search::LocalSearch;
+use gantry_solver::memetic::Memetic;
 use gantry_solver::observer::Unobserved;
 use gantry_solver::problem::{Move, Problem};
 use gantry_solver::problems::placement::{NodeColumns, Objective, Placement, PodColumns};
@@ -29,8 +31,9 @@ fn short_ga(variant: Variant) -> DictionaryGa {
 fn solve_all(problem: &Placement, budget: u64) -> Vec<Evolution> {
     let (dictionary, standard) = (short_ga(Variant::Dictionary), short_ga(Variant::Standard));
     let repairing = DictionaryGa { capacity_repair: true, ..dictionary };
-    let solvers: [&dyn Solver<Placement>; 5] =
-        [&Greedy::default(), &LocalSearch::default(), &dictionary, &standard, &repairing];
+    let (annealing, memetic) = (Annealing::default(), Memetic::default());
+    let solvers: [&dyn Solver<Placement>; 7] =
+        [&Greedy::default(), &LocalSearch::default(), &dictionary, &standard, &repairing, &annealing, &memetic];
     let solve = |solver: &dyn Solver<Placement>| {
         solver.solve(problem, &[], Budget::evaluations(budget), &mut Rng::new(1), &mut Unobserved).unwrap()
     };
@@ -162,7 +165,8 @@ impl Problem for Stuck {
 fn an_empty_domain_is_an_error_that_names_the_item() {
     let stuck = Stuck(DomainClass::from_values(3, &[]).unwrap());
     let (ga, expected) = (DictionaryGa::default(), Err(SolveError::EmptyDomain { item: 0 }));
-    let solvers: [&dyn Solver<Stuck>; 3] = [&Greedy::default(), &LocalSearch::default(), &ga];
+    let (annealing, memetic) = (Annealing::default(), Memetic::default());
+    let solvers: [&dyn Solver<Stuck>; 5] = [&Greedy::default(), &LocalSearch::default(), &ga, &annealing, &memetic];
     for solver in solvers {
         assert_eq!(solver.solve(&stuck, &[], Budget::evaluations(9), &mut Rng::new(1), &mut Unobserved), expected);
     }

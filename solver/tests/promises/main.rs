@@ -1,6 +1,7 @@
 //! What the crate promises: laws, and what the source's experiments show.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
 
+mod annealing;
 mod clusters;
 mod cmma_ga;
 mod dictionary_ga;
@@ -8,6 +9,7 @@ mod edges;
 mod groups;
 mod laws;
 mod mabc;
+mod memetic;
 mod never_worse;
 mod pod_by_pod;
 mod quota_ga;

@@ -18,7 +18,7 @@ fn cost(found: &Evolution) -> Cost {
 }
 
 /// Up to 150 pods on up to 15 nodes, as full as can be made.
-fn instance(seed: u64) -> Placement {
+pub(crate) fn instance(seed: u64) -> Placement {
     let mut rng = Rng::stream(21, seed);
     let (pods, nodes) = (1 + rng.below(150) as usize, 1 + rng.below(15) as usize);
     let pools = rng.chance(0.5);

@@ -180,6 +180,7 @@ impl State {
     }
 
     /// The score after a shift.
+    #[inline]
     pub(super) fn score_after(&self, nodes: &Nodes, objective: Objective, shift: &Shift<'_>) -> Score {
         if shift.from == shift.to {
             return self.score(nodes, objective);
@@ -211,7 +212,7 @@ impl State {
     /// The objective after a shift between two rows.
     #[inline]
     fn objective_after(&self, nodes: &Nodes, objective: Objective, shift: &Shift<'_>) -> f64 {
-        let [from, to] = [shift.from, shift.to].map(|row| self.cells(nodes, row));
+        let (from, to) = (self.cells(nodes, shift.from), self.cells(nodes, shift.to));
         let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
         let (mut total, mut lost, mut gained) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
         for (((from, to), ((s1, s2), per_row)), amounts) in from.zip(to).zip(columns).zip(shift.amounts()) {
@@ -241,7 +242,11 @@ impl State {
         violation(self.overflow, self.overfull)
     }
 
+    #[inline]
     fn violation_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> f64 {
+        if self.overfull == 0 && self.stays_feasible(nodes, shift) {
+            return 0.0;
+        }
         let (overflow, overfull) = self.overflow_after(nodes, shift);
         violation(overflow, overfull)
     }
@@ -269,7 +274,7 @@ impl State {
     /// The signs of all differences are gathered without a branch, for both rows at once.
     #[inline]
     fn stays_feasible(&self, nodes: &Nodes, shift: &Shift<'_>) -> bool {
-        let [from, to] = [shift.from, shift.to].map(|row| groups(&self.room[nodes.cells(row)]));
+        let (from, to) = (groups(&self.room[nodes.cells(shift.from)]), groups(&self.room[nodes.cells(shift.to)]));
         let mut lack = [0; LANES];
         for ((from, to), counts) in from.iter().zip(to).zip(shift.counts()) {
             for lane in 0..LANES {
