@@ -23,6 +23,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("gantry-guest-programs", &[]),
     ("gantry-host", &[]),
     ("gantry-cluster", &[]),
+    ("gantry-forecaster", &[]),
     ("gantry-extender", &["gantry-cluster", "gantry-component", "gantry-host"]),
 ];
 

@@ -1,0 +1,197 @@
+//! Which model is served: the LSTM, unless another was clearly better lately.
+//!
+//! Each minute the forecasts of all models are recorded; each later minute's truth scores those that were made for it.
+//! Scores are kept by the hour and forgotten after a day.
+//!
+//! Promises: bounded memory (about 3 kB a series); no model is served on fewer than [`FEWEST_STEPS`] scored steps unless
+//! it is the only one; a choice stands for [`HYSTERESIS`]. Must not know: a clock: times are those of the data.
+
+use std::collections::VecDeque;
+
+use crate::models::Forecasts;
+use crate::score::{ErrorSums, Score};
+use crate::{Forecast, HORIZONS, History, ModelKind};
+
+/// How far back scores reach, in seconds.
+pub const SPAN: i64 = 24 * 3_600;
+
+/// Fewest scored steps for a verdict on a model.
+pub const FEWEST_STEPS: u32 = 200;
+
+/// What share of the LSTM's loss a challenger may have at most to be served instead.
+pub const CHALLENGE: f32 = 0.95;
+
+/// How long a choice stands, in seconds.
+pub const HYSTERESIS: i64 = 30 * 60;
+
+/// Seconds of a bucket of scores.
+const BUCKET: i64 = 3_600;
+
+const MODELS: usize = ModelKind::ALL.len();
+
+/// Forecasts of all models for one series, made at one time.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    at: i64,
+    last: f32,
+    forecasts: Forecasts,
+}
+
+/// One series' recent scores, by model.
+#[derive(Clone, Debug, Default)]
+pub struct Scoreboard {
+    /// Forecasts whose truth is not complete, oldest first.
+    pending: VecDeque<Pending>,
+    /// By hour since 1970, oldest first.
+    buckets: VecDeque<(i64, [ErrorSums; MODELS])>,
+}
+
+impl Scoreboard {
+    /// Scores what was forecast for a cell that has closed; a gap (none) scores nothing. Cells come in order of time;
+    /// `step` is the grid's, in seconds.
+    pub fn observe(&mut self, at: i64, truth: Option<f32>, step: u32) {
+        let step = i64::from(step.max(1));
+        self.pending.retain(|pending| at <= pending.at + HORIZONS as i64 * step);
+        let Some(truth) = truth else { return };
+        let mut sums = [ErrorSums::default(); MODELS];
+        for pending in &self.pending {
+            let horizon = (at - pending.at) / step - 1;
+            let Ok(horizon) = usize::try_from(horizon) else { continue };
+            for (sums, forecast) in sums.iter_mut().zip(&pending.forecasts) {
+                if let Some(forecast) = forecast {
+                    sums.steps = 1;
+                    sums.add(forecast, horizon, pending.last, truth);
+                }
+            }
+        }
+        self.add(at, sums);
+    }
+
+    fn add(&mut self, at: i64, sums: [ErrorSums; MODELS]) {
+        let hour = at.div_euclid(BUCKET);
+        self.buckets.retain(|(bucket, _)| *bucket > hour - SPAN / BUCKET);
+        if self.buckets.back().is_none_or(|(bucket, _)| *bucket != hour) {
+            self.buckets.push_back((hour, [ErrorSums::default(); MODELS]));
+        }
+        if let Some((_, all)) = self.buckets.back_mut() {
+            all.iter_mut().zip(sums).for_each(|(all, sums)| *all += sums);
+        }
+    }
+
+    /// Remembers forecasts until their truth is known: made when the cell at `at` had closed with the value `last`, in
+    /// the order of [`ModelKind::ALL`].
+    pub fn record(&mut self, at: i64, last: f32, forecasts: Forecasts) {
+        self.pending.push_back(Pending { at, last, forecasts });
+    }
+
+    /// The error figures of a model over the last day; none if it was not scored.
+    #[must_use]
+    pub fn score(&self, model: ModelKind) -> Option<Score> {
+        let mut sums = ErrorSums::default();
+        self.buckets.iter().for_each(|(_, bucket)| sums += bucket[model as usize]);
+        sums.score()
+    }
+
+    /// The loss that models are compared by, if there is enough of it.
+    fn loss(&self, model: ModelKind) -> Option<f32> {
+        self.score(model).filter(|score| score.steps >= FEWEST_STEPS).map(|score| score.pinball90)
+    }
+}
+
+/// The model that a series is served by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    served: ModelKind,
+    since: Option<i64>,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { served: ModelKind::Lstm, since: None }
+    }
+}
+
+impl Selection {
+    /// The model that the scores of a series call for at a time; the choice before it stands for [`HYSTERESIS`].
+    pub fn choose(&mut self, at: i64, scores: &Scoreboard) -> ModelKind {
+        let best = best(scores);
+        let may_change = self.since.is_none_or(|since| at - since >= HYSTERESIS);
+        if best != self.served && may_change {
+            *self = Self { served: best, since: Some(at) };
+        }
+        self.served
+    }
+
+    /// The forecast to serve among those of all models, in the order of [`ModelKind::ALL`]: the chosen model's, or, if
+    /// that has none, the first there is from the least demanding model on.
+    #[must_use]
+    pub fn serve(self, forecasts: &Forecasts) -> Option<(ModelKind, Forecast)> {
+        let fallback = ModelKind::ALL.into_iter().rev();
+        std::iter::once(self.served).chain(fallback).find_map(|model| Some((model, forecasts[model as usize]?)))
+    }
+}
+
+/// The LSTM, or the best challenger that beats it by the margin.
+fn best(scores: &Scoreboard) -> ModelKind {
+    let Some(lstm) = scores.loss(ModelKind::Lstm) else { return ModelKind::Lstm };
+    let challengers = ModelKind::ALL.into_iter().filter_map(|model| Some((model, scores.loss(model)?)));
+    let best = challengers.min_by(|one, two| one.1.total_cmp(&two.1));
+    best.filter(|(_, loss)| *loss < CHALLENGE * lstm).map_or(ModelKind::Lstm, |(model, _)| model)
+}
+
+/// What is served for a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Served {
+    /// Unix time in seconds of the newest data that it rests on.
+    pub data_until: i64,
+    /// Whose forecast it is.
+    pub model: ModelKind,
+    /// The forecast.
+    pub forecast: Forecast,
+    /// How good that model was over the last day; none as long as it was not scored.
+    pub score: Option<Score>,
+}
+
+/// One series' scores and choice through time.
+#[derive(Clone, Debug, Default)]
+pub struct Track {
+    scores: Scoreboard,
+    selection: Selection,
+    seen: Option<i64>,
+}
+
+impl Track {
+    /// Scores the cells that closed since the last call, chooses a model, and serves one of the forecasts that were made
+    /// from this history. None if no model has one. A call for a history that is not newer scores and records nothing.
+    pub fn advance(&mut self, history: History<'_>, forecasts: Forecasts) -> Option<Served> {
+        let now = history.data_until();
+        if self.seen.is_none_or(|seen| seen < now) {
+            self.observe(history);
+            self.selection.choose(now, &self.scores);
+            if let Some(last) = history.last() {
+                self.scores.record(now, last, forecasts);
+            }
+        }
+        let (model, forecast) = self.selection.serve(&forecasts)?;
+        Some(Served { data_until: now, model, forecast, score: self.scores.score(model) })
+    }
+
+    fn observe(&mut self, history: History<'_>) {
+        let (now, step) = (history.data_until(), i64::from(history.step()));
+        let new = self.seen.map_or(0, |seen| ((now - seen) / step) as usize).min(history.cells().len());
+        let cells = &history.cells()[history.cells().len() - new..];
+        for (age, cell) in (0..new as i64).rev().zip(cells) {
+            self.scores.observe(now - age * step, Some(*cell).filter(|value| !value.is_nan()), history.step());
+        }
+        self.seen = Some(now);
+    }
+
+    /// The scores of all models.
+    #[must_use]
+    pub const fn scores(&self) -> &Scoreboard {
+        &self.scores
+    }
+}
+
+#[cfg(test)]
+mod tests;
