@@ -91,9 +91,9 @@ impl Feed {
         let fetched = fetch::fetch(&self.settings.source, self.etag.as_deref()).await;
         self.metrics.forecast_poll(fetched.as_ref().map_or_else(FetchError::reason, Fetched::outcome));
         match fetched {
-            Ok(Fetched::Unchanged) => self.note(|status| status.answered()),
+            Ok(Fetched::Unchanged) => self.note(FeedStatus::answered),
             Ok(Fetched::Changed { body, etag }) => self.take(body, etag).await,
-            Err(error) => self.fail(chain(&error)),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -112,9 +112,9 @@ impl Feed {
             }
             Ok(Err(error)) => {
                 self.metrics.forecast_poll(error.reason());
-                self.fail(chain(&error));
+                self.fail(&chain(&error));
             }
-            Err(panicked) => self.fail(panicked.to_string()),
+            Err(panicked) => self.fail(&panicked.to_string()),
         }
     }
 
@@ -133,9 +133,9 @@ impl Feed {
         self.index.lock().set_forecasts(usable.forecasts);
     }
 
-    fn fail(&self, error: String) {
-        let before = self.note(|status| status.last_error.replace(error.clone()));
-        if before.as_ref() != Some(&error) {
+    fn fail(&self, error: &str) {
+        let before = self.note(|status| status.last_error.replace(error.to_owned()));
+        if before.as_deref() != Some(error) {
             tracing::warn!(source = %self.settings.source, error, "no forecasts from the sidecar");
         }
     }

@@ -12,8 +12,11 @@ use gantry_papers::{cmma_ga, dictionary_ga, mabc, quota_ga, tcga};
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 
+/// A source's experiments by their number.
+type Experiments = (&'static str, fn() -> anyhow::Result<Section>);
+
 /// The sections in the order of the report.
-const SECTIONS: [(&str, fn() -> anyhow::Result<Section>); 5] = [
+const SECTIONS: [Experiments; 5] = [
     ("T000", quota_ga::section),
     ("T001", cmma_ga::section),
     ("T002", tcga::section),
@@ -27,7 +30,7 @@ fn main() -> anyhow::Result<()> {
     report::write(&folder, INTRODUCTION, &sections)
 }
 
-fn run((name, section): (&str, fn() -> anyhow::Result<Section>)) -> anyhow::Result<Section> {
+fn run((name, section): Experiments) -> anyhow::Result<Section> {
     let start = Instant::now();
     let made = section().with_context(|| format!("experiment {name}"))?;
     eprintln!("{name}: {:.1} s", start.elapsed().as_secs_f64());

@@ -53,11 +53,14 @@ impl State {
     }
 
     fn at(age: i64) -> Self {
-        match age {
-            ..SKEW => Self::Skewed,
-            SKEW..=FRESH => Self::Fresh,
-            ..=EXPIRED => Self::Stale,
-            _ => Self::Expired,
+        if age < SKEW {
+            Self::Skewed
+        } else if age <= FRESH {
+            Self::Fresh
+        } else if age <= EXPIRED {
+            Self::Stale
+        } else {
+            Self::Expired
         }
     }
 
