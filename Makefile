@@ -5,9 +5,9 @@ SHELL := /bin/sh
 # Always the whole workspace, never one package: cargo unifies features over what is selected, and another selection
 # would compile wasmtime again.
 UNIT := --lib --bins --test all --test captured --test cmma_ga --test dictionary_ga --test house --test incremental --test mabc --test promises --test quota_ga --test sandbox_equals_native --test system --test tcga
-E2E := --test binding --test control_plane_smoke --test failures --test manifests --test pod_by_pod --test preemption
+E2E := --test binding --test control_plane_smoke --test failures --test manifests --test pod_by_pod --test preemption --test real
 
-.PHONY: help setup run test check e2e bench papers deny fmt clean
+.PHONY: help setup run test check e2e bench referees papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -29,20 +29,31 @@ test: ## Every test there is, the real control plane's too (what CI runs)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
 
-check: setup ## The fast loop: format, lints, and the tests that need no control plane
+check: setup ## The fast loop: format, lints, and the tests that need no other program
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace $(UNIT)
 
-e2e: ## Only the tests against the real control plane
+e2e: ## Only the tests against a real control plane, Prometheus and Redis
 	@scripts/setup.sh test
 	tests/e2e/build.sh
 	cargo test --locked --workspace $(E2E)
 
-bench: ## Measures what the README quotes; prints machine, command, baseline and ratio
+bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver, FULL=1)
+ifeq ($(firstword $(ONLY)),solver)
+	@scripts/setup.sh build
+	cargo bench --locked --workspace --bench solver -- $(wordlist 2,$(words $(ONLY)),$(ONLY))
+else
 	@scripts/setup.sh test
 	tests/e2e/build.sh
-	cargo bench --locked --workspace --bench gantry -- $(ONLY)
+	cargo bench --locked --workspace --bench gantry $(if $(ONLY),,--bench solver) -- $(ONLY)
+endif
+
+referees: setup ## Lets pymoo, DEAP, OR-Tools and HiGHS place the same pods (needs Python 3.11)
+	cargo build --release --locked -p gantry-papers --example placement
+	python3 -m venv target/referees
+	target/referees/bin/pip install --quiet --disable-pip-version-check --requirement tests/referees/requirements.txt
+	target/referees/bin/python tests/referees/referees.py target/release/examples/placement $(ARGUMENTS)
 
 papers: setup ## Runs the source documents' experiments and writes docs/papers.md with its plots
 	cargo run --release --locked -p gantry-papers -- docs

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
 #   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
-#   scripts/setup.sh test    the same, and Go for the control plane of the end-to-end tests
+#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, and Prometheus and Redis for
+#                            the forecaster's; nothing is started
 set -eu
 
 RUST_NEEDED=1.95
@@ -48,8 +49,29 @@ need_go() {
     at_least "$found" "$GO_NEEDED" || die "Go $found is too old: the control plane needs $GO_NEEDED or newer"
 }
 
+# Tests start these programs themselves, on loopback. Debian's packages would start them as services: a policy
+# (policy-rc.d, which says no by 101) keeps them from it while they are installed.
+apt_install_stopped() {
+    policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && { apt_install "$@"; return; }
+    sudo=''; [ "$(id -u)" -eq 0 ] || sudo='sudo'
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null && $sudo chmod 755 "$policy"
+    apt_install "$@" && installed=yes || installed=no
+    $sudo rm -f "$policy"
+    [ "$installed" = yes ]
+}
+
+need_servers() {
+    set --
+    { command -v prometheus && command -v promtool; } >/dev/null || set -- "$@" prometheus
+    command -v prometheus-node-exporter >/dev/null || set -- "$@" prometheus-node-exporter
+    command -v redis-server >/dev/null || set -- "$@" redis-server
+    [ $# -eq 0 ] || apt_install_stopped "$@" ||
+        die "not installed: $*; the forecaster's tests start these on loopback"
+}
+
 case "${1:-}" in
     build) need_c_compiler; need_rust; need_wasm_target ;;
-    test) need_c_compiler; need_rust; need_wasm_target; need_go ;;
+    test) need_c_compiler; need_rust; need_wasm_target; need_go; need_servers ;;
     *) die "say 'build' or 'test'" ;;
 esac

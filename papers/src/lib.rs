@@ -5,11 +5,15 @@
 //!
 //! One module a source document; each has its experiments as functions that return figures, so that tests assert on
 //! the very numbers that the report prints.
+//!
+//! [`searches`] and [`instance_file`] serve the benchmark and the comparison with solvers in other languages.
 
 pub mod baselines;
 pub mod cmma_ga;
 pub mod dictionary_ga;
+pub mod instance_file;
 pub mod mabc;
 pub mod quota_ga;
 pub mod report;
+pub mod searches;
 pub mod tcga;

@@ -11,7 +11,12 @@ async fn the_api_server_takes_every_manifest_as_it_stands() {
     const DRY: [&str; 3] = ["apply", "--dry-run=server", "--validate=strict"];
     let plane = ControlPlane::start().await.unwrap();
     kubectl(&plane, &["apply", "-f"], &manifests().join("base/namespace.yaml")).unwrap();
-    for (folder, objects) in [("base", 10), ("overlays/second-scheduler", 19), ("overlays/default-scheduler", 11)] {
+    for (folder, objects) in [
+        ("base", 10),
+        ("overlays/second-scheduler", 19),
+        ("overlays/default-scheduler", 11),
+        ("overlays/forecaster", 21),
+    ] {
         let applied = kubectl(&plane, &[&DRY[..], &["-k"]].concat(), &manifests().join(folder)).unwrap();
         let count = applied.lines().filter(|line| line.contains("server dry run")).count();
         assert_eq!(count, objects, "{folder}\n{applied}");

@@ -1,0 +1,123 @@
+//! The configuration: what was typed → what is checked → what is used.
+//!
+//! [`mod@file`] holds exactly what an admin may write, [`check`] turns it into [`valid::Config`] or into a list of
+//! everything that is wrong, and only the valid type can run. Nothing else in this crate reads a configuration file.
+
+pub mod check;
+pub mod defaults;
+pub mod file;
+pub mod units;
+pub mod valid;
+
+use std::fmt::{Display, Formatter, Result as FmtResult};
+use std::path::{Path, PathBuf};
+
+pub use check::Place;
+pub use file::ConfigFile;
+pub use valid::Config;
+
+/// One thing wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The path of the key, dots between its parts; empty for the document as a whole.
+    pub key: String,
+    /// The value at fault as written, cut at 128 characters.
+    pub value: String,
+    /// What is wrong, and what to write instead.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A problem; a long value is cut.
+    pub fn new(key: impl Into<String>, value: impl Display, remedy: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.to_string().chars().take(128).collect(), remedy: remedy.into() }
+    }
+}
+
+impl Display for Problem {
+    fn fmt(&self, formatter: &mut Formatter) -> FmtResult {
+        match (self.key.as_str(), self.value.as_str()) {
+            ("", _) => write!(formatter, "{}", self.remedy),
+            (key, "") => write!(formatter, "{key}: {}", self.remedy),
+            (key, value) => write!(formatter, "{key}: `{value}` is refused: {}", self.remedy),
+        }
+    }
+}
+
+/// Why there is no configuration to run with. The process ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {source}; check the path given to --config", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is no YAML.
+    #[error("the configuration file {} is no valid YAML: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with line and column.
+        message: String,
+    },
+    /// Values are refused.
+    #[error("the configuration is refused:\n{}", list(.0))]
+    Refused(Vec<Problem>),
+}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(vec![problem])
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Where the file cannot be read, is no YAML, or holds something that is refused.
+pub fn load(path: &Path, place: Place) -> Result<Config, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    check::check(parse(&text, path)?, place)
+}
+
+/// Reads a configuration from text, as typed; `path` is named in errors.
+///
+/// # Errors
+/// Where it is no YAML, or holds an unknown key or a value of the wrong type.
+pub fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
+    let syntax = |error: serde_saphyr::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() };
+    let document: serde_json::Value = serde_saphyr::from_str(text).map_err(syntax)?;
+    serde_path_to_error::deserialize(&document).map_err(|error| {
+        let key = error.path().to_string();
+        let value = value_at(&document, error.path());
+        let key = if key == "." { String::new() } else { key };
+        Problem::new(key, value, error.inner().to_string()).into()
+    })
+}
+
+/// The value at a path, as JSON; empty where the path leads nowhere.
+fn value_at(document: &serde_json::Value, path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let step = |value: &serde_json::Value, segment: &Segment| match segment {
+        Segment::Seq { index } => value.get(index).cloned(),
+        Segment::Map { key } => value.get(key).cloned(),
+        _ => None,
+    };
+    let value = path.iter().try_fold(document.clone(), |value, segment| step(&value, segment));
+    match value {
+        Some(serde_json::Value::String(text)) => text,
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
