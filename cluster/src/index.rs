@@ -4,7 +4,7 @@
 //!  apply / delete node ─► rows, labels, taints ─┐
 //!  apply / delete pod  ─► tenants by node ──────┼─► columns, classes, pending pods ─► Snapshot
 //!  assume / forget / expire ────────────────────┤
-//!  forecasts of use ────────────────────────────┘
+//!  forecasts of use, a plan ────────────────────┘
 //! ```
 //!
 //! Laws: the state depends on what is there, not on how it came about; a row's request is the sum over the pods bound
@@ -14,6 +14,7 @@
 mod assumed;
 mod forecasts;
 mod nodes;
+mod plan;
 mod pods;
 mod rows;
 
@@ -25,10 +26,11 @@ use crate::class::ClassTable;
 use crate::constraints::Site;
 use crate::dictionary::Dictionary;
 use crate::node::NodeRow;
-use crate::pod::Tenant;
+use crate::pod::{PodRow, Tenant};
 use crate::ports::HostPort;
 use crate::resources::{Resources, ResourcesError};
 use crate::snapshot::Snapshot;
+use crate::ties::TiesTable;
 
 pub use forecasts::{NodeForecast, Use, UseUnit};
 
@@ -52,6 +54,19 @@ impl Default for IndexSettings {
     }
 }
 
+/// Where a pod is, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts<'a> {
+    /// Never seen, or gone.
+    Unknown,
+    /// It waits for a node.
+    Waiting,
+    /// Our own answer put it on this node; the watch has not shown it there.
+    Assumed(&'a Arc<str>),
+    /// It is bound to this node.
+    Bound(&'a Arc<str>),
+}
+
 /// The cluster as events have told it.
 #[derive(Debug)]
 pub struct Index {
@@ -65,6 +80,11 @@ pub struct Index {
     tenants_by_node: HashMap<Arc<str>, BTreeMap<Arc<str>, Tenant>>,
     node_by_bound_pod: HashMap<Arc<str>, Arc<str>>,
     forecast_by_node: HashMap<Arc<str>, NodeForecast>,
+    /// The plan as it was given: the node of each pod.
+    plan: HashMap<Arc<str>, Arc<str>>,
+    /// The pods that count as planned, whether or not the node was seen.
+    planned_by_node: HashMap<Arc<str>, BTreeMap<Arc<str>, Arc<PodRow>>>,
+    ties: TiesTable,
     /// When assumptions end, and of which pods.
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     node_list: Relist,
@@ -77,7 +97,7 @@ pub struct Index {
 /// A node and what its pods take of its host ports.
 #[derive(Debug)]
 struct Slot {
-    node: NodeRow,
+    node: Arc<NodeRow>,
     taken: Vec<HostPort>,
 }
 
@@ -128,6 +148,9 @@ impl Index {
             tenants_by_node: HashMap::new(),
             node_by_bound_pod: HashMap::new(),
             forecast_by_node: HashMap::new(),
+            plan: HashMap::new(),
+            planned_by_node: HashMap::new(),
+            ties: TiesTable::default(),
             deadlines: BTreeSet::new(),
             node_list: Relist::default(),
             pod_list: Relist::default(),
@@ -140,6 +163,20 @@ impl Index {
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         let state = &self.state;
         Arc::clone(self.latest.get_or_insert_with(|| Arc::new(state.clone())))
+    }
+
+    /// Where a pod is.
+    #[must_use]
+    pub fn whereabouts(&self, uid: &str) -> Whereabouts<'_> {
+        if let Some(node) = self.node_by_bound_pod.get(uid) {
+            return Whereabouts::Bound(node);
+        }
+        match self.state.unplaced.get(uid) {
+            None => Whereabouts::Unknown,
+            Some(waiting) => {
+                waiting.assumed.as_ref().map_or(Whereabouts::Waiting, |assumed| Whereabouts::Assumed(&assumed.node))
+            }
+        }
     }
 
     /// Whether the first complete lists of nodes and pods are in. The index can be read before.

@@ -21,9 +21,12 @@ use crate::error::{FieldError, ObjectError};
 use crate::ports::{HostPort, host_ports};
 use crate::quantity::Quantity;
 use crate::resources::{Amounts, PODS, ResourceList, Resources, add, raise, read_amounts};
+use crate::ties::Ties;
 
 /// A pod that waits for a node, in numbers.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Two rows are equal if nothing that matters to scheduling differs: the resource version does not.
+#[derive(Clone, Debug)]
 pub struct PodRow {
     /// The pod's UID.
     pub uid: Arc<str>,
@@ -45,6 +48,32 @@ pub struct PodRow {
     pub nominated_node: Option<Arc<str>>,
     /// The host's ports it takes.
     pub ports: Box<[HostPort]>,
+    /// The names of the scheduling gates that still hold it back.
+    pub gates: Box<[Arc<str>]>,
+    /// When it was made, in seconds since 1970; 0 where it does not say.
+    pub created: i64,
+    /// Whether it was told to go.
+    pub deleting: bool,
+    /// Whether it may preempt others: its preemption policy is not `Never`.
+    pub preempts: bool,
+    /// The version of the object last seen; empty where it does not say.
+    pub resource_version: Arc<str>,
+    /// The UID of its controller.
+    pub owner: Option<Arc<str>>,
+    /// What ties it to other pods.
+    pub(crate) ties: Arc<Ties>,
+}
+
+impl PartialEq for PodRow {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { uid, namespace, name, scheduler_name, class, request, priority, gated, .. } = self;
+        let Self { nominated_node, ports, gates, created, deleting, preempts, owner, ties, .. } = self;
+        (uid, namespace, name, scheduler_name) == (&other.uid, &other.namespace, &other.name, &other.scheduler_name)
+            && (class, request, priority, gated) == (&other.class, &other.request, &other.priority, &other.gated)
+            && (nominated_node, ports, gates) == (&other.nominated_node, &other.ports, &other.gates)
+            && (created, deleting, preempts) == (&other.created, &other.deleting, &other.preempts)
+            && (owner, ties) == (&other.owner, &other.ties)
+    }
 }
 
 /// What a pod on a node takes there.
@@ -54,6 +83,10 @@ pub(crate) struct Tenant {
     pub(crate) ports: Box<[HostPort]>,
     /// When it came there, in seconds since 1970; the largest number while that is our assumption only.
     pub(crate) since: i64,
+    /// Whether it was told to go.
+    pub(crate) deleting: bool,
+    /// Whom it keeps away, and who it is to others.
+    pub(crate) ties: Arc<Ties>,
 }
 
 /// How a pod's phase and binding concern the index.
@@ -93,6 +126,7 @@ impl PodRow {
         let tenant = Tenant::read(pod, resources)?;
         let spec = pod.spec.as_ref();
         let text = |text: Option<&String>| Arc::from(text.map_or("", String::as_str));
+        let gates: Box<[Arc<str>]> = spec.iter().flat_map(|spec| gate_names(spec)).collect();
         let nominated = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
         Ok(Self {
             uid: uid(pod)?.into(),
@@ -102,15 +136,28 @@ impl PodRow {
             class,
             request: tenant.request,
             priority: spec.and_then(|spec| spec.priority).unwrap_or(0),
-            gated: spec.is_some_and(|spec| spec.scheduling_gates.iter().flatten().next().is_some()),
+            gated: !gates.is_empty(),
             nominated_node: nominated.filter(|node| !node.is_empty()).map(Arc::from),
             ports: tenant.ports,
+            gates,
+            created: pod.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
+            deleting: tenant.deleting,
+            preempts: spec.and_then(|spec| spec.preemption_policy.as_deref()) != Some("Never"),
+            resource_version: text(pod.metadata.resource_version.as_ref()),
+            owner: controller(pod).map(Arc::from),
+            ties: Arc::new(Ties::of_pending(pod)),
         })
     }
 
     /// What the pod would take on a node.
     pub(crate) fn tenant(&self) -> Tenant {
-        Tenant { request: self.request.clone(), ports: self.ports.clone(), since: i64::MAX }
+        Tenant {
+            request: self.request.clone(),
+            ports: self.ports.clone(),
+            since: i64::MAX,
+            deleting: self.deleting,
+            ties: Arc::clone(&self.ties),
+        }
     }
 }
 
@@ -118,8 +165,24 @@ impl Tenant {
     pub(crate) fn read(pod: &Pod, resources: &mut Resources) -> Result<Self, ObjectError> {
         let amounts = effective_request(pod).map_err(|error| error.of(object_name(pod)))?;
         let ports = pod.spec.as_ref().map(host_ports).unwrap_or_default();
-        Ok(Self { request: resources.row(&amounts), ports, since: bound_at(pod) })
+        Ok(Self {
+            request: resources.row(&amounts),
+            ports,
+            since: bound_at(pod),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
+            ties: Arc::new(Ties::of_bound(pod)),
+        })
     }
+}
+
+fn gate_names(spec: &PodSpec) -> impl Iterator<Item = Arc<str>> {
+    spec.scheduling_gates.iter().flatten().map(|gate| Arc::from(gate.name.as_str()))
+}
+
+/// The UID of the object that made the pod and looks after it.
+fn controller(pod: &Pod) -> Option<&str> {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str()).next()
 }
 
 /// When a pod was bound, in seconds since 1970; where it does not say, when it was made; else long ago.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as ApiLabelSelector;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -147,7 +148,7 @@ impl Requirement {
 }
 
 /// A compiled label selector: every requirement must hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Selector(Vec<Requirement>);
 
 impl Selector {
@@ -157,6 +158,21 @@ impl Selector {
         let expressions =
             written.match_expressions.iter().map(|e| Requirement::new(&e.key, e.operator.name(), &e.values));
         labels.chain(expressions).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// From the API's selector and further requirements, in canonical order.
+    pub(crate) fn read(written: &ApiLabelSelector, further: Vec<Requirement>) -> Result<Self, SelectorError> {
+        let labels = written.match_labels.iter().flatten();
+        let labels = labels.map(|(key, value)| Requirement::new(key, "In", std::slice::from_ref(value)));
+        let expressions = written.match_expressions.iter().flatten();
+        let expressions = expressions
+            .map(|e| Requirement::new(&e.key, &e.operator, e.values.as_deref().unwrap_or_default()))
+            .chain(labels);
+        let mut requirements = expressions.collect::<Result<Vec<_>, _>>()?;
+        requirements.extend(further);
+        requirements.sort_unstable();
+        requirements.dedup();
+        Ok(Self(requirements))
     }
 
     pub(crate) fn matches(&self, labels: &Labels) -> bool {

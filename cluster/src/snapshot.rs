@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::class::DomainClass;
+use crate::node::NodeRow;
 use crate::pod::PodRow;
+use crate::residents::Residents;
 use crate::unplaced::Unplaced;
 
 /// Everything the request path needs to know of the cluster.
@@ -23,8 +25,12 @@ pub struct Snapshot {
     pub(crate) requested: Arc<Vec<f64>>,
     pub(crate) used_p50: Arc<Vec<f64>>,
     pub(crate) used_p90: Arc<Vec<f64>>,
+    pub(crate) planned: Arc<Vec<f64>>,
     pub(crate) weights: Arc<Vec<f64>>,
     pub(crate) names: Arc<Vec<Option<Arc<str>>>>,
+    /// By row; `None`: a row without a node.
+    pub(crate) nodes: Arc<Vec<Option<Arc<NodeRow>>>>,
+    pub(crate) residents: Residents,
     pub(crate) row_by_name: Arc<HashMap<Arc<str>, u32>>,
     /// By row: the generation in which one of its numbers last changed.
     pub(crate) changed: Arc<Vec<u64>>,
@@ -88,6 +94,19 @@ impl Snapshot {
     #[must_use]
     pub fn used_p90(&self) -> &[f64] {
         &self.used_p90
+    }
+
+    /// What the pods ask for that the plan has on the nodes and that are neither bound nor assumed, rows x resources.
+    /// Empty while there is no plan.
+    #[must_use]
+    pub fn planned(&self) -> &[f64] {
+        &self.planned
+    }
+
+    /// The row on which [`planned`](Self::planned) counts the pod; none if it does not.
+    #[must_use]
+    pub fn planned_row(&self, uid: &str) -> Option<u32> {
+        self.row(self.unplaced.get(uid)?.planned.as_ref()?)
     }
 
     /// The objective's base weights, rows x resources: 1 where a node offers a resource of the objective, else 0.

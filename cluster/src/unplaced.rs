@@ -20,6 +20,8 @@ pub(crate) struct Waiting {
     /// Whether the watch has shown it. One that came with a request only goes with its assumption.
     pub(crate) listed: bool,
     pub(crate) assumed: Option<Assumption>,
+    /// The node that the plan has for it, while it counts as planned.
+    pub(crate) planned: Option<Arc<str>>,
 }
 
 /// Where our own answer puts a pod until the watch says where it went.

@@ -25,6 +25,7 @@ enum Step {
     DeletePod(u8),
     Assume(u8, PodShape, u8),
     Forget(u8),
+    Plan(BTreeMap<u8, u8>),
     Expire,
     RelistNodes(BTreeSet<u8>),
     RelistPods(BTreeSet<u8>),
@@ -88,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pod.clone().prop_map(Step::DeletePod),
         3 => (pod.clone(), pod_shape(), node.clone()).prop_map(|(pod, shape, node)| Step::Assume(pod, shape, node)),
         1 => pod.clone().prop_map(Step::Forget),
+        2 => prop::collection::btree_map(pod.clone(), node.clone(), 0..8).prop_map(Step::Plan),
         1 => Just(Step::Expire),
         1 => prop::collection::btree_set(node, 0..6).prop_map(Step::RelistNodes),
         1 => prop::collection::btree_set(pod, 0..10).prop_map(Step::RelistPods),
@@ -155,6 +157,7 @@ struct Model {
     nodes: BTreeMap<u8, Node>,
     pods: BTreeMap<u8, (Pod, Place)>,
     assumed: BTreeMap<u8, (Pod, u8)>,
+    plan: BTreeMap<u8, u8>,
 }
 
 impl Model {
@@ -175,6 +178,10 @@ impl Model {
                 index.forget(&format!("p{number}"));
                 self.assumed.remove(&number);
             }
+            Step::Plan(plan) => {
+                self.plan = plan;
+                index.set_plan(self.plan_by_name());
+            }
             Step::Expire => {
                 assert_eq!(index.expire(start + TTL), self.assumed.len());
                 self.assumed.clear();
@@ -191,6 +198,17 @@ impl Model {
                 assert!(index.replace_pods(self.pods.values().map(|(pod, _)| pod)).is_empty());
             }
         }
+    }
+
+    fn plan_by_name(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.plan.iter().map(|(pod, node)| (format!("p{pod}").into(), format!("n{node}").into())).collect()
+    }
+
+    /// The row on which a pod counts as planned, by the definition.
+    fn planned_row(&self, snapshot: &Snapshot, number: u8) -> Option<u32> {
+        let is_waiting = matches!(self.pods.get(&number), Some((_, Place::Pending)));
+        let node = self.plan.get(&number).filter(|_| is_waiting && !self.assumed.contains_key(&number))?;
+        snapshot.row(&format!("n{node}"))
     }
 
     fn apply_node(&mut self, index: &mut Index, number: u8, node: Node) {
@@ -240,6 +258,7 @@ impl Model {
             assert!(index.assume(&row, &format!("n{node}"), start, TTL));
         }
         assert!(index.replace_nodes(self.nodes.values()).is_empty());
+        index.set_plan(self.plan_by_name());
         index
     }
 }
@@ -255,6 +274,25 @@ fn node_view(snapshot: &Snapshot, row: u32) -> BTreeMap<String, [String; 3]> {
     });
     // A resource that is nowhere in use may have a column in one index and none in the other.
     view.filter(|(_, cells)| cells.iter().any(|cell| cell != "0")).collect()
+}
+
+/// What is planned is the sum over the pods that count, row by row, and nothing without a plan.
+fn assert_planned(snapshot: &Snapshot, model: &Model) {
+    let columns = snapshot.resources().len();
+    let mut expected = vec![0.0; snapshot.rows() * columns];
+    for number in 0..10 {
+        let row = model.planned_row(snapshot, number);
+        let uid = format!("p{number}");
+        assert_eq!(snapshot.planned_row(&uid), row, "{uid}");
+        let request = snapshot.pod(&uid).map(|pod| &pod.request[..]).unwrap_or_default();
+        let cells = row.map_or(0..0, |row| row as usize * columns..(row as usize + 1) * columns);
+        expected[cells].iter_mut().zip(request).for_each(|(sum, amount)| *sum += amount);
+    }
+    if model.plan.is_empty() {
+        assert!(snapshot.planned().is_empty());
+    } else {
+        assert_eq!(snapshot.planned(), expected);
+    }
 }
 
 fn class_view(snapshot: &Snapshot, uid: &str) -> Vec<(String, bool, bool, f64)> {
@@ -312,8 +350,13 @@ fn assert_delta_suffices(before: &Snapshot, after: &Snapshot) {
     for (old, new) in [
         (before.allocatable(), after.allocatable()),
         (before.requested(), after.requested()),
+        (before.planned(), after.planned()),
         (before.weights(), after.weights()),
     ] {
+        if new.is_empty() {
+            assert!(old.is_empty());
+            continue;
+        }
         let mut patched = old.to_vec();
         for row in &changed {
             let cells = *row as usize * columns..(*row as usize + 1) * columns;
@@ -347,6 +390,7 @@ proptest! {
         let snapshot = index.snapshot();
         assert_well_formed(&snapshot);
         assert_same_cluster(&snapshot, &model.rebuilt(start).snapshot(), &model);
+        assert_planned(&snapshot, &model);
     }
 
     #[test]

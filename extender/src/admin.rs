@@ -3,11 +3,14 @@
 //! Read-only. Promises that `/readyz` fails until answers rest on the whole cluster,
 //! and that `/status` tells whether kube-scheduler calls at all.
 
+mod explain;
+mod plan;
+
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -18,6 +21,9 @@ use crate::handlers::Context;
 use crate::profile::Profile;
 use crate::verb::Verb;
 
+/// What is served.
+const PATHS: &str = "/livez /readyz /metrics /version /status /plan /nodes /explain/{namespace}/{pod}";
+
 /// The admin's endpoints.
 pub fn router(context: Arc<Context>) -> Router {
     Router::new()
@@ -26,12 +32,15 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .route("/status", get(status))
+        .route("/explain/{namespace}/{pod}", get(explain))
+        .route("/plan", get(plan))
+        .route("/nodes", get(nodes))
         .fallback(wrong_path)
         .with_state(context)
 }
 
 async fn wrong_path(uri: Uri) -> Response {
-    let text = format!("no such path: {}; served here: /livez /readyz /metrics /version /status\n", uri.path());
+    let text = format!("no such path: {}; served here: {}\n", uri.path(), PATHS);
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
@@ -74,6 +83,40 @@ async fn status(State(context): State<Arc<Context>>) -> Response {
         "forecasts": forecasts(&context, now),
         "profiles": profiles(&context),
     }))
+}
+
+/// `?format=text` asks for what people read.
+fn wants_text(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "format=text"))
+}
+
+async fn explain(
+    State(context): State<Arc<Context>>,
+    Path((namespace, pod)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    let snapshot = context.cluster.snapshot(Instant::now());
+    match explain::explain(&context, &snapshot, &namespace, &pod, SystemTime::now()) {
+        Some(explanation) if wants_text(&uri) => explanation.text().into_response(),
+        Some(explanation) => document(&json!(explanation)),
+        None => {
+            let text = format!(
+                "nothing is known of pod {namespace}/{pod}: it does not wait, and no request for it is among the last \
+                 ones; with several replicas ask the one that kube-scheduler calls\n"
+            );
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+async fn plan(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+    let (plans, now) = (context.board.all(), SystemTime::now());
+    if wants_text(&uri) { plan::text(&plans, now).into_response() } else { document(&plan::document(&plans, now)) }
+}
+
+async fn nodes(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+    let snapshot = context.cluster.snapshot(Instant::now());
+    if wants_text(&uri) { plan::nodes_text(&snapshot).into_response() } else { document(&plan::nodes(&snapshot)) }
 }
 
 fn document(value: &Value) -> Response {

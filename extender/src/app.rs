@@ -24,17 +24,19 @@ use crate::body::Bodies;
 use crate::config::valid::{ClusterSource, Config};
 use crate::config::{ConfigError, Problem, Surroundings};
 use crate::cycle::Cycles;
+use crate::decision::Decisions;
 use crate::demo;
 use crate::error::StartError;
 use crate::events::{self, Events, Notice};
 use crate::forecasts::Feed;
 use crate::handlers::{self, Context};
 use crate::metrics::Metrics;
+use crate::planner::{Board, Desk, Nominator, Planner};
 use crate::profile::{Profile, chain};
 use crate::server::Server;
 use crate::verb::LastCalls;
 use crate::view::Cluster;
-use crate::{admin, telemetry, tls};
+use crate::{admin, lease, telemetry, tls};
 
 /// Does what the command line says.
 ///
@@ -116,6 +118,8 @@ pub struct App {
     notices: Option<mpsc::Receiver<Notice>>,
     feed: Option<Feed>,
     client: Option<Client>,
+    planners: Vec<Planner>,
+    leads: watch::Sender<bool>,
 }
 
 impl App {
@@ -137,6 +141,8 @@ impl App {
         let feed = config.forecasts.clone().map(feed);
         let binder = client.clone().filter(|_| config.server.bind);
         let context = Context {
+            decisions: Decisions::default(),
+            board: Board::new(Arc::clone(&index)),
             cycles: Cycles::new(Arc::clone(&cluster), profiles, Arc::clone(&metrics)),
             cluster,
             metrics,
@@ -147,7 +153,11 @@ impl App {
             deadline: config.server.deadline,
             binder: binder.map(|client| Binder::new(client, config.server.deadline)),
         };
-        Ok(Self { context: Arc::new(context), index, notices, feed, client })
+        let context = Arc::new(context);
+        // A process that is no replica among others leads from the start.
+        let (leads, is_leading) = watch::channel(lease::Candidate::of_process().is_none());
+        let planners = planners(config, &context, &index, client.as_ref(), &is_leading);
+        Ok(Self { context, index, notices, feed, client, planners, leads })
     }
 
     /// Without an API server and with the plugins of the configuration.
@@ -207,9 +217,38 @@ impl App {
             if let Some(notices) = self.notices.take() {
                 tasks.spawn(events::send_all(client.clone(), notices));
             }
+            let writes = self.planners.iter().any(Planner::nominates);
+            if let Some(candidate) = lease::Candidate::of_process().filter(|_| writes) {
+                tasks.spawn(candidate.run(client.clone(), self.leads.clone()));
+            }
+            for planner in self.planners.drain(..) {
+                tasks.spawn(planner.run());
+            }
         }
         tasks
     }
+}
+
+/// One planner for each profile that plans.
+fn planners(
+    config: &Config,
+    context: &Arc<Context>,
+    index: &Arc<SharedIndex>,
+    client: Option<&Client>,
+    leads: &watch::Receiver<bool>,
+) -> Vec<Planner> {
+    let planner = |profile: &crate::config::valid::Profile| {
+        let plan = profile.plan.clone()?;
+        context.metrics.plans.start(&profile.scheduler_name);
+        let desk = Desk {
+            context: Arc::clone(context),
+            index: Arc::clone(index),
+            nominator: client.filter(|_| plan.nominate).cloned().map(Nominator::new),
+            leads: leads.clone(),
+        };
+        Some(Planner::new(&profile.scheduler_name, plan, desk))
+    };
+    config.profiles.iter().filter_map(planner).collect()
 }
 
 fn index(config: &Config) -> Result<Index, Problem> {

@@ -68,6 +68,7 @@ impl SnapshotSource for Columns<'_> {
             requested: self.snapshot.requested(),
             used_p50: self.snapshot.used_p50(),
             used_p90: self.snapshot.used_p90(),
+            planned: self.snapshot.planned(),
             weights: self.weighted(),
             classes: self.snapshot.classes().iter().map(class).collect(),
         }
@@ -80,6 +81,7 @@ impl SnapshotSource for Columns<'_> {
             requested: self.gather(self.snapshot.requested(), &changed),
             used_p50: self.gather(self.snapshot.used_p50(), &changed),
             used_p90: self.gather(self.snapshot.used_p90(), &changed),
+            planned: self.gather(self.snapshot.planned(), &changed),
             weights: self.gather(self.weighted(), &changed),
             classes: self.snapshot.classes_changed_since(base).map(class).collect(),
             changed,
@@ -91,10 +93,12 @@ fn class(class: &Arc<DomainClass>) -> ClassColumns<'_> {
     ClassColumns { id: class.id, possible: &class.possible, permitted: &class.permitted, preference: &class.preference }
 }
 
-/// A pod as the plugin is asked about it. Its use is expected to be what it asks for.
+/// A pod as the plugin is asked about it, with the row that the snapshot's plan has for it. Its use is expected to be
+/// what it asks for.
 #[must_use]
-pub fn pod(row: &PodRow) -> Pod<'_> {
-    Pod { class: row.class, request: &row.request, estimate: &[] }
+pub fn pod(row: &PodRow, planned_row: Option<u32>) -> Pod<'_> {
+    let planned_row = planned_row.map_or(-1, |row| row as i32);
+    Pod { class: row.class, request: &row.request, estimate: &[], planned_row }
 }
 
 #[cfg(test)]

@@ -13,15 +13,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use gantry_cluster::{PodRow, Snapshot};
+use gantry_cluster::Snapshot;
 
 pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
 
+use crate::config::valid::PlanMode;
+use crate::decision::{Choice, NAMED, Trace};
 use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::rank;
 use crate::view::{Cluster, View};
 use crate::wire::args::{Candidates, PodPart, Request};
+use crate::wire::prioritize::Priority;
 use crate::wire::{filter, preempt, prioritize};
 
 /// Answers requests: the cluster as it is known, and what to ask whom for whose pods.
@@ -46,6 +49,12 @@ impl Cycles {
         self.profile_by_scheduler.values()
     }
 
+    /// The profile of a scheduler's pods.
+    #[must_use]
+    pub fn profile_of(&self, scheduler: &str) -> Option<&Profile> {
+        self.profile_by_scheduler.get(scheduler)
+    }
+
     /// Which candidates may stay. A pod that no profile speaks of passes untouched.
     #[must_use]
     pub fn filter(&self, request: &Request, now: Instant) -> Answer {
@@ -54,7 +63,8 @@ impl Cycles {
         match self.judge(profile, request, now) {
             Ok((view, refusals)) => {
                 let assumption = only_one(&request.candidates, &refusals).map(|node| Assumption::new(&view.pod, node));
-                Answer::ok(filter::answer(&request.candidates, &refusals), assumption)
+                let trace = Trace { refused: refused(&refusals), ..trace(&view, request.candidates.len()) };
+                Answer::ok(filter::answer(&request.candidates, &refusals), assumption).with(trace)
             }
             Err(fallback) => Answer::neutral(pass(), Some(fallback)),
         }
@@ -65,11 +75,8 @@ impl Cycles {
     pub fn prioritize(&self, request: &Request, now: Instant) -> Answer {
         let equal = || prioritize::equal(&request.candidates);
         let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(equal(), None) };
-        match self.rate(profile, request, now) {
-            Ok((view, Some(scores))) => rank_candidates(request, profile, &view.pod, &scores),
-            Ok((_, None)) => Answer::neutral(equal(), None),
-            Err(fallback) => Answer::neutral(equal(), Some(fallback)),
-        }
+        let preferred = self.preferred(profile, request, now);
+        preferred.unwrap_or_else(|fallback| Answer::neutral(equal(), Some(fallback)))
     }
 
     /// Which evictions make sense: none on a node that the filter would refuse all the same.
@@ -78,7 +85,10 @@ impl Cycles {
         let same = || preempt::answer(&request.candidates);
         let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(same(), None) };
         match self.sensible(profile, request, now) {
-            Ok(kept) => Answer::ok(preempt::answer(kept), None),
+            Ok((view, kept)) => {
+                let trace = trace(&view, request.candidates.len());
+                Answer::ok(preempt::answer(kept), None).with(trace)
+            }
             Err(fallback) => Answer::neutral(same(), Some(fallback)),
         }
     }
@@ -90,7 +100,7 @@ impl Cycles {
     }
 
     fn profile(&self, pod: &PodPart) -> Option<&Profile> {
-        self.profile_by_scheduler.get(&*pod.head.spec.scheduler_name)
+        self.profile_of(&pod.head.spec.scheduler_name)
     }
 
     fn view(
@@ -120,17 +130,38 @@ impl Cycles {
         Ok((view, judgement.refusals))
     }
 
-    /// One score a candidate; `None` where not one of them is a row of ours.
-    fn rate(&self, profile: &Profile, request: &Request, now: Instant) -> Result<(View, Option<Vec<f64>>), Fallback> {
+    fn preferred(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Answer, Fallback> {
         let view = self.view(profile, &request.pod, Some(&request.candidates), now)?;
         let rows = rows(&view.snapshot, &request.candidates);
-        if rows.iter().all(Option::is_none) {
-            return Ok((view, None));
+        if let Some(position) = self.planned(profile, &view, &rows) {
+            return Ok(follow(request, &view, position));
         }
-        let scores = profile.score(&view, &self.metrics)?;
-        let score = |row: Option<u32>| row.and_then(|row| scores.get(row as usize).copied()).unwrap_or(rank::UNKNOWN);
-        let scores = rows.into_iter().map(score).collect();
-        Ok((view, Some(scores)))
+        Ok(match self.rate(profile, &view, &rows)? {
+            Some(scores) => rank_candidates(request, profile, &view, &scores),
+            None => Answer::neutral(prioritize::equal(&request.candidates), None),
+        })
+    }
+
+    /// The candidate that the plan has for the pod, where the profile follows plans. One that kube-scheduler did not
+    /// offer is counted: above 100 nodes it shows only a sample of them unless `percentageOfNodesToScore` is 100.
+    fn planned(&self, profile: &Profile, view: &View, rows: &[Option<u32>]) -> Option<usize> {
+        let planning = profile.planning()?;
+        let planned = view.snapshot.planned_row(&view.pod.uid)?;
+        let position = rows.iter().position(|row| *row == Some(planned));
+        if position.is_none() {
+            self.metrics.plans.not_offered(profile.scheduler_name());
+        }
+        position.filter(|_| planning.mode == PlanMode::Follow)
+    }
+
+    /// One score a candidate; `None` where not one of them is a row of ours.
+    fn rate(&self, profile: &Profile, view: &View, rows: &[Option<u32>]) -> Result<Option<Vec<f64>>, Fallback> {
+        if rows.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let scores = profile.score(view, &self.metrics)?;
+        let score = |row: &Option<u32>| row.and_then(|row| scores.get(row as usize).copied()).unwrap_or(rank::UNKNOWN);
+        Ok(Some(rows.iter().map(score).collect()))
     }
 
     fn sensible<'a>(
@@ -138,7 +169,7 @@ impl Cycles {
         profile: &Profile,
         request: &'a preempt::Request<'a>,
         now: Instant,
-    ) -> Result<Vec<&'a preempt::Candidate<'a>>, Fallback> {
+    ) -> Result<(View, Vec<&'a preempt::Candidate<'a>>), Fallback> {
         let view = self.view(profile, &request.pod, None, now)?;
         let verdicts = profile.filter(&view, &self.metrics)?;
         let keeps = |candidate: &&preempt::Candidate| {
@@ -146,7 +177,8 @@ impl Cycles {
             let verdict = verdicts.get(row as usize).copied().unwrap_or(policy::PASS);
             !policy::refuses_after_eviction(verdict) && self.has_room(&view, row, candidate)
         };
-        Ok(request.candidates.iter().filter(keeps).collect())
+        let kept = request.candidates.iter().filter(keeps).collect();
+        Ok((view, kept))
     }
 
     /// Whether the pod fits once the victims are gone. Where our view does not hold all of the victims it is older
@@ -158,11 +190,36 @@ impl Cycles {
     }
 }
 
-fn rank_candidates(request: &Request, profile: &Profile, pod: &Arc<PodRow>, scores: &[f64]) -> Answer {
-    let seed = rank::seed(&pod.uid, profile.scheduler_name());
-    let body = prioritize::answer(&request.candidates, &rank::priorities(scores, seed));
-    let best = rank::best(scores, seed).map(|position| request.candidates.name(position));
-    Answer::ok(body, best.map(|node| Assumption::new(pod, node)))
+/// The planned candidate has 10, every other 0.
+fn follow(request: &Request, view: &View, position: usize) -> Answer {
+    let mut priorities = vec![Priority::MIN; request.candidates.len()];
+    priorities[position] = Priority::MAX;
+    let assumption = Assumption::new(&view.pod, request.candidates.name(position));
+    let trace = Trace { follows_plan: true, ..trace(view, request.candidates.len()) };
+    Answer::ok(prioritize::answer(&request.candidates, &priorities), Some(assumption)).with(trace)
+}
+
+fn rank_candidates(request: &Request, profile: &Profile, view: &View, scores: &[f64]) -> Answer {
+    let order = rank::order(scores, rank::seed(&view.pod.uid, profile.scheduler_name()));
+    let body = prioritize::answer(&request.candidates, &rank::priorities(&order));
+    let name = |position: usize| request.candidates.name(position);
+    let choice = |position: &usize| Choice { node: name(*position).to_owned(), score: scores[*position] };
+    let best = order.iter().take(NAMED).map(choice).collect();
+    let assumption = order.first().map(|position| Assumption::new(&view.pod, name(*position)));
+    Answer::ok(body, assumption).with(Trace { best, ..trace(view, request.candidates.len()) })
+}
+
+/// What any cycle can tell.
+fn trace(view: &View, candidates: usize) -> Trace {
+    let planned = view.snapshot.planned_row(&view.pod.uid).and_then(|row| view.snapshot.name(row)).cloned();
+    Trace { generation: view.snapshot.generation(), candidates, planned, ..Trace::default() }
+}
+
+/// How many candidates are refused for each reason.
+fn refused(refusals: &[Option<filter::Refusal>]) -> Vec<(&'static str, usize)> {
+    let count = |refusal: filter::Refusal| refusals.iter().filter(|other| **other == Some(refusal)).count();
+    let counts = filter::Refusal::ALL.map(|refusal| (refusal.text(), count(refusal)));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 /// The node that the pod will go to, as no other is left: kube-scheduler asks no further then.

@@ -9,13 +9,14 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use gantry_cluster::PodRow;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc;
 
 use crate::cycle::Fallback;
-use crate::wire::args::Metadata;
+use crate::decision::DecisionRecord;
 
 /// Events that wait to be sent; more than the burst allows never wait at once.
 const QUEUE: usize = 64;
@@ -37,10 +38,17 @@ pub struct Subject {
     uid: String,
 }
 
-impl From<&Metadata<'_>> for Subject {
-    fn from(pod: &Metadata) -> Self {
-        let owned = |text: &str| text.to_owned();
-        Self { kind: "Pod", namespace: owned(&pod.namespace), name: owned(&pod.name), uid: owned(&pod.uid) }
+impl From<&DecisionRecord> for Subject {
+    fn from(record: &DecisionRecord) -> Self {
+        let DecisionRecord { namespace, pod, uid, .. } = record;
+        Self { kind: "Pod", namespace: namespace.clone(), name: pod.clone(), uid: uid.clone() }
+    }
+}
+
+impl From<&PodRow> for Subject {
+    fn from(pod: &PodRow) -> Self {
+        let PodRow { namespace, name, uid, .. } = pod;
+        Self { kind: "Pod", namespace: namespace.to_string(), name: name.to_string(), uid: uid.to_string() }
     }
 }
 
@@ -60,6 +68,7 @@ impl fmt::Display for Subject {
 /// An Event to be sent.
 #[derive(Debug)]
 pub struct Notice {
+    type_: EventType,
     subject: Subject,
     reason: &'static str,
     note: String,
@@ -69,21 +78,29 @@ pub struct Notice {
 #[derive(Debug)]
 pub struct Events {
     sender: Option<mpsc::Sender<Notice>>,
-    throttle: Mutex<Throttle>,
+    /// Of warnings.
+    warnings: Mutex<Throttle>,
+    /// Of good news, which must never be in a warning's way.
+    news: Mutex<Throttle>,
 }
 
 impl Events {
     /// No API server: Events are only logged, by whoever has them.
     #[must_use]
     pub fn disabled() -> Self {
-        Self { sender: None, throttle: Mutex::new(Throttle::new(Instant::now())) }
+        Self::sent_by(None)
     }
 
     /// Events, and the other end of their queue for [`send_all`].
     #[must_use]
     pub fn queued() -> (Self, Option<mpsc::Receiver<Notice>>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self { sender: Some(sender), throttle: Mutex::new(Throttle::new(Instant::now())) }, Some(receiver))
+        (Self::sent_by(Some(sender)), Some(receiver))
+    }
+
+    fn sent_by(sender: Option<mpsc::Sender<Notice>>) -> Self {
+        let throttle = || Mutex::new(Throttle::new(Instant::now()));
+        Self { sender, warnings: throttle(), news: throttle() }
     }
 
     /// Tells of a neutral answer on the pod that got it. Returns at once.
@@ -95,7 +112,19 @@ impl Events {
                 fallback.plugin, fallback.detail
             )
         };
-        self.tell(pod, "PluginFallback", cause, note, now);
+        self.tell(EventType::Warning, pod, "PluginFallback", cause, note, now);
+    }
+
+    /// Tells of a pod that was bound where it was planned. Returns at once; in a burst only some are told.
+    pub fn placed(&self, pod: &PodRow, node: &str, now: Instant) {
+        let note =
+            || format!("bound to {node}, where Gantry had planned it together with the pods that waited beside it");
+        self.tell(EventType::Normal, &Subject::from(pod), "GantryPlaced", "planned", note, now);
+    }
+
+    /// Tells of a pod that a plan has no room for; `why` counts nodes. Returns at once.
+    pub fn no_feasible_node(&self, pod: &PodRow, why: impl FnOnce() -> String, now: Instant) {
+        self.tell(EventType::Warning, &Subject::from(pod), "NoFeasibleNode", "no-room", why, now);
     }
 
     /// Tells of a forecast that is not used, on its node. Returns at once.
@@ -104,11 +133,12 @@ impl Events {
             let asks = "the node counts by what its pods ask for";
             format!("the forecast of this node is left out ({why}); {asks} until the sidecar has newer data")
         };
-        self.tell(&Subject::node(node), "ForecastLeftOut", why, note, now);
+        self.tell(EventType::Warning, &Subject::node(node), "ForecastLeftOut", why, note, now);
     }
 
     fn tell(
         &self,
+        type_: EventType,
         subject: &Subject,
         reason: &'static str,
         why: &'static str,
@@ -116,10 +146,11 @@ impl Events {
         now: Instant,
     ) {
         let Some(sender) = &self.sender else { return };
-        if !self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&subject.uid, why, now) {
+        let throttle = if matches!(type_, EventType::Warning) { &self.warnings } else { &self.news };
+        if !throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&subject.uid, why, now) {
             return;
         }
-        if sender.try_send(Notice { subject: subject.clone(), reason, note: cut(note()) }).is_err() {
+        if sender.try_send(Notice { type_, subject: subject.clone(), reason, note: cut(note()) }).is_err() {
             tracing::debug!("event dropped: the queue is full or closed");
         }
     }
@@ -148,7 +179,7 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
     let recorder = Recorder::new(client, reporter);
     while let Some(notice) = notices.recv().await {
         let event = Event {
-            type_: EventType::Warning,
+            type_: notice.type_,
             reason: notice.reason.to_owned(),
             note: Some(notice.note),
             action: "Scheduling".to_owned(),

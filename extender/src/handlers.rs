@@ -14,7 +14,7 @@
 //! evict nobody (preempt). An empty list would lose the scores in silence.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -28,9 +28,11 @@ use tracing::{Instrument, Span, field};
 use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
+use crate::decision::{self, DecisionRecord, Decisions};
 use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
+use crate::planner::Board;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
@@ -55,6 +57,10 @@ pub struct Context {
     pub bodies: Bodies,
     /// A request's deadline.
     pub deadline: Duration,
+    /// What was answered lately.
+    pub decisions: Decisions,
+    /// The plans that count.
+    pub board: Board,
     /// Binds pods; `None`: `/bind` is not served.
     pub binder: Option<Binder>,
 }
@@ -128,14 +134,16 @@ async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant)
         let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), detail);
         Ok(question.about(Answer::neutral(question.neutral(), fallback)))
     };
-    let (answer, subject) = match tokio::time::timeout_at(deadline, work).await {
+    let (answer, mut record) = match tokio::time::timeout_at(deadline, work).await {
         Ok(Ok(answered)) => answered?,
         Ok(Err(_panicked)) => late(Reason::Unavailable, "the cycle ended unexpectedly")?,
         Err(_elapsed) => late(Reason::Deadline, &format!("no answer within server.deadline ({:?})", context.deadline))?,
     };
-    if let (Some(fallback), Some(subject)) = (&answer.fallback, &subject) {
-        report(context, subject, fallback);
+    if let Some(fallback) = &answer.fallback {
+        report(context, &Subject::from(&record), fallback);
     }
+    record.seconds = start.elapsed().as_secs_f64();
+    context.decisions.keep(record);
     if let Some(assumption) = &answer.assumption {
         context.cluster.assume(assumption, Instant::now());
     }
@@ -155,6 +163,14 @@ impl<'a> Question<'a> {
             Verb::Filter => Request::parse(body).map(Self::Filter),
             Verb::Prioritize => Request::parse(body).map(Self::Prioritize),
             Verb::Preempt | Verb::Bind => preempt::Request::parse(body).map(Self::Preempt),
+        }
+    }
+
+    fn verb(&self) -> Verb {
+        match self {
+            Self::Filter(_) => Verb::Filter,
+            Self::Prioritize(_) => Verb::Prioritize,
+            Self::Preempt(_) => Verb::Preempt,
         }
     }
 
@@ -180,7 +196,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn ask(&self, cycles: &Cycles, now: Instant) -> (Answer, Option<Subject>) {
+    fn ask(&self, cycles: &Cycles, now: Instant) -> (Answer, DecisionRecord) {
         let pod = &self.pod().head.metadata;
         let span = Span::current();
         span.record("pod", format_args!("{}/{}", &*pod.namespace, &*pod.name)).record("candidates", self.candidates());
@@ -191,10 +207,24 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// An answer, and whose it is where that is of interest to somebody.
-    fn about(&self, answer: Answer) -> (Answer, Option<Subject>) {
-        let subject = answer.fallback.as_ref().map(|_| Subject::from(&self.pod().head.metadata));
-        (answer, subject)
+    /// An answer, and what is kept of it.
+    fn about(&self, mut answer: Answer) -> (Answer, DecisionRecord) {
+        let head = &self.pod().head;
+        let fallback =
+            |fallback: &Fallback| format!("{}: {}: {}", fallback.plugin, fallback.cause.as_str(), fallback.detail);
+        let record = DecisionRecord {
+            at: decision::unix_seconds(SystemTime::now()),
+            verb: self.verb().as_str(),
+            namespace: head.metadata.namespace.to_string(),
+            pod: head.metadata.name.to_string(),
+            uid: head.metadata.uid.to_string(),
+            profile: head.spec.scheduler_name.to_string(),
+            outcome: answer.outcome.as_str(),
+            fallback: answer.fallback.as_ref().map(fallback),
+            seconds: 0.0,
+            trace: std::mem::take(&mut answer.trace),
+        };
+        (answer, record)
     }
 }
 

@@ -26,8 +26,10 @@
 //! | [`handlers`], [`wire`] | from HTTP to a cycle and back |
 //! | [`cycle`], [`rank`] | the decision, without HTTP, clock or lock |
 //! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugin that is asked |
+//! | [`planner`] | waiting pods placed together, ahead of kube-scheduler's questions; nominations |
+//! | [`lease`] | which replica writes nominations |
 //! | [`forecasts`] | what nodes are expected to use soon, from the sidecar |
-//! | [`admin`], [`metrics`], [`events`], [`telemetry`], [`verb`] | what an admin sees |
+//! | [`decision`], [`standing`], [`admin`], [`metrics`], [`events`], [`telemetry`], [`verb`] | what an admin sees |
 //! | [`binding`] | binding by our own hand; off by default |
 //!
 //! Nothing below [`wire`] sees JSON, and nothing here sees what a plugin computes with.
@@ -40,15 +42,19 @@ pub mod body;
 pub mod columns;
 pub mod config;
 pub mod cycle;
+pub mod decision;
 mod demo;
 pub mod error;
 pub mod events;
 pub mod forecasts;
 pub mod handlers;
+pub mod lease;
 pub mod metrics;
+pub mod planner;
 pub mod profile;
 pub mod rank;
 pub mod server;
+pub mod standing;
 pub mod telemetry;
 pub mod tls;
 pub mod verb;

@@ -4,6 +4,8 @@
 //! in the code, plugins and nothing else in the configuration. No pod's and no node's
 //! name is ever a label.
 
+mod plans;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use prometheus_client::registry::Registry;
 use crate::cycle::{Cause, Disagreement, Outcome};
 use crate::forecasts::freshness::{State, Tally};
 use crate::verb::Verb;
+pub use plans::PlanMetrics;
 
 /// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
 const SECONDS: [f64; 16] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -71,6 +74,8 @@ pub struct Metrics {
     forecast_polls: Family<OutcomeLabels, Counter>,
     forecast_entries: Family<StateLabels, Gauge>,
     forecast_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    /// What planners do.
+    pub plans: PlanMetrics,
 }
 
 impl fmt::Debug for Metrics {
@@ -107,6 +112,7 @@ impl Metrics {
             forecast_polls: Family::default(),
             forecast_entries: Family::default(),
             forecast_age: Gauge::default(),
+            plans: PlanMetrics::default(),
         };
         metrics.register();
         metrics
@@ -132,6 +138,7 @@ impl Metrics {
         registry.register("gantry_forecast_entries", help, self.forecast_entries.clone());
         let help = "Age of the oldest data that a forecast in use rests on";
         registry.register("gantry_forecast_age_seconds", help, self.forecast_age.clone());
+        self.plans.register(registry);
         let versions = vec![("version", env!("CARGO_PKG_VERSION")), ("wit", gantry_host::WIT_VERSION)];
         registry.register("gantry_build", "Versions; labels: version, wit", Info::new(versions));
     }

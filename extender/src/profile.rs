@@ -8,7 +8,8 @@ use std::error::Error;
 use std::fs;
 use std::time::Instant;
 
-use gantry_host::{CallError, Component, Engine, Failure, Plugin, Reason};
+use gantry_host::types::{Budget, Plan as JointPlan, Pod, Pods};
+use gantry_host::{CallError, Component, Engine, Failure, Plugin, Reason, SnapshotSource};
 
 use crate::columns::{self, Columns};
 use crate::config::{Problem, valid};
@@ -22,6 +23,7 @@ pub struct Profile {
     weights: Vec<f64>,
     plugin_name: String,
     plugin: Result<Plugin, Unloaded>,
+    plan: Option<valid::Plan>,
 }
 
 /// Why there is no plugin.
@@ -53,6 +55,7 @@ impl Profile {
             weights: config.weights.clone(),
             plugin_name: config.plugin.name.clone(),
             plugin,
+            plan: config.plan.clone(),
         };
         profile.log();
         Ok(profile)
@@ -101,12 +104,39 @@ impl Profile {
         self.plugin.as_ref().map_or(0, Plugin::restarts)
     }
 
+    /// The objective's weights, one a resource.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// How waiting pods are planned together, if they are.
+    #[must_use]
+    pub fn planning(&self) -> Option<&valid::Plan> {
+        self.plan.as_ref()
+    }
+
+    /// A joint assignment of all the pods.
+    ///
+    /// # Errors
+    /// Where the plugin has failed, or plans nothing.
+    pub fn plan(
+        &self,
+        source: &dyn SnapshotSource,
+        pods: &Pods,
+        budget: Budget,
+        seed: u64,
+        metrics: &Metrics,
+    ) -> Result<JointPlan, Fallback> {
+        self.call("plan", metrics, |plugin| plugin.plan(source, pods, budget, seed))
+    }
+
     /// One verdict a row.
     ///
     /// # Errors
     /// Where the plugin has failed.
     pub fn filter(&self, view: &View, metrics: &Metrics) -> Result<Vec<u8>, Fallback> {
-        self.call("filter", metrics, |plugin| plugin.filter(&self.columns(view), &columns::pod(&view.pod)))
+        self.call("filter", metrics, |plugin| plugin.filter(&self.columns(view), &pod(view)))
     }
 
     /// One score a row.
@@ -114,7 +144,7 @@ impl Profile {
     /// # Errors
     /// Where the plugin has failed.
     pub fn score(&self, view: &View, metrics: &Metrics) -> Result<Vec<f64>, Fallback> {
-        self.call("score", metrics, |plugin| plugin.score(&self.columns(view), &columns::pod(&view.pod)))
+        self.call("score", metrics, |plugin| plugin.score(&self.columns(view), &pod(view)))
     }
 
     fn columns<'a>(&'a self, view: &'a View) -> Columns<'a> {
@@ -135,6 +165,11 @@ impl Profile {
         metrics.call(&self.plugin_name, extension_point, failure, start.elapsed());
         result.map_err(|error| fallback(error.reason(), &chain(&error)))
     }
+}
+
+/// The pod that a view is of, as its plugin is asked about it.
+fn pod(view: &View) -> Pod<'_> {
+    columns::pod(&view.pod, view.snapshot.planned_row(&view.pod.uid))
 }
 
 enum LoadFailure {

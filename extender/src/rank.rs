@@ -13,19 +13,23 @@ pub const UNKNOWN: f64 = -1.0;
 ///
 /// Ranks rather than differences, because the objective's scale changes with the load of the cluster. The distance
 /// between the first two is what outvotes in-tree scores: 10 points times the extender's weight.
+///
+/// `order` has the candidates' positions, best first, as [`order`] gives them.
 #[must_use]
-pub fn priorities(scores: &[f64], seed: u64) -> Vec<Priority> {
-    let mut priorities = vec![Priority::MIN; scores.len()];
-    for (rank, position) in order(scores, seed).into_iter().enumerate() {
-        priorities[position] = priority(rank, scores.len());
+pub fn priorities(order: &[usize]) -> Vec<Priority> {
+    let mut priorities = vec![Priority::MIN; order.len()];
+    for (rank, position) in order.iter().enumerate() {
+        priorities[*position] = priority(rank, order.len());
     }
     priorities
 }
 
-/// The position of the candidate that [`priorities`] puts first; `None` without candidates.
+/// The positions of the candidates, best first; `scores` has one a candidate.
 #[must_use]
-pub fn best(scores: &[f64], seed: u64) -> Option<usize> {
-    (0..scores.len()).min_by(|a, b| compare(scores, seed, *a, *b))
+pub fn order(scores: &[f64], seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|a, b| compare(scores, seed, *a, *b));
+    order
 }
 
 /// The seed of a cycle's ties.
@@ -33,12 +37,6 @@ pub fn best(scores: &[f64], seed: u64) -> Option<usize> {
 pub fn seed(pod_uid: &str, profile: &str) -> u64 {
     let bytes = pod_uid.bytes().chain([0xff]).chain(profile.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
-}
-
-fn order(scores: &[f64], seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_unstable_by(|a, b| compare(scores, seed, *a, *b));
-    order
 }
 
 /// Higher scores first; equal ones by hash; the position last, so that the order is total.
@@ -70,7 +68,7 @@ mod tests {
     use super::*;
 
     fn numbers(scores: &[f64], seed: u64) -> Vec<u8> {
-        priorities(scores, seed).into_iter().map(Priority::get).collect()
+        priorities(&order(scores, seed)).into_iter().map(Priority::get).collect()
     }
 
     #[test]
@@ -84,7 +82,7 @@ mod tests {
 
     #[test]
     fn ties_fall_differently_for_different_pods() {
-        let best_of = |pod: usize| best(&[1.0; 8], seed(&format!("uid-{pod}"), "default-scheduler")).unwrap();
+        let best_of = |pod: usize| order(&[1.0; 8], seed(&format!("uid-{pod}"), "default-scheduler"))[0];
         let distinct: std::collections::HashSet<usize> = (0..64).map(best_of).collect();
         assert_eq!(distinct.len(), 8);
     }
@@ -101,9 +99,10 @@ mod tests {
             scores in prop::collection::vec(prop_oneof![Just(UNKNOWN), 0.0..=100.0f64, Just(50.0)], 1..200),
             seed in any::<u64>(),
         ) {
-            let ranked = priorities(&scores, seed);
+            let order = order(&scores, seed);
+            let ranked = priorities(&order);
             prop_assert_eq!(ranked.iter().filter(|priority| **priority == Priority::MAX).count(), 1);
-            prop_assert_eq!(ranked[best(&scores, seed).unwrap()], Priority::MAX);
+            prop_assert_eq!(ranked[order[0]], Priority::MAX);
             for (a, b) in (0..scores.len()).zip(1..scores.len()) {
                 prop_assert!(scores[a] <= scores[b] || ranked[a] >= ranked[b]);
             }

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantry_cluster::{ObjectError, PodRow, SharedIndex, Snapshot, WatchHealth};
+use gantry_cluster::{ObjectError, PodRow, SharedIndex, Snapshot, WatchHealth, Whereabouts};
 use gantry_host::Reason;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -134,6 +134,11 @@ impl Cluster {
     /// Counts a pod on the node that it was answered.
     pub fn assume(&self, assumption: &Assumption, now: Instant) -> bool {
         self.index.lock().assume(&assumption.pod, &assumption.node, now, self.assumed_ttl)
+    }
+
+    /// Where a pod is as far as is known, told to `tell` under the index's lock.
+    pub fn whereabouts<T>(&self, uid: &str, tell: impl FnOnce(Whereabouts<'_>) -> T) -> T {
+        tell(self.index.lock().whereabouts(uid))
     }
 
     /// What the pods on a node would ask for without the ones named; `None`: no such node.

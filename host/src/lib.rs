@@ -53,8 +53,8 @@ mod worker;
 /// The records of the contract in `wit/types.wit`; parameters borrow their lists.
 pub mod types {
     pub use crate::bindings::gantry::scheduling::types::{
-        Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Plan, PluginInfo, Pod, Pods, Snapshot,
-        TerminationReason,
+        Budget, ConfigError, Delta, DomainClass, Error, ExtensionPoints, Force, GroupRule, Limit, Plan, PluginInfo,
+        Pod, Pods, Snapshot, TerminationReason,
     };
 }
 

@@ -43,6 +43,8 @@ pub struct Full<'a> {
     pub used_p50: &'a [f64],
     /// 0.9 quantile of the use; empty without forecasts.
     pub used_p90: &'a [f64],
+    /// What pods planned there ask for; empty when nothing is planned.
+    pub planned: &'a [f64],
     /// The objective's weights.
     pub weights: &'a [f64],
     /// All domain classes.
@@ -59,6 +61,7 @@ impl Full<'_> {
             requested: self.requested,
             used_p50: self.used_p50,
             used_p90: self.used_p90,
+            planned: self.planned,
             weights: self.weights,
             classes: &self.classes,
         }
@@ -66,7 +69,7 @@ impl Full<'_> {
 
     /// The numbers to be copied.
     fn len(&self) -> usize {
-        let columns = [self.allocatable, self.requested, self.used_p50, self.used_p90, self.weights];
+        let columns = [self.allocatable, self.requested, self.used_p50, self.used_p90, self.planned, self.weights];
         columns.iter().map(|column| column.len()).sum::<usize>() + class_len(&self.classes)
     }
 }
@@ -86,6 +89,8 @@ pub struct Changes<'a> {
     /// As in [`Full`], for the changed rows.
     pub used_p90: Vec<f64>,
     /// As in [`Full`], for the changed rows.
+    pub planned: Vec<f64>,
+    /// As in [`Full`], for the changed rows.
     pub weights: Vec<f64>,
     /// Classes that are new or changed.
     pub classes: Vec<DomainClass<'a>>,
@@ -101,6 +106,7 @@ impl Changes<'_> {
             requested: &self.requested,
             used_p50: &self.used_p50,
             used_p90: &self.used_p90,
+            planned: &self.planned,
             weights: &self.weights,
             classes: &self.classes,
         }
@@ -108,7 +114,8 @@ impl Changes<'_> {
 
     /// True when pushing the changes copies less than pushing `full`.
     pub(crate) fn is_smaller_than(&self, full: &Full<'_>) -> bool {
-        let columns = [&self.allocatable, &self.requested, &self.used_p50, &self.used_p90, &self.weights];
+        let columns =
+            [&self.allocatable, &self.requested, &self.used_p50, &self.used_p90, &self.planned, &self.weights];
         let numbers = columns.iter().map(|column| column.len()).sum::<usize>();
         self.changed.len() + numbers + class_len(&self.classes) < full.len()
     }

@@ -19,16 +19,33 @@ pub(crate) struct Limits {
     free: Margins,
     /// What is left until a row runs hot, where there is a forecast.
     cool: Option<Margins>,
+    /// What is neither asked for nor planned, where there is a plan.
+    unplanned: Option<Margins>,
 }
 
 impl Limits {
     /// The limits of a snapshot that passed its checks.
     pub(crate) fn new(snapshot: &Snapshot, hot_share: f64) -> Self {
         let (rows, resources) = (snapshot.rows as usize, snapshot.resources as usize);
-        let is_forecast = !snapshot.used_p90.is_empty();
+        let (is_forecast, is_planned) = (!snapshot.used_p90.is_empty(), !snapshot.planned.is_empty());
         Self {
             free: Margins::new(rows, resources, free(snapshot)),
             cool: is_forecast.then(|| Margins::new(rows, resources, cool(snapshot, hot_share))),
+            unplanned: is_planned.then(|| Margins::new(rows, resources, unplanned(snapshot))),
+        }
+    }
+
+    /// Has one row's plan reserve its room for the pod at hand.
+    pub(crate) fn open(&mut self, snapshot: &Snapshot, row: usize) {
+        if let Some(margins) = &mut self.unplanned {
+            margins.set_row(row, free(snapshot));
+        }
+    }
+
+    /// Takes [`open`](Self::open) back.
+    pub(crate) fn close(&mut self, snapshot: &Snapshot, row: usize) {
+        if let Some(margins) = &mut self.unplanned {
+            margins.set_row(row, unplanned(snapshot));
         }
     }
 
@@ -38,11 +55,16 @@ impl Limits {
         if let Some(margins) = &mut self.cool {
             margins.set_row(row, cool(snapshot, hot_share));
         }
+        self.close(snapshot, row);
     }
 }
 
 fn free(snapshot: &Snapshot) -> impl Fn(usize) -> f64 {
     |cell| snapshot.allocatable[cell] - snapshot.requested[cell]
+}
+
+fn unplanned(snapshot: &Snapshot) -> impl Fn(usize) -> f64 {
+    |cell| snapshot.allocatable[cell] - snapshot.requested[cell] - snapshot.planned[cell]
 }
 
 /// A resource that a row does not offer, or that nothing is forecast of, never runs hot.
@@ -67,10 +89,21 @@ struct Demand<'a> {
 }
 
 impl<'a> Trial<'a> {
+    /// Beside what is placed.
     pub(crate) fn new(cluster: &'a Cluster, class: &'a DomainClass, pod: &Pod) -> Self {
+        Self::within(&cluster.limits, &cluster.limits.free, class, pod)
+    }
+
+    /// Beside what is placed and what is planned.
+    pub(crate) fn beside_plan(cluster: &'a Cluster, class: &'a DomainClass, pod: &Pod) -> Self {
+        let Limits { free, unplanned, .. } = &cluster.limits;
+        Self::within(&cluster.limits, unplanned.as_ref().unwrap_or(free), class, pod)
+    }
+
+    fn within(limits: &'a Limits, free: &'a Margins, class: &'a DomainClass, pod: &Pod) -> Self {
         let estimate = if pod.estimate.is_empty() { &pod.request } else { &pod.estimate };
-        let Limits { free, cool } = &cluster.limits;
-        let cool = cool.iter().map(|margins| Demand { margins, asked: asked(estimate), verdict: OVERLOADED_SOON });
+        let cool =
+            limits.cool.iter().map(|margins| Demand { margins, asked: asked(estimate), verdict: OVERLOADED_SOON });
         // A resource that the pod does not ask for is no obstacle, however overcommitted.
         let mut request = asked(&pod.request);
         request.retain(|asked| asked.amount > 0.0);

@@ -6,7 +6,9 @@ use gantry_solver::{
     budget::{self, Budget as Evaluations},
     domain::DomainClass as Domain,
     problem::{Genome, Problem as _},
-    problems::placement::{Assignment, Moves, NodeColumns, Placement, PodColumns, Risk, Terms},
+    problems::placement::{
+        Assignment, Force, Groups, Limit, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule, Terms,
+    },
     solver::Evolution,
 };
 
@@ -14,20 +16,54 @@ use crate::{
     search::search,
     settings::Settings,
     state::Cluster,
-    types::{Budget, DomainClass, Plan, Pods, Snapshot, TerminationReason},
+    types::{self, Budget, DomainClass, Error, GroupRule, Plan, Pods, Snapshot, TerminationReason},
 };
 
 const UNPLACED: i32 = -1;
 
-/// The best assignment of `pods` found within `budget`; pods and columns were checked. The objective vector is: what
+/// The best assignment of `pods` found within `budget`; columns and rows were checked. The objective vector is: what
 /// the settings minimise, σ of the nodes' mean load, and the mean of the latter, in percentage points.
-pub(crate) fn plan(cluster: &Cluster, pods: &Pods, budget: Budget, seed: u64, settings: &Settings) -> Plan {
-    let placement = problem(cluster, pods, settings);
+///
+/// # Errors
+/// [`Error::BadShape`] or [`Error::BadNumber`] for faulty rules or priorities.
+pub(crate) fn plan(
+    cluster: &Cluster,
+    pods: &Pods,
+    budget: Budget,
+    seed: u64,
+    settings: &Settings,
+) -> Result<Plan, Error> {
+    let placement = bound(problem(cluster, pods, settings), pods).map_err(|error| fault(&error))?;
     let seeds: Vec<Genome> = placement.seed(&earlier_rows(pods)).into_iter().collect();
     let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
     let budget = Evaluations::evaluations(budget.evaluations);
     let evolution = search(&placement, seeds, budget, seed, settings);
-    answer(&placement, &placement.assignment(&evolution.best.genome), &evolution)
+    Ok(answer(&placement, &placement.assignment(&evolution.best.genome), &evolution))
+}
+
+/// The problem under the pods' own rules and priorities.
+fn bound(placement: Placement, pods: &Pods) -> Result<Placement, PlacementError> {
+    let topologies: Vec<&[u32]> = pods.topologies.iter().map(Vec::as_slice).collect();
+    let rules: Vec<Rule<'_>> = pods.rules.iter().map(rule).collect();
+    let placement = placement.with_groups(&Groups { topologies: &topologies, rules: &rules })?;
+    if pods.priorities.is_empty() { Ok(placement) } else { placement.with_priorities(&pods.priorities) }
+}
+
+fn rule(rule: &GroupRule) -> Rule<'_> {
+    let limit = match rule.limit {
+        types::Limit::AtMost(most) => Limit::AtMost(most),
+        types::Limit::Skew(most) => Limit::Skew(most),
+        types::Limit::Together => Limit::Together,
+    };
+    let force = match rule.force {
+        types::Force::Hard => Force::Hard,
+        types::Force::Soft(weight) => Force::Soft(weight),
+    };
+    Rule { topology: rule.topology as usize, pods: &rule.pods, existing: &rule.existing, limit, force }
+}
+
+fn fault(error: &PlacementError) -> Error {
+    if matches!(error, PlacementError::Number { .. }) { Error::BadNumber } else { Error::BadShape }
 }
 
 fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {

@@ -2,7 +2,7 @@
 //!
 //! The same measure as [`Risk`](gantry_solver::problems::placement::Risk) of a joint plan, for one pod: the mean over
 //! resources of the mean over rows of `max(0, h - threshold)²`, where `h` is the 0.9 quantile of the forecast use, in
-//! per cent of what the row offers. Rows of which nothing is forecast are at no risk.
+//! per cent of what the row offers, with what is planned there on top. Rows of which nothing is forecast are at no risk.
 
 use crate::types::Snapshot;
 
@@ -20,6 +20,7 @@ pub(crate) fn add(changes: &mut [f64], snapshot: &Snapshot, amounts: &[f64], thr
             let excess = |used: f64| (percent * used - 100.0 * threshold).max(0.0).powi(2);
             let used = snapshot.used_p90[cell];
             if used > 0.0 {
+                let used = used + snapshot.planned.get(cell).copied().unwrap_or(0.0);
                 changes[row] += share * (excess(used + amount) - excess(used));
             }
         }
@@ -49,6 +50,7 @@ mod tests {
             requested: vec![0.0; rows],
             used_p50: vec![0.0; rows],
             used_p90: used_p90.to_vec(),
+            planned: Vec::new(),
             weights: vec![1.0; rows],
             classes: Vec::new(),
         }
@@ -64,6 +66,15 @@ mod tests {
     fn a_row_below_the_threshold_is_at_no_risk_and_a_hot_one_the_more_the_hotter() {
         // 2 · ((90 - 80)² - 0) / 4 rows, and 2 · ((105 - 80)² - (95 - 80)²) / 4.
         assert_eq!(changes(&[10.0, 70.0, 80.0, 95.0], 10.0), [0.0, 0.0, 50.0, 200.0]);
+    }
+
+    #[test]
+    fn what_is_planned_comes_on_top_of_the_forecast() {
+        let planned = Snapshot { planned: vec![0.0, 20.0, 20.0], ..snapshot(&[70.0, 70.0, 0.0]) };
+        let mut changes = vec![0.0; 3];
+        add(&mut changes, &planned, &[10.0], 0.8, 3.0);
+        // Row 1: 3 · ((100 - 80)² - (90 - 80)²) / 3 rows; of row 2 nothing is forecast.
+        assert_eq!(changes, [0.0, 300.0, 0.0]);
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Score: how good every row would be, by the change of the cluster's objective with the pod there.
+//! Score: how good every row would be, by the change of the cluster's objective with the pod there, given the plan for
+//! all other pods.
+
+use std::{borrow::Cow, ops::Range};
 
 use gantry_solver::problems::placement::{self, NodeColumns, RowScorer};
 
@@ -7,7 +10,7 @@ use crate::{
     margins::{LANES, smaller},
     risk,
     settings::{Objective, Settings},
-    state::Cluster,
+    state::{Cluster, LARGEST_AMOUNT},
     types::{DomainClass, Pod, Snapshot},
 };
 
@@ -27,7 +30,7 @@ impl Scorer {
         let columns = NodeColumns {
             resources: snapshot.resources as usize,
             allocatable: &snapshot.allocatable,
-            requested: load(snapshot),
+            requested: &loads(snapshot, 0..snapshot.allocatable.len()),
             weights: &snapshot.weights,
         };
         Self(RowScorer::new(objective.into(), &columns).expect("invariant: the snapshot's columns were checked"))
@@ -37,9 +40,9 @@ impl Scorer {
     pub(crate) fn update(&mut self, snapshot: &Snapshot, row: usize) {
         let r = snapshot.resources as usize;
         let cells = row * r..(row + 1) * r;
-        let [allocatable, taken, weights] =
-            [&snapshot.allocatable, load(snapshot), &snapshot.weights].map(|column| &column[cells.clone()]);
-        self.0.set_row(row, allocatable, taken, weights).expect("invariant: the delta's columns were checked");
+        let [allocatable, weights] = [&snapshot.allocatable, &snapshot.weights].map(|column| &column[cells.clone()]);
+        let taken = loads(snapshot, cells);
+        self.0.set_row(row, allocatable, &taken, weights).expect("invariant: the delta's columns were checked");
     }
 
     /// One change a row, and as many more as the last block needs.
@@ -62,8 +65,20 @@ impl From<Objective> for placement::Objective {
 }
 
 /// What counts as a row's load: its forecast use where there is one, else what was asked for.
-pub(crate) fn load(snapshot: &Snapshot) -> &Vec<f64> {
+fn load(snapshot: &Snapshot) -> &Vec<f64> {
     if snapshot.used_p50.is_empty() { &snapshot.requested } else { &snapshot.used_p50 }
+}
+
+/// The loads of some cells with what is planned there.
+fn loads(snapshot: &Snapshot, cells: Range<usize>) -> Cow<'_, [f64]> {
+    let load = &load(snapshot)[cells.clone()];
+    match snapshot.planned.get(cells) {
+        Some(planned) if !snapshot.planned.is_empty() => {
+            let sum = |(load, planned): (&f64, &f64)| (load + planned).min(LARGEST_AMOUNT);
+            load.iter().zip(planned).map(sum).collect()
+        }
+        _ => Cow::Borrowed(load),
+    }
 }
 
 /// One score a row for `pod` of `class`.
@@ -74,7 +89,7 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
     if settings.risk_weight > 0.0 && !cluster.snapshot.used_p90.is_empty() {
         risk::add(&mut scores, &cluster.snapshot, amounts, settings.hot_share, settings.risk_weight);
     }
-    let trial = Trial::new(cluster, class, pod);
+    let trial = Trial::beside_plan(cluster, class, pod);
     scale(scores.as_chunks_mut().0, |block| trial.slack(block));
     scores.truncate(cluster.rows());
     if settings.preference_share > 0.0 && !class.preference.is_empty() {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Amounts are whole numbers which an `f64` holds exactly.
-const LARGEST_AMOUNT: f64 = 9_007_199_254_740_992.0;
+pub(crate) const LARGEST_AMOUNT: f64 = 9_007_199_254_740_992.0;
 /// Weights are of the order of 1; past this they would drown the others in rounding.
 const LARGEST_WEIGHT: f64 = 1000.0;
 const MOST_ROWS: u32 = 1_000_000;
@@ -99,8 +99,10 @@ impl Plugin {
     /// # Errors
     /// As [`Plugin::filter`].
     pub fn score(&mut self, pod: &Pod) -> Result<Vec<f64>, Error> {
-        let cluster = self.cluster.as_ref().ok_or(Error::NoSnapshot)?;
-        Ok(score::scores(cluster, cluster.class_of(pod)?, pod, &self.settings))
+        let cluster = self.cluster.as_mut().ok_or(Error::NoSnapshot)?;
+        cluster.class_of(pod)?;
+        Ok(cluster
+            .without(pod, |cluster| score::scores(cluster, &cluster.class_by_id[&pod.class], pod, &self.settings)))
     }
 
     /// A joint assignment of all `pods`.
@@ -110,7 +112,7 @@ impl Plugin {
     pub fn plan(&mut self, pods: &Pods, budget: Budget, seed: u64) -> Result<Plan, Error> {
         let cluster = self.cluster.as_ref().ok_or(Error::NoSnapshot)?;
         check_pods(cluster, pods)?;
-        Ok(plan::plan(cluster, pods, budget, seed, &self.settings))
+        plan::plan(cluster, pods, budget, seed, &self.settings)
     }
 }
 
@@ -131,7 +133,27 @@ impl Cluster {
         empty_or_length(&pod.estimate, self.resources())?;
         amounts(&pod.request)?;
         amounts(&pod.estimate)?;
+        row_or_none(pod.planned_row, self.snapshot.rows)?;
         self.class_by_id.get(&pod.class).ok_or(Error::UnknownClass)
+    }
+
+    /// Answers with a pod taken off the row that it is planned on. Afterwards everything is as before, bit for bit.
+    fn without<T>(&mut self, pod: &Pod, answer: impl FnOnce(&Self) -> T) -> T {
+        let row = usize::try_from(pod.planned_row).ok();
+        let Some(row) = row.filter(|_| !self.snapshot.planned.is_empty()) else { return answer(self) };
+        let first = row * self.resources();
+        let cells = first..first + self.resources();
+        let planned = self.snapshot.planned[cells.clone()].to_vec();
+        for (planned, amount) in self.snapshot.planned[cells.clone()].iter_mut().zip(&pod.request) {
+            *planned = (*planned - amount).max(0.0);
+        }
+        self.scorer.update(&self.snapshot, row);
+        self.limits.open(&self.snapshot, row);
+        let answer = answer(self);
+        self.snapshot.planned[cells].copy_from_slice(&planned);
+        self.scorer.update(&self.snapshot, row);
+        self.limits.close(&self.snapshot, row);
+        answer
     }
 
     fn apply(&mut self, delta: Delta, hot_share: f64) {
@@ -142,6 +164,7 @@ impl Cluster {
             (&mut held.requested, &delta.requested),
             (&mut held.used_p50, &delta.used_p50),
             (&mut held.used_p90, &delta.used_p90),
+            (&mut held.planned, &delta.planned),
             (&mut held.weights, &delta.weights),
         ] {
             for (values, &row) in changed.chunks_exact(r).zip(&delta.changed) {
@@ -178,10 +201,12 @@ fn check_snapshot(snapshot: &Snapshot) -> Result<(), Error> {
     for column in [&snapshot.allocatable, &snapshot.requested, &snapshot.weights] {
         same_length(column, cells)?;
     }
-    for column in [&snapshot.used_p50, &snapshot.used_p90] {
+    for column in [&snapshot.used_p50, &snapshot.used_p90, &snapshot.planned] {
         empty_or_length(column, cells)?;
     }
-    for column in [&snapshot.allocatable, &snapshot.requested, &snapshot.used_p50, &snapshot.used_p90] {
+    for column in
+        [&snapshot.allocatable, &snapshot.requested, &snapshot.used_p50, &snapshot.used_p90, &snapshot.planned]
+    {
         amounts(column)?;
     }
     all_within(&snapshot.weights, LARGEST_WEIGHT)?;
@@ -200,10 +225,12 @@ fn check_delta(held: &Snapshot, delta: &Delta) -> Result<(), Error> {
     for column in [&delta.allocatable, &delta.requested, &delta.weights] {
         same_length(column, cells)?;
     }
-    for (column, held) in [(&delta.used_p50, &held.used_p50), (&delta.used_p90, &held.used_p90)] {
+    for (column, held) in
+        [(&delta.used_p50, &held.used_p50), (&delta.used_p90, &held.used_p90), (&delta.planned, &held.planned)]
+    {
         same_length(column, if held.is_empty() { 0 } else { cells })?;
     }
-    for column in [&delta.allocatable, &delta.requested, &delta.used_p50, &delta.used_p90] {
+    for column in [&delta.allocatable, &delta.requested, &delta.used_p50, &delta.used_p90, &delta.planned] {
         amounts(column)?;
     }
     all_within(&delta.weights, LARGEST_WEIGHT)?;
@@ -221,12 +248,14 @@ fn check_pods(cluster: &Cluster, pods: &Pods) -> Result<(), Error> {
     same_length(&pods.requests, pods.classes.len() * cluster.resources())?;
     empty_or_length(&pods.warm_start, pods.classes.len())?;
     amounts(&pods.requests)?;
-    let rows = i64::from(cluster.snapshot.rows);
-    if pods.warm_start.iter().any(|&row| i64::from(row) < -1 || i64::from(row) >= rows) {
-        return Err(Error::BadShape);
-    }
+    pods.warm_start.iter().try_for_each(|&row| row_or_none(row, cluster.snapshot.rows))?;
     let known = pods.classes.iter().all(|id| cluster.class_by_id.contains_key(id));
     if known { Ok(()) } else { Err(Error::UnknownClass) }
+}
+
+/// A row, or -1.
+fn row_or_none(row: i32, rows: u32) -> Result<(), Error> {
+    if row == -1 || u32::try_from(row).is_ok_and(|row| row < rows) { Ok(()) } else { Err(Error::BadShape) }
 }
 
 fn same_length<T>(list: &[T], length: usize) -> Result<(), Error> {

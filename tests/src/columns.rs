@@ -23,6 +23,7 @@ pub struct Columns {
     requested: Vec<f64>,
     used_p50: Vec<f64>,
     used_p90: Vec<f64>,
+    planned: Vec<f64>,
     weights: Vec<f64>,
     classes: Vec<Class>,
     /// The rows that the last change touched, ascending.
@@ -44,6 +45,8 @@ pub struct RandomPod {
     pub class: u32,
     /// One number a resource.
     pub request: Vec<f64>,
+    /// The row that the cluster's plan counts it on, or -1.
+    pub planned_row: i32,
 }
 
 impl Columns {
@@ -60,6 +63,7 @@ impl Columns {
             requested: Vec::new(),
             used_p50: Vec::new(),
             used_p90: Vec::new(),
+            planned: Vec::new(),
             weights: Vec::new(),
             classes: (0..CLASSES).map(|id| Class::random(id, rows, rng)).collect(),
             changed: Vec::new(),
@@ -99,12 +103,22 @@ impl Columns {
         }
     }
 
+    /// Plans a pod on a row: the next generation. The pod says afterwards where it is planned.
+    pub fn plan(&mut self, pod: &mut RandomPod, row: usize) {
+        self.planned.resize(self.requested.len(), 0.0);
+        let planned = self.planned[row * RESOURCES..].iter_mut();
+        planned.zip(&pod.request).for_each(|(planned, amount)| *planned += amount);
+        pod.planned_row = row as i32;
+        self.generation += 1;
+        self.changed = vec![row as u32];
+    }
+
     /// A pod of a few per cent of a row.
     #[must_use]
     pub fn pod(&self, seed: u64) -> RandomPod {
         let rng = &mut Rng::new(seed);
         let class = rng.below(CLASSES);
-        RandomPod { class, request: (0..RESOURCES).map(|_| f64::from(rng.below(1_500))).collect() }
+        RandomPod { class, request: (0..RESOURCES).map(|_| f64::from(rng.below(1_500))).collect(), planned_row: -1 }
     }
 
     /// The cluster as the native plugin takes it.
@@ -118,6 +132,7 @@ impl Columns {
             requested: self.requested.clone(),
             used_p50: self.used_p50.clone(),
             used_p90: self.used_p90.clone(),
+            planned: self.planned.clone(),
             weights: self.weights.clone(),
             classes: self.classes.iter().map(Class::native).collect(),
         }
@@ -128,13 +143,18 @@ impl RandomPod {
     /// The pod as the native plugin takes it.
     #[must_use]
     pub fn native(&self) -> native::Pod {
-        native::Pod { class: self.class, request: self.request.clone(), estimate: Vec::new() }
+        native::Pod {
+            class: self.class,
+            request: self.request.clone(),
+            estimate: Vec::new(),
+            planned_row: self.planned_row,
+        }
     }
 
     /// The pod as the host lends it.
     #[must_use]
     pub fn lent(&self) -> types::Pod<'_> {
-        types::Pod { class: self.class, request: &self.request, estimate: &[] }
+        types::Pod { class: self.class, request: &self.request, estimate: &[], planned_row: self.planned_row }
     }
 }
 
@@ -186,6 +206,7 @@ impl SnapshotSource for Columns {
             requested: &self.requested,
             used_p50: &self.used_p50,
             used_p90: &self.used_p90,
+            planned: &self.planned,
             weights: &self.weights,
             classes: self.classes.iter().map(Class::lent).collect(),
         }
@@ -202,6 +223,7 @@ impl SnapshotSource for Columns {
             requested: take(&self.requested),
             used_p50: take(&self.used_p50),
             used_p90: take(&self.used_p90),
+            planned: take(&self.planned),
             weights: take(&self.weights),
             classes: Vec::new(),
         })

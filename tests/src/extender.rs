@@ -33,6 +33,8 @@ pub struct ExtenderSettings {
     pub call_deadline: Duration,
     /// Whether it serves `/bind`. The manifests' rights do not cover that.
     pub bind: bool,
+    /// The profile's section `plan`; null: there is none.
+    pub plan: Value,
 }
 
 impl Default for ExtenderSettings {
@@ -43,6 +45,7 @@ impl Default for ExtenderSettings {
             dictionary: Vec::new(),
             call_deadline: Duration::from_millis(500),
             bind: false,
+            plan: Value::Null,
         }
     }
 }
@@ -64,6 +67,7 @@ impl ExtenderSettings {
                     "limits": {"deadline": format!("{}ms", self.call_deadline.as_millis())},
                 }],
                 "dictionary": self.dictionary,
+                "plan": self.plan,
             }],
         })
     }
@@ -91,6 +95,10 @@ impl Extender {
     pub async fn start(plane: &ControlPlane, settings: &ExtenderSettings) -> Result<Self> {
         let [listen, admin] = free_ports()?.map(|port: u16| format!("127.0.0.1:{port}"));
         kubectl(plane, &["apply", "-f"], &manifests().join("base/rbac.yaml"))?;
+        if settings.plan["nominate"] == json!(true) {
+            kubectl(plane, &["apply", "-f"], &manifests().join("base/namespace.yaml"))?;
+            kubectl(plane, &["apply", "-f"], &manifests().join("components/nominate/rbac.yaml"))?;
+        }
         let kubeconfig = plane.kubeconfig_of(SERVICE_ACCOUNT)?;
         let config = plane.folder().join("gantry.yaml");
         std::fs::write(&config, settings.to_json(&kubeconfig, &listen, &admin).to_string())?;
@@ -165,6 +173,44 @@ impl Extender {
     pub async fn requests(&self, verb: &str) -> Result<f64> {
         let text = self.metrics().await?;
         Ok(metrics::sum_of(&text, "gantry_extender_request_duration_seconds_count", &[("verb", verb)]))
+    }
+
+    /// A page of its admin port.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn page(&self, path: &str) -> Result<String> {
+        self.endpoint.get(path).await
+    }
+
+    /// How many planned pods went where `outcome` says (planned, elsewhere, gone), since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn landings(&self, outcome: &str) -> Result<f64> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_plan_landings_total", &[("outcome", outcome)]))
+    }
+
+    /// What became of nominations, since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn nominations(&self, outcome: &str) -> Result<f64> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_nominations_total", &[("outcome", outcome)]))
+    }
+
+    /// Waits until a standing plan has `pods` pods, with or without room for them.
+    ///
+    /// # Errors
+    /// There is none within a bound.
+    pub async fn wait_for_plan(&self, pods: usize) -> Result<()> {
+        until("a plan of all pods", Duration::from_mins(1), || async {
+            let plans: Value = serde_json::from_str(&self.page("/plan").await?)?;
+            let counts = plans.as_array().into_iter().flatten().filter(|plan| plan["stands"] == json!(true));
+            let planned: usize = counts.filter_map(|plan| plan["pods"].as_array()).map(Vec::len).sum();
+            Ok((planned == pods).then_some(()))
+        })
+        .await
     }
 
     /// The end of its log.

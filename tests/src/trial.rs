@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::control_plane::ControlPlane;
+use crate::extender::Extender;
 use crate::placement::Assignment;
 use crate::report;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, SchedulerSettings};
 use crate::workload::Workload;
 
 /// Until every pod of a burst is bound or given up; a burst takes seconds, a busy machine several times that.
@@ -49,6 +50,26 @@ pub async fn place(plane: &ControlPlane, scheduler: &Scheduler, workload: &Workl
     workload.create_nodes(&plane.client()).await?;
     scheduler.wait_for_nodes(workload.nodes()).await?;
     workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    let assignment = Assignment::settled(&plane.client(), workload, SETTLE_LIMIT).await?;
+    Ok(Outcome::of(&assignment, workload))
+}
+
+/// Empties the cluster, creates the workload's nodes and pods while no kube-scheduler runs, waits until Gantry has planned
+/// them all, then starts kube-scheduler and waits for the pods' fate: a queue that has built up.
+///
+/// # Errors
+/// As [`place`]; there is no plan in time.
+pub async fn place_queue(
+    plane: &ControlPlane,
+    extender: &Extender,
+    settings: &SchedulerSettings,
+    workload: &Workload,
+) -> Result<Outcome> {
+    plane.clear().await?;
+    workload.create_nodes(&plane.client()).await?;
+    workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    extender.wait_for_plan(workload.pods()).await?;
+    let _scheduler = Scheduler::start(plane, settings).await?;
     let assignment = Assignment::settled(&plane.client(), workload, SETTLE_LIMIT).await?;
     Ok(Outcome::of(&assignment, workload))
 }

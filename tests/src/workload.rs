@@ -46,7 +46,23 @@ pub struct Workload {
     pub instance: Instance,
     /// Each pod's group, if it is in one.
     pub group_by_pod: Vec<Option<Group>>,
+    /// Which pods are created with the scheduling gate that asks Gantry to plan them.
+    pub gated: Gated,
 }
+
+/// Which pods carry the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gated {
+    /// None of them.
+    Nobody,
+    /// All of them.
+    Everybody,
+    /// All but every so many-th.
+    AllButEvery(usize),
+}
+
+/// The scheduling gate of pods that want to be planned.
+pub const GATE: &str = "gantry.dev/plan";
 
 impl Workload {
     /// `pods` pods on `nodes` nodes, half of the capacity requested, without groups.
@@ -69,7 +85,36 @@ impl Workload {
 
     fn of(pods: usize, nodes: usize, seed: u64, options: GenerateOptions) -> Self {
         let instance = generate(pods, nodes, seed, &options).expect("invariant: half full is feasible");
-        Self { group_by_pod: vec![None; pods], instance }
+        Self { group_by_pod: vec![None; pods], instance, gated: Gated::Nobody }
+    }
+
+    /// The same at nine tenths of the capacity, as the generator aims for: what does not fit at once hardly fits later.
+    ///
+    /// # Panics
+    /// There is no such instance.
+    #[must_use]
+    pub fn tight(pods: usize, nodes: usize, seed: u64) -> Self {
+        Self::of(pods, nodes, seed, GenerateOptions { fill: 0.9, ..GenerateOptions::default() })
+    }
+
+    /// Its pods carry the gate until Gantry has planned them.
+    #[must_use]
+    pub fn gated(self) -> Self {
+        Self { gated: Gated::Everybody, ..self }
+    }
+
+    /// The same but for every `n`th pod.
+    #[must_use]
+    pub fn gated_but_every(self, n: usize) -> Self {
+        Self { gated: Gated::AllButEvery(n), ..self }
+    }
+
+    fn is_gated(&self, index: usize) -> bool {
+        match self.gated {
+            Gated::Nobody => false,
+            Gated::Everybody => true,
+            Gated::AllButEvery(n) => !index.is_multiple_of(n),
+        }
     }
 
     /// Puts the first ten pods without node affinity into [`Group::Apart`] and the next nine into [`Group::Spread`].
@@ -131,6 +176,9 @@ impl Workload {
         spec.tolerations = Some(typed(tolerations(self.instance.tolerations_by_pod[index])));
         if let Some(hardware) = self.instance.affinity_by_pod[index] {
             spec.affinity = Some(typed(hardware_affinity(hardware)));
+        }
+        if self.is_gated(index) {
+            spec.scheduling_gates = Some(typed(json!([{ "name": GATE }])));
         }
         if index % 10 == 3 {
             spec.priority_class_name = Some(PRIORITY_CLASS.to_owned());

@@ -59,6 +59,139 @@ fn pods(columns: &Columns, count: u64) -> Vec<RandomPod> {
     (0..count).map(|seed| columns.pod(seed)).collect()
 }
 
+fn owned(pods: &[RandomPod]) -> native::Pods {
+    native::Pods {
+        classes: pods.iter().map(|pod| pod.class).collect(),
+        requests: pods.iter().flat_map(|pod| pod.request.clone()).collect(),
+        warm_start: Vec::new(),
+        priorities: Vec::new(),
+        topologies: Vec::new(),
+        rules: Vec::new(),
+    }
+}
+
+fn lent<'a>(classes: &'a [u32], requests: &'a [f64]) -> types::Pods<'a> {
+    types::Pods { classes, requests, warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
+}
+
+#[test]
+fn scores_given_a_plan_are_equal_bit_for_bit_and_leave_no_trace() {
+    let sandbox = sandboxed(r#"{"riskWeight":1.0}"#);
+    let mut columns = Columns::random(200, true, 13);
+    let mut pods = pods(&columns, 40);
+    for (number, pod) in pods.iter_mut().enumerate() {
+        columns.plan(pod, number * 4 % 200);
+        let mut plugin = native(r#"{"riskWeight":1.0}"#, &columns);
+        let scores = sandbox.score(&columns, &pod.lent()).unwrap();
+        assert_eq!(bits(&scores), bits(&plugin.score(&pod.native()).unwrap()));
+        assert_eq!(bits(&scores), bits(&plugin.score(&pod.native()).unwrap()), "the first answer left a trace");
+        assert_eq!(sandbox.filter(&columns, &pod.lent()).unwrap(), plugin.filter(&pod.native()).unwrap());
+    }
+}
+
+#[test]
+fn a_planned_pod_scores_rows_as_if_it_were_planned_nowhere_itself() {
+    let mut columns = Columns::random(100, false, 17);
+    let (mut pod, mut other) = (columns.pod(1), columns.pod(2));
+    columns.plan(&mut other, 7);
+    let before = native("", &columns).score(&pod.native()).unwrap();
+    let row = before.iter().position(|&score| score > 0.0).unwrap();
+    columns.plan(&mut pod, row);
+    let after = native("", &columns).score(&pod.native()).unwrap();
+    assert_eq!(bits(&before), bits(&after));
+    pod.planned_row = -1;
+    assert_ne!(bits(&before), bits(&native("", &columns).score(&pod.native()).unwrap()));
+}
+
+#[test]
+fn a_row_that_is_full_by_plan_scores_nothing_but_for_the_pod_that_it_is_reserved_for() {
+    let mut columns = Columns::random(50, false, 19);
+    let outsider = columns.pod(1);
+    let verdicts = native("", &columns).filter(&outsider.native()).unwrap();
+    let row = verdicts.iter().position(|&verdict| verdict == 0).unwrap();
+    let mut filler = RandomPod { request: vec![1e9; RESOURCES], ..outsider.clone() };
+    columns.plan(&mut filler, row);
+    let mut plugin = native("", &columns);
+    assert_eq!(plugin.filter(&outsider.native()).unwrap(), verdicts, "what is planned is no matter of Filter");
+    assert_eq!(plugin.score(&outsider.native()).unwrap()[row], 0.0);
+    let reserved = RandomPod { planned_row: row as i32, ..outsider };
+    assert!(plugin.score(&reserved.native()).unwrap()[row] > 0.0);
+}
+
+#[test]
+fn plans_with_priorities_and_rules_are_equal_bit_for_bit_and_keep_them() {
+    let columns = Columns::random(30, false, 3);
+    let pods = pods(&columns, 60);
+    let (classes, requests) = (owned(&pods).classes, owned(&pods).requests);
+    let priorities: Vec<i32> = (0..60).map(|pod| pod % 3).collect();
+    let hosts: Vec<u32> = (0..30).collect();
+    let zones: Vec<u32> = (0..30).map(|row| row % 3).collect();
+    let (first, second): (Vec<u32>, Vec<u32>) = ((0..20).collect(), (20..40).collect());
+    let rules = [
+        types::GroupRule {
+            topology: 0,
+            pods: &first,
+            existing: &[(4, 1)],
+            limit: types::Limit::AtMost(1),
+            force: types::Force::Hard,
+        },
+        types::GroupRule {
+            topology: 1,
+            pods: &second,
+            existing: &[],
+            limit: types::Limit::Skew(1),
+            force: types::Force::Hard,
+        },
+    ];
+    let lent = types::Pods {
+        priorities: &priorities,
+        topologies: &[&hosts, &zones],
+        rules: &rules,
+        ..lent(&classes, &requests)
+    };
+    let plan = sandboxed("").plan(&columns, &lent, types::Budget { evaluations: 3_000 }, 5).unwrap();
+    let rule = |topology, pods: &[u32], existing, limit| native::GroupRule {
+        topology,
+        pods: pods.to_vec(),
+        existing,
+        limit,
+        force: native::Force::Hard,
+    };
+    let rules =
+        vec![rule(0, &first, vec![(4, 1)], native::Limit::AtMost(1)), rule(1, &second, vec![], native::Limit::Skew(1))];
+    let owned = native::Pods { priorities, topologies: vec![hosts, zones], rules, ..owned(&pods) };
+    let expected = native("", &columns).plan(&owned, native::Budget { evaluations: 3_000 }, 5).unwrap();
+    assert_eq!(plan.rows, expected.rows);
+    assert_eq!(bits(&plan.objective), bits(&expected.objective));
+    let mut shared = plan.rows[..20].to_vec();
+    shared.retain(|&row| row >= 0);
+    assert!(!shared.contains(&4) && shared.len() > 10, "{shared:?}");
+    shared.sort_unstable();
+    assert!(shared.windows(2).all(|pair| pair[0] != pair[1]), "{shared:?}");
+    let in_zone = |zone: i32| plan.rows[20..40].iter().filter(|&&row| row >= 0 && row % 3 == zone).count();
+    let counts = [in_zone(0), in_zone(1), in_zone(2)];
+    assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+}
+
+#[test]
+fn faulty_rules_and_priorities_are_refused() {
+    let columns = Columns::random(5, false, 3);
+    let pods = pods(&columns, 2);
+    let rule = |topology, limit, force| native::GroupRule { topology, pods: vec![0], existing: vec![], limit, force };
+    let sound = || rule(0, native::Limit::AtMost(1), native::Force::Hard);
+    let with = |rules| native::Pods { topologies: vec![vec![0; 5]], rules, ..owned(&pods) };
+    let mut plugin = native("", &columns);
+    let mut plan = |pods: native::Pods| plugin.plan(&pods, native::Budget { evaluations: 0 }, 1).map(drop);
+    assert_eq!(plan(with(vec![sound()])), Ok(()));
+    let bad = Err(native::Error::BadShape);
+    assert_eq!(plan(with(vec![rule(1, native::Limit::AtMost(1), native::Force::Hard)])), bad);
+    assert_eq!(plan(with(vec![rule(0, native::Limit::Skew(0), native::Force::Hard)])), bad);
+    assert_eq!(plan(native::Pods { topologies: vec![vec![0; 4]], ..with(vec![sound()]) }), bad);
+    assert_eq!(plan(native::Pods { priorities: vec![1], ..owned(&pods) }), bad);
+    let costly = rule(0, native::Limit::Together, native::Force::Soft(f64::NAN));
+    assert_eq!(plan(with(vec![costly])), Err(native::Error::BadNumber));
+}
+
 /// Every search that the settings know.
 const SEARCHES: [&str; 10] = [
     "greedy",
@@ -81,11 +214,11 @@ fn plans_are_equal_bit_for_bit_with_every_search() {
     let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.clone()).collect();
     for search in SEARCHES {
         let settings = format!(r#"{{"search":"{search}"}}"#);
-        let lent = types::Pods { classes: &classes, requests: &requests, warm_start: &[] };
+        let lent = lent(&classes, &requests);
         let budget = types::Budget { evaluations: 3_000 };
         let plan = sandboxed(&settings).plan(&columns, &lent, budget, 11).unwrap();
 
-        let owned = native::Pods { classes: classes.clone(), requests: requests.clone(), warm_start: Vec::new() };
+        let owned = owned(&pods);
         let budget = native::Budget { evaluations: 3_000 };
         let expected = native(&settings, &columns).plan(&owned, budget, 11).unwrap();
         assert_eq!((&plan.rows, plan.evaluations), (&expected.rows, expected.evaluations), "{search}");
@@ -120,11 +253,7 @@ fn assert_legal(columns: &Columns, pods: &[RandomPod], rows: &[i32], sandbox: &S
 fn a_larger_budget_never_gives_a_worse_plan() {
     let columns = Columns::random(30, false, 5);
     let pods = pods(&columns, 80);
-    let owned = native::Pods {
-        classes: pods.iter().map(|pod| pod.class).collect(),
-        requests: pods.iter().flat_map(|pod| pod.request.clone()).collect(),
-        warm_start: Vec::new(),
-    };
+    let owned = owned(&pods);
     let mut plugin = native("", &columns);
     let plans = [0, 1_000, 30_000].map(|evaluations| plugin.plan(&owned, native::Budget { evaluations }, 1).unwrap());
     let unplaced = |plan: &native::Plan| plan.rows.iter().filter(|&&row| row < 0).count();

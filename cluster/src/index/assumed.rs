@@ -30,7 +30,7 @@ impl Index {
         let (pod, listed) = known.map_or_else(|| (Arc::clone(pod), false), |known| (known.pod, known.listed));
         let (uid, tenant) = (Arc::clone(&pod.uid), pod.tenant());
         let assumed = Some(Assumption { node: Arc::clone(&node), until });
-        self.state.unplaced.insert(Waiting { pod, listed, assumed });
+        self.keep(Waiting { pod, listed, assumed, planned: None });
         self.settle(&uid, &node, tenant);
         true
     }
@@ -44,9 +44,9 @@ impl Index {
         self.deadlines.remove(&(assumed.until, Arc::clone(&freed.pod.uid)));
         self.state.assumed -= 1;
         if freed.listed {
-            self.state.unplaced.insert(freed);
+            self.keep(freed);
         } else {
-            self.state.unplaced.remove(uid);
+            self.drop_waiting(uid);
         }
         self.leave(uid, &assumed.node);
         true

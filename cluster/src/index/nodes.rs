@@ -25,7 +25,7 @@ impl Index {
             self.fill_row(row, Some(node));
             return Ok(true);
         };
-        if self.slots[row as usize].as_ref().is_some_and(|slot| slot.node == node) {
+        if self.slots[row as usize].as_ref().is_some_and(|slot| *slot.node == node) {
             return Ok(false);
         }
         self.change();

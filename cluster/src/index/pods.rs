@@ -25,7 +25,9 @@ impl Index {
             Stage::Bound(node) => {
                 let tenant = Tenant::read(pod, &mut self.resources);
                 self.widen();
-                let changed = self.bind(uid, node, tenant?);
+                let tenant = tenant?;
+                let ties = self.ties.intern(&tenant.ties);
+                let changed = self.bind(uid, node, Tenant { ties, ..tenant });
                 self.pod_list.name(uid);
                 Ok(changed)
             }
@@ -43,7 +45,7 @@ impl Index {
         let waited = self.state.unplaced.get(uid).is_some();
         if waited {
             self.change();
-            self.state.unplaced.remove(uid);
+            self.drop_waiting(uid);
         }
         self.unbind(uid) || waited || forgotten
     }
@@ -83,7 +85,7 @@ impl Index {
         let pod = self.read(pod)?;
         if let Some(waiting) = self.state.unplaced.get(&pod.uid).filter(|waiting| waiting.pod != pod).cloned() {
             self.change();
-            self.state.unplaced.insert(Waiting { pod: Arc::clone(&pod), ..waiting });
+            self.keep(Waiting { pod: Arc::clone(&pod), ..waiting });
         }
         Ok(pod)
     }
@@ -94,7 +96,8 @@ impl Index {
         self.widen();
         let row = row?;
         let class = self.intern(Constraints::of(pod, &self.dictionary));
-        Ok(Arc::new(PodRow { class, ..row }))
+        let ties = self.ties.intern(&row.ties);
+        Ok(Arc::new(PodRow { class, ties, ..row }))
     }
 
     fn intern(&mut self, constraints: Constraints) -> u32 {
@@ -115,13 +118,23 @@ impl Index {
         let was_bound = self.unbind(&pod.uid);
         let known = self.state.unplaced.get(&pod.uid);
         let assumed = known.and_then(|waiting| waiting.assumed.clone());
-        let waiting = Waiting { pod, listed: true, assumed };
-        if known == Some(&waiting) {
-            return was_bound;
+        let planned = known.and_then(|waiting| waiting.planned.clone());
+        let waiting = Waiting { pod, listed: true, assumed, planned };
+        match known {
+            Some(known) if *known == waiting => {
+                if known.pod.resource_version != waiting.pod.resource_version {
+                    // No change to anybody but who writes to the pod: same generation, another snapshot.
+                    self.latest = None;
+                    self.state.unplaced.insert(waiting);
+                }
+                was_bound
+            }
+            _ => {
+                self.change();
+                self.keep(waiting);
+                true
+            }
         }
-        self.change();
-        self.state.unplaced.insert(waiting);
-        true
     }
 
     fn bind(&mut self, uid: &str, node: &str, tenant: Tenant) -> bool {

@@ -8,6 +8,7 @@ use crate::node::NodeRow;
 use crate::pod::Tenant;
 use crate::ports::HostPort;
 use crate::quantity::LARGEST_AMOUNT;
+use crate::residents::Resident;
 
 impl Index {
     /// What the pods on a node would ask for without the given ones, one number a resource. `None`: no such node.
@@ -30,7 +31,10 @@ impl Index {
         Arc::make_mut(&mut self.state.requested).resize(columns, 0.0);
         Arc::make_mut(&mut self.state.weights).resize(columns, 0.0);
         self.shape_use();
+        self.shape_plan();
         Arc::make_mut(&mut self.state.names).push(None);
+        Arc::make_mut(&mut self.state.nodes).push(None);
+        self.state.residents.push_row();
         Arc::make_mut(&mut self.state.changed).push(0);
         self.state.classes = Arc::new(self.classes.list());
         self.state.shaped = self.state.generation;
@@ -41,6 +45,8 @@ impl Index {
     pub(super) fn fill_row(&mut self, row: u32, node: Option<NodeRow>) {
         let generation = self.state.generation;
         let name = node.as_ref().map(|node| Arc::clone(&node.name));
+        let node = node.map(Arc::new);
+        Arc::make_mut(&mut self.state.nodes)[row as usize] = node.clone();
         self.slots[row as usize] = node.map(|node| Slot { taken: self.taken_ports(&node.name), node });
         Arc::make_mut(&mut self.state.changed)[row as usize] = generation;
         if self.state.names[row as usize] != name {
@@ -49,6 +55,8 @@ impl Index {
         self.write_offer(row);
         self.write_requested(row);
         self.write_use(row);
+        self.write_planned(row);
+        self.write_residents(row);
         self.judge_row(row, false);
     }
 
@@ -59,6 +67,7 @@ impl Index {
         if self.write_use(row) || requested {
             Arc::make_mut(&mut self.state.changed)[row as usize] = self.state.generation;
         }
+        self.write_residents(row);
         let taken = self.taken_ports(node);
         let slot = self.slots[row as usize].as_mut().expect("invariant: a named row has a node");
         if slot.taken != taken {
@@ -77,7 +86,8 @@ impl Index {
         self.state.resources = self.resources.names();
         let state = &mut self.state;
         let matrices = [&mut state.allocatable, &mut state.requested, &mut state.weights];
-        for matrix in matrices.into_iter().chain([&mut state.used_p50, &mut state.used_p90]) {
+        let optional = [&mut state.used_p50, &mut state.used_p90, &mut state.planned];
+        for matrix in matrices.into_iter().chain(optional) {
             *matrix = Arc::new(widened(matrix, before, after));
         }
         self.state.unplaced.widen(after);
@@ -102,6 +112,16 @@ impl Index {
         write(&mut self.state.requested, columns, &requested)
     }
 
+    /// Shows who lives on a row's node.
+    fn write_residents(&mut self, row: u32) {
+        let node = self.state.names[row as usize].as_ref();
+        let tenants = node.into_iter().flat_map(|node| self.tenants(node));
+        let resident =
+            |(_, tenant): (_, &Tenant)| Resident { ties: Arc::clone(&tenant.ties), deleting: tenant.deleting };
+        let residents: Vec<Resident> = tenants.map(resident).collect();
+        self.state.residents.set_row(row, residents);
+    }
+
     fn judge_row(&mut self, row: u32, only_ports: bool) {
         let site = Slot::site(self.slots[row as usize].as_ref());
         if self.classes.judge_row(row as usize, site, &self.dictionary, self.state.generation, only_ports) {
@@ -118,18 +138,19 @@ impl Index {
     /// The sum over a node's pods, from scratch: with whole numbers and a cap at the end it does not depend on the
     /// order of events, and a node has few pods.
     fn sum_requests(&self, node: &str, counts: impl Fn(&str) -> bool) -> Vec<f64> {
-        self.sum(self.tenants(node).filter(|(uid, _)| counts(uid)).map(|(_, tenant)| tenant))
+        self.sum(self.tenants(node).filter(|(uid, _)| counts(uid)).map(|(_, tenant)| &*tenant.request))
     }
 
     /// The sum over the pods that came to a node later than `time`, in seconds since 1970.
     pub(super) fn sum_requests_since(&self, node: &str, time: i64) -> Vec<f64> {
-        self.sum(self.tenants(node).map(|(_, tenant)| tenant).filter(|tenant| tenant.since > time))
+        let newer = self.tenants(node).filter(|(_, tenant)| tenant.since > time);
+        self.sum(newer.map(|(_, tenant)| &*tenant.request))
     }
 
-    fn sum<'a>(&self, tenants: impl Iterator<Item = &'a Tenant>) -> Vec<f64> {
+    pub(super) fn sum<'a>(&self, requests: impl Iterator<Item = &'a [f64]>) -> Vec<f64> {
         let mut sum = vec![0.0; self.state.resources.len()];
-        for tenant in tenants {
-            for (sum, amount) in sum.iter_mut().zip(&tenant.request) {
+        for request in requests {
+            for (sum, amount) in sum.iter_mut().zip(request) {
                 *sum += amount;
             }
         }

@@ -5,6 +5,7 @@
 //! what the process' surroundings say comes in as an argument.
 
 mod forecasts;
+mod plan;
 mod profiles;
 
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use gantry_cluster::MAX_RESOURCES;
 
 use super::file::{API_VERSION, ClusterFile, ConfigFile, KIND, ServerFile, TlsFile};
 use super::units;
-use super::valid::{Cluster, ClusterSource, Config, Server, Tls};
+use super::valid::{Cluster, ClusterSource, Config, Profile, Server, Tls};
 use super::{ConfigError, Problem};
 
 /// kube-scheduler's `httpTimeout` where an admin sets none.
@@ -57,6 +58,7 @@ pub fn check(file: ConfigFile, surroundings: Surroundings) -> Result<Config, Con
     let forecasts = file.forecasts.map(|file| checker.forecasts(file));
     let resources = checker.resources(file.resources);
     let (profiles, dictionary) = checker.profiles(file.profiles, &resources, server.deadline);
+    checker.planning(&profiles, &cluster);
     if checker.problems.is_empty() {
         Ok(Config { server, cluster, forecasts, resources, profiles, dictionary })
     } else {
@@ -219,6 +221,20 @@ impl Checker {
                 "true",
                 "binding needs an API server: set cluster.mode to auto, or leave server.bind out",
             );
+        }
+    }
+
+    fn planning(&mut self, profiles: &[Profile], cluster: &Cluster) {
+        if cluster.source == ClusterSource::Requests {
+            for position in
+                profiles.iter().enumerate().filter_map(|(position, profile)| profile.plan.is_some().then_some(position))
+            {
+                self.refuse(
+                    format!("profiles[{position}].plan"),
+                    "",
+                    "planning needs to see the pods that wait: set cluster.mode to auto, or leave plan out",
+                );
+            }
         }
     }
 

@@ -107,6 +107,26 @@ pub struct ProfileFile {
     pub weights: BTreeMap<String, f64>,
     /// The admins' validation dictionary.
     pub dictionary: Vec<DictionaryEntry>,
+    /// Plan waiting pods together. Absent: every pod is scored for itself.
+    pub plan: Option<PlanFile>,
+}
+
+/// The section `plan` of a profile.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct PlanFile {
+    /// How scores keep to the plan: `guide` or `follow`. Default follow.
+    pub mode: Option<String>,
+    /// Whether pods that carry the gate `gantry.dev/plan` are planned, nominated and released. Default false.
+    pub nominate: Option<bool>,
+    /// How long no new gated pod must have come before a batch is planned. Default 200ms, from 10ms to 10s.
+    #[serde(deserialize_with = "scalar")]
+    pub window: Option<String>,
+    /// The most candidate changes that one search evaluates. Default 10000000, from 0 to 10^12.
+    pub evaluations: Option<u64>,
+    /// How long a plan holds though nothing contradicts it. Default 60s, from 1s to 1h.
+    #[serde(deserialize_with = "scalar")]
+    pub ttl: Option<String>,
 }
 
 /// One entry of `profiles[].plugins`.

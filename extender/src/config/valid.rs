@@ -116,6 +116,32 @@ pub struct Profile {
     pub weights: Vec<f64>,
     /// The plugin that filters and scores.
     pub plugin: Plugin,
+    /// How waiting pods are planned together, if they are.
+    pub plan: Option<Plan>,
+}
+
+/// How waiting pods are planned together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How scores keep to the plan.
+    pub mode: PlanMode,
+    /// Whether gated pods are planned, nominated and released.
+    pub nominate: bool,
+    /// How long no new gated pod must have come before a batch is planned.
+    pub window: Duration,
+    /// The most candidate changes that one search evaluates.
+    pub evaluations: u64,
+    /// How long a plan holds though nothing contradicts it.
+    pub ttl: Duration,
+}
+
+/// How scores keep to a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanMode {
+    /// Scores are those of the objective, given where the plan puts the others; the best node alone has 10.
+    Guide,
+    /// The planned node has 10 and every other 0.
+    Follow,
 }
 
 /// A plugin to load.

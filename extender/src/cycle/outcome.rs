@@ -5,6 +5,8 @@ use std::sync::Arc;
 use gantry_cluster::PodRow;
 use gantry_host::Reason;
 
+use crate::decision::Trace;
+
 /// An answer, ready to be sent.
 #[derive(Debug)]
 pub struct Answer {
@@ -16,19 +18,27 @@ pub struct Answer {
     pub fallback: Option<Fallback>,
     /// What counts as placed once the answer is sent.
     pub assumption: Option<Assumption>,
+    /// What led to it.
+    pub trace: Trace,
 }
 
 impl Answer {
     /// A plugin's answer.
     #[must_use]
     pub fn ok(body: Vec<u8>, assumption: Option<Assumption>) -> Self {
-        Self { body, outcome: Outcome::Ok, fallback: None, assumption }
+        Self { body, outcome: Outcome::Ok, fallback: None, assumption, trace: Trace::default() }
     }
 
     /// An answer that changes nothing. Without a fallback nobody failed: there was nothing to say.
     #[must_use]
     pub fn neutral(body: Vec<u8>, fallback: Option<Fallback>) -> Self {
-        Self { body, outcome: Outcome::Neutral, fallback, assumption: None }
+        Self { body, outcome: Outcome::Neutral, fallback, assumption: None, trace: Trace::default() }
+    }
+
+    /// The same answer with what led to it.
+    #[must_use]
+    pub fn with(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 }
 

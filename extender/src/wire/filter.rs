@@ -19,6 +19,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every refusal there is.
+    pub const ALL: [Self; 2] = [Self::Forbidden, Self::OverloadedSoon];
+
     /// The text that an admin reads in the pod's events.
     #[must_use]
     pub fn text(self) -> &'static str {

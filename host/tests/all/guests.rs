@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use gantry_host::types::{Budget, Pods};
+use gantry_host::types::Budget;
 use gantry_host::{Component, Digest, Entry, Limits, LoadError, Plugin, Reason};
 
-use crate::world::{POD, ROWS, World, assert_failed, component, engine, limits, start};
+use crate::world::{POD, ROWS, World, assert_failed, component, engine, limits, pods, start};
 
 /// Lists the tests, so that a guest without one is noticed.
 macro_rules! tested {
@@ -107,7 +107,7 @@ fn out_of_range_scores() {
     let (plugin, world) = (start("out_of_range_scores"), World::new());
     assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::OutOfRange);
     assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::OutOfRange);
-    let pods = Pods { classes: &[1], requests: POD.request, warm_start: &[] };
+    let pods = pods(&[1], POD.request);
     assert_failed(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0), Entry::Plan, Reason::OutOfRange);
 }
 
@@ -137,7 +137,7 @@ fn well_behaved() {
     let decision = plugin.decide(&world, &POD).unwrap();
     assert_eq!(decision.verdicts.unwrap(), plugin.filter(&world, &POD).unwrap());
     assert_eq!(decision.scores.unwrap(), plugin.score(&world, &POD).unwrap());
-    let pods = Pods { classes: &[1, 1], requests: &[1.0; 4], warm_start: &[] };
+    let pods = pods(&[1, 1], &[1.0; 4]);
     assert_eq!(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0).unwrap().rows, [0, 0]);
     assert_eq!(plugin.info().name, "guest");
     assert_eq!(plugin.digest(), Digest::of(gantry_guests::bytes("well_behaved")));

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use gantry_host::types::{DomainClass, Pod};
+use gantry_host::types::{DomainClass, Pod, Pods};
 use gantry_host::{CallError, Changes, Component, Engine, Entry, Full, Limits, Plugin, Reason, SnapshotSource};
 
 /// Rows and resources of every world.
@@ -11,7 +11,12 @@ pub(crate) const ROWS: usize = 5;
 const RESOURCES: usize = 2;
 
 /// The pod that all tests ask about.
-pub(crate) const POD: Pod<'static> = Pod { class: 1, request: &[100.0, 1.0], estimate: &[] };
+pub(crate) const POD: Pod<'static> = Pod { class: 1, request: &[100.0, 1.0], estimate: &[], planned_row: -1 };
+
+/// Pods without an earlier plan, priorities or rules.
+pub(crate) fn pods<'a>(classes: &'a [u32], requests: &'a [f64]) -> Pods<'a> {
+    Pods { classes, requests, warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
+}
 
 /// One state of the cluster, and the rows in which it differs from the one before.
 #[derive(Clone)]

@@ -21,7 +21,8 @@
 //!
 //! Not in the source, and free of cost when not used: [`Terms`] added to the objective (mean load, moves against an
 //! earlier assignment, forecast risk), and rules between pods ([`Groups`]: at most so many of a group on a topology
-//! value, or an even spread over values), each hard, as part of the violation, or soft, as part of the objective.
+//! value, an even spread over values, or all on one value), each hard, as part of the violation, or soft, as part of the
+//! objective; and priorities, which decide who is left out when not all pods can be placed.
 
 mod assignment;
 mod choice;
@@ -31,6 +32,7 @@ mod extras;
 mod groups;
 mod nodes;
 mod objective;
+mod precedence;
 mod repair;
 mod requests;
 mod row_scorer;
@@ -57,6 +59,7 @@ use crate::score::Score;
 use extras::Extras;
 use groups::{Exchange, Rules};
 use nodes::Nodes;
+use precedence::Precedence;
 use requests::{Requests, Shift};
 use terms::Factors;
 
@@ -74,6 +77,8 @@ pub struct Placement {
     pods: usize,
     /// None if there are neither terms nor rules, so that nothing is spent on them.
     extras: Option<Box<Extras>>,
+    /// None if all pods are equal.
+    precedence: Option<Precedence>,
 }
 
 impl Placement {
@@ -112,6 +117,7 @@ impl Placement {
             unplaceable,
             pods: pods.class_by_pod.len(),
             extras: None,
+            precedence: None,
         })
     }
 
@@ -138,6 +144,20 @@ impl Placement {
         let rules = Rules::new(groups, &self.nodes, self.pods, &self.pod_by_item)?;
         let factors = self.extras.take().map(|extras| extras.factors).unwrap_or_default();
         Ok(self.with_extras(Extras { factors, rules }))
+    }
+
+    /// The same problem with these priorities of its pods, higher first, in place of earlier ones. They have no say in
+    /// the objective: [`assignment`](Self::assignment) leaves no pod out that would find a row if pods of lower
+    /// priorities were left out.
+    ///
+    /// # Errors
+    /// [`PlacementError::Length`] unless there is one priority a pod.
+    pub fn with_priorities(self, priority_by_pod: &[i32]) -> Result<Self, PlacementError> {
+        let (expected, found) = (self.pods, priority_by_pod.len());
+        if expected != found {
+            return Err(PlacementError::Length { column: "priorities", expected, found });
+        }
+        Ok(Self { precedence: Precedence::new(priority_by_pod, &self.pod_by_item), ..self })
     }
 
     fn with_extras(self, extras: Extras) -> Self {

@@ -152,9 +152,10 @@ impl OwnedRule {
         let topology = rng.below(topologies.len() as u32) as usize;
         let share = rng.unit();
         let existing = topologies[topology].iter().filter(|_| rng.chance(0.3)).map(|&value| (value, 1)).collect();
-        let limit = match rng.below(4) {
+        let limit = match rng.below(5) {
             0 => Limit::AtMost(1),
             1 => Limit::AtMost(rng.below(4)),
+            2 => Limit::Together,
             _ => Limit::Skew(1 + rng.below(3)),
         };
         let force = if rng.chance(0.7) { Force::Hard } else { Force::Soft(f64::from(rng.below(50)) / 10.0) };
@@ -171,12 +172,16 @@ impl OwnedRule {
         for (value, count) in &self.existing {
             there.entry(*value).and_modify(|sum| *sum += count);
         }
+        if self.limit == Limit::Together {
+            there.values_mut().for_each(|count| *count = 0);
+        }
         let mut all = there.clone();
         placed.for_each(|value| *all.get_mut(&value).unwrap() += 1);
         let lowest = all.values().min().copied().unwrap_or(0);
         let limit = match self.limit {
             Limit::AtMost(most) => most,
             Limit::Skew(most) => lowest + most,
+            Limit::Together => return all.values().sum::<u32>() - all.values().max().unwrap_or(&0),
         };
         all.iter().map(|(value, &count)| (there[value]..count).filter(|&level| level >= limit).count() as u32).sum()
     }

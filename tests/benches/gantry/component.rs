@@ -55,8 +55,22 @@ fn search(sandbox: &Sandboxed) -> Result<()> {
         let pods: Vec<_> = (0..pods).map(|seed| columns.pod(seed)).collect();
         let classes: Vec<u32> = pods.iter().map(|pod| pod.class).collect();
         let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.clone()).collect();
-        let owned = native::Pods { classes: classes.clone(), requests: requests.clone(), warm_start: Vec::new() };
-        let lent = types::Pods { classes: &classes, requests: &requests, warm_start: &[] };
+        let owned = native::Pods {
+            classes: classes.clone(),
+            requests: requests.clone(),
+            warm_start: Vec::new(),
+            priorities: Vec::new(),
+            topologies: Vec::new(),
+            rules: Vec::new(),
+        };
+        let lent = types::Pods {
+            classes: &classes,
+            requests: &requests,
+            warm_start: &[],
+            priorities: &[],
+            topologies: &[],
+            rules: &[],
+        };
         let mut plugin = native(&columns);
         let mut moves = 0;
         let compiled = once(|| {

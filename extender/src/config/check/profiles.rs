@@ -61,6 +61,7 @@ impl Checker {
             scheduler_name,
             weights: self.weights(&format!("{key}.weights"), &file.weights, resources),
             plugin: self.only_plugin(&format!("{key}.plugins"), file.plugins, deadline),
+            plan: file.plan.map(|plan| self.plan(&format!("{key}.plan"), plan)),
         }
     }
 

@@ -1,7 +1,8 @@
 //! From a genome to what can be followed: a row for each pod, no row over-full.
 //!
-//! Promises: whatever genome it is given, the assignment is legal and breaks no hard limit; pods that stand earlier
-//! keep their row when not all can. Must not know: which search the genome came from.
+//! Promises: whatever genome it is given, the assignment is legal and breaks no hard limit; pods of higher priority, and
+//! among equals those that stand earlier, keep their row when not all can. Must not know: which search the genome came
+//! from.
 
 use super::{Placement, State};
 use crate::problem::{Move, Problem, UNASSIGNED};
@@ -22,14 +23,15 @@ impl Placement {
     /// The assignment that a genome stands for.
     ///
     /// Pods on rows outside their domain, the last ones on rows that are over-full, and the last ones of groups that
-    /// break a hard rule lose their row; then each of them gets the row with room where it breaks no rule and hurts
-    /// least, if there is one.
+    /// break a hard rule lose their row, low priorities first; then each of them gets the row with room where it breaks
+    /// no rule and hurts least, if there is one; if not, a row on which it takes the place of pods of lower priorities.
     #[must_use]
     pub fn assignment(&self, genome: &[u32]) -> Assignment {
         let legal = |(item, &gene): (usize, &u32)| if self.domain(item).contains(gene) { gene } else { UNASSIGNED };
         let mut state = self.build(&genome.iter().enumerate().map(legal).collect::<Vec<u32>>());
         self.release(&mut state);
         self.fill_in(&mut state);
+        self.put_first(&mut state);
         let mut row_by_pod = vec![None; self.pods()];
         for (item, &gene) in state.genome().iter().enumerate() {
             row_by_pod[self.pod(item) as usize] = Some(gene).filter(|&gene| gene != UNASSIGNED);
@@ -42,7 +44,7 @@ impl Placement {
     /// when one goes others may become surplus that were not, hence the outer loop.
     fn release(&self, state: &mut State) {
         while !self.is_feasible(state) {
-            for item in (0..self.items()).rev() {
+            for item in self.by_precedence().rev() {
                 if self.is_feasible(state) {
                     return;
                 }
@@ -53,7 +55,8 @@ impl Placement {
         }
     }
 
-    fn must_go(&self, state: &State, item: usize) -> bool {
+    /// Whether an item adds to the breach of a hard limit where it is.
+    pub(super) fn must_go(&self, state: &State, item: usize) -> bool {
         let row = self.nodes.place(state.genome()[item]);
         state.adds_to_overflow(&self.nodes, row, self.requests.of(item).counts)
             || self.extras.as_ref().is_some_and(|extras| extras.is_surplus(&self.nodes, state, item))
@@ -64,7 +67,7 @@ impl Placement {
     fn fill_in(&self, state: &mut State) {
         loop {
             let mut placed = false;
-            for item in 0..self.items() {
+            for item in self.by_precedence() {
                 if state.genome()[item] == UNASSIGNED
                     && let Some(value) = self.best_room(state, item)
                 {

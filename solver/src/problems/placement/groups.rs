@@ -1,4 +1,4 @@
-//! Rules between pods: at most so many together, or an even spread.
+//! Rules between pods: at most so many together, an even spread, or all in one place.
 //!
 //! Promises: what passes the checks is compiled to lists by item, in memory that grows with rows, pods and rules named,
 //! never with their products. Must not know: selectors, labels, or what a topology is called; a value is a number.
@@ -50,6 +50,9 @@ pub enum Limit {
     /// the pods of its value stacked on those that are there already, it would have at least as many under it as the
     /// value with the fewest pods has, plus this. Every value of the topology can be the one with the fewest.
     Skew(u32),
+    /// All placed pods of the group share a value. Those that are not on the value with the most placed pods are
+    /// surplus. Pods that are there already do not count.
+    Together,
 }
 
 /// What breaking a rule means.
@@ -81,7 +84,7 @@ struct Bounds {
     values: usize,
     limit: Limit,
     force: Force,
-    /// Where a skew's marks begin in the tally, and how many pods it binds.
+    /// Where the rule's marks begin in the tally, and how many pods it binds.
     marks: usize,
     pods: usize,
 }

@@ -33,6 +33,7 @@ pub fn apply(delta: Delta) -> Result<(), Error> {
             (&mut held.requested, &delta.requested),
             (&mut held.used_p50, &delta.used_p50),
             (&mut held.used_p90, &delta.used_p90),
+            (&mut held.planned, &delta.planned),
             (&mut held.weights, &delta.weights),
         ] {
             for (row, values) in delta.changed.iter().zip(changes.chunks(resources)) {
@@ -54,9 +55,14 @@ pub fn fingerprint(snapshot: &Snapshot, pod: &Pod, row: u32) -> f64 {
     let resources = snapshot.resources as usize;
     let start = row as usize * resources;
     let mut hash = u64::from(row) ^ (u64::from(pod.class) << 32) ^ snapshot.generation;
-    for column in
-        [&snapshot.allocatable, &snapshot.requested, &snapshot.used_p50, &snapshot.used_p90, &snapshot.weights]
-    {
+    for column in [
+        &snapshot.allocatable,
+        &snapshot.requested,
+        &snapshot.used_p50,
+        &snapshot.used_p90,
+        &snapshot.planned,
+        &snapshot.weights,
+    ] {
         let values = column.get(start..start + resources).unwrap_or_default();
         hash = values.iter().fold(hash, |hash, value| mix(hash ^ value.to_bits()));
     }

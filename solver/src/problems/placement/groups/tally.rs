@@ -18,7 +18,8 @@ pub(crate) struct Tally {
     /// fewest before any pod is placed.
     counts: HashMap<(u32, u32), u32, BuildHasherDefault<PairHasher>>,
     standings: Vec<Standing>,
-    /// For each skew and each count up to its number of pods: how many values have that count.
+    /// For each rule but those of [`Limit::AtMost`] and each count up to its number of pods: how many values have that
+    /// count.
     heights: Vec<u32>,
     /// For each skew and each level, from the skew up: how many placed pods stand there.
     levels: Vec<u32>,
@@ -31,8 +32,8 @@ pub(crate) struct Tally {
 /// How one rule stands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
-    /// The fewest pods that a value has; 0 where that does not matter.
-    lowest: u32,
+    /// For a skew the fewest pods that a value has, for pods that stay together the most; else 0.
+    extreme: u32,
     surplus: u32,
 }
 
@@ -48,8 +49,9 @@ impl Tally {
         let (taken, most) = match bounds.limit {
             Limit::AtMost(most) => (0, u64::from(most)),
             Limit::Skew(most) => (fewest, bounds.pods as u64 + u64::from(most)),
+            Limit::Together => (0, 0),
         };
-        if matches!(bounds.limit, Limit::Skew(_)) {
+        if !matches!(bounds.limit, Limit::AtMost(_)) {
             self.heights.resize(bounds.marks + 2 * bounds.pods + 1, 0);
             self.levels.resize(bounds.marks + 2 * bounds.pods + 1, 0);
         }
@@ -106,14 +108,19 @@ impl Tally {
 
     /// Whether an item is one of those that a hard rule has too many of on its value.
     pub(crate) fn is_surplus(&self, rules: &Rules, item: usize, place: usize) -> bool {
-        let beyond = |&rule: &u32| {
-            let (rule, bounds) = (rule as usize, &rules.bounds[rule as usize]);
-            // The lowest count of a rule that is no skew stays at 0.
-            let (Limit::AtMost(most) | Limit::Skew(most)) = bounds.limit;
-            let allowed = u64::from(self.standings[rule].lowest) + u64::from(most);
-            bounds.force == Force::Hard && u64::from(self.count(rule, rules.value(rule, place))) > allowed
-        };
-        self.surplus > 0 && rules.of(item).iter().any(beyond)
+        let is_hard = |rule: usize| rules.bounds[rule].force == Force::Hard;
+        let beyond = |rule: usize| self.is_beyond(&rules.bounds[rule], rule, rules.value(rule, place));
+        self.surplus > 0 && rules.of(item).iter().any(|&rule| is_hard(rule as usize) && beyond(rule as usize))
+    }
+
+    /// Whether a rule has too many pods on a value.
+    fn is_beyond(&self, bounds: &Bounds, rule: usize, value: u32) -> bool {
+        let (count, extreme) = (self.count(rule, value), self.standings[rule].extreme);
+        match bounds.limit {
+            Limit::AtMost(most) => count > most,
+            Limit::Skew(most) => u64::from(count) > u64::from(extreme) + u64::from(most),
+            Limit::Together => count > 0 && (count < extreme || self.heights[bounds.marks + extreme as usize] > 1),
+        }
     }
 
     /// A pod of a rule goes from one value to another; either may be none.
@@ -139,7 +146,6 @@ impl Tally {
 
     /// A value's count goes from `before` to `after`, because a pod comes to stand at a level or goes.
     fn mark(&mut self, bounds: &Bounds, level: u32, before: u32, after: u32, count: fn(u32, u32) -> u32) {
-        let Limit::Skew(most) = bounds.limit else { return };
         let heights = bounds.heights(&mut self.heights);
         if let Some(height) = heights.get_mut(before as usize) {
             *height -= 1;
@@ -147,6 +153,7 @@ impl Tally {
         if let Some(height) = heights.get_mut(after as usize) {
             *height += 1;
         }
+        let Limit::Skew(most) = bounds.limit else { return };
         if let Some(level) = level.checked_sub(most) {
             let pods = &mut self.levels[bounds.marks + level as usize];
             *pods = count(*pods, 1);
@@ -161,13 +168,14 @@ impl Tally {
         match bounds.limit {
             Limit::AtMost(most) => {
                 let (gone, come) = (count(from).is_some_and(|n| n > most), count(to).is_some_and(|n| n >= most));
-                Standing { lowest: 0, surplus: now.surplus - u32::from(gone) + u32::from(come) }
+                Standing { extreme: 0, surplus: now.surplus - u32::from(gone) + u32::from(come) }
             }
             Limit::Skew(most) => {
                 let marks = bounds.marks..bounds.marks + 2 * bounds.pods + 1;
                 let skew = Skew { most, heights: &self.heights[marks.clone()], levels: &self.levels[marks] };
                 skew.after(now, count(from), count(to))
             }
+            Limit::Together => together_after(&self.heights[bounds.marks..], now, count(from), count(to)),
         }
     }
 
@@ -186,13 +194,23 @@ impl Tally {
 }
 
 impl Bounds {
-    /// The heights of a skew; nothing for another rule.
+    /// The heights of a rule that needs them; nothing for another one.
     fn heights<'a>(&self, heights: &'a mut [u32]) -> &'a mut [u32] {
         match self.limit {
-            Limit::Skew(_) => &mut heights[self.marks..][..=self.pods],
+            Limit::Skew(_) | Limit::Together => &mut heights[self.marks..][..=self.pods],
             Limit::AtMost(_) => &mut [],
         }
     }
+}
+
+/// How a rule for pods that stay together stands after one left a value that has `left` pods, and came to one that has
+/// `joined`: all that are not on the value with the most are surplus.
+fn together_after(heights: &[u32], now: Standing, left: Option<u32>, joined: Option<u32>) -> Standing {
+    let placed = now.extreme + now.surplus - u32::from(left.is_some()) + u32::from(joined.is_some());
+    let was_alone = left == Some(now.extreme) && heights[now.extreme as usize] == 1;
+    let others = now.extreme - u32::from(was_alone);
+    let extreme = joined.map_or(others, |count| others.max(count + 1));
+    Standing { extreme, surplus: placed - extreme }
 }
 
 /// The marks of a skew.
@@ -209,7 +227,7 @@ impl Skew<'_> {
     /// pods of one level become surplus by that, or cease to be.
     #[inline]
     fn after(&self, now: Standing, left: Option<u32>, joined: Option<u32>) -> Standing {
-        let Standing { mut lowest, mut surplus } = now;
+        let Standing { extreme: mut lowest, mut surplus } = now;
         let level = |under: u32| under.checked_sub(self.most);
         let vacated = left.and_then(|count| level(count - 1));
         if let Some(count) = left {
@@ -226,7 +244,7 @@ impl Skew<'_> {
                 lowest += 1;
             }
         }
-        Standing { lowest, surplus }
+        Standing { extreme: lowest, surplus }
     }
 
     /// How many values have a count, after a pod left one that had `left`.

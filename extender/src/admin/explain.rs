@@ -1,0 +1,231 @@
+//! Why a pod is where it is, or why it waits: the answers to `/explain`.
+//!
+//! Everything is put together when somebody asks, from the records of what was
+//! answered, the plan, and the cluster as it is now; nothing is computed for it in the
+//! request path.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gantry_cluster::{Snapshot, Whereabouts};
+use serde::{Serialize, Serializer};
+
+use crate::decision::{DecisionRecord, unix_seconds};
+use crate::handlers::Context;
+use crate::planner::PublishedPlan;
+use crate::standing::Standing;
+
+/// All that is known of one pod.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Explanation {
+    namespace: String,
+    pod: String,
+    /// bound, assumed, waiting or unknown.
+    state: &'static str,
+    /// The node it is bound to or assumed on.
+    node: Option<String>,
+    waiting: Option<Waiting>,
+    plan: Option<InPlan>,
+    /// The newest answer of each verb, newest first.
+    #[serde(serialize_with = "records")]
+    decisions: Vec<Arc<DecisionRecord>>,
+    #[serde(skip)]
+    now: SystemTime,
+}
+
+fn records<S: Serializer>(records: &[Arc<DecisionRecord>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(records.iter().map(AsRef::as_ref))
+}
+
+/// What a waiting pod could have.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting {
+    /// The names of its scheduling gates.
+    gates: Vec<String>,
+    nominated: Option<String>,
+    #[serde(flatten)]
+    standing: Standing,
+}
+
+/// What the profile's plan says of the pod.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InPlan {
+    serial: u64,
+    /// The node; none: the plan has no room for it.
+    node: Option<String>,
+    made_seconds_ago: f64,
+    /// Whether the plan still counts.
+    stands: bool,
+    pods: usize,
+}
+
+/// What is known of the pod; `None`: nothing is.
+pub(super) fn explain(
+    context: &Context,
+    snapshot: &Snapshot,
+    namespace: &str,
+    pod: &str,
+    now: SystemTime,
+) -> Option<Explanation> {
+    let decisions = context.decisions.of(namespace, pod);
+    let waits = snapshot.pending().find(|row| *row.namespace == *namespace && *row.name == *pod);
+    let planned = context.board.all().into_iter().find_map(|(_, plan)| in_plan(&plan, namespace, pod, now));
+    let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
+    if uid.is_none() && planned.is_none() {
+        return None;
+    }
+    let (state, node) = context.cluster.whereabouts(&uid.unwrap_or_default(), |whereabouts| match whereabouts {
+        Whereabouts::Bound(node) => ("bound", Some(node.to_string())),
+        Whereabouts::Assumed(node) => ("assumed", Some(node.to_string())),
+        Whereabouts::Waiting => ("waiting", None),
+        Whereabouts::Unknown => ("unknown", None),
+    });
+    let waiting = waits.map(|row| Waiting {
+        gates: row.gates.iter().map(ToString::to_string).collect(),
+        nominated: row.nominated_node.as_deref().map(str::to_owned),
+        standing: Standing::of(snapshot, row),
+    });
+    let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
+    Some(Explanation { namespace, pod, state, node, waiting, plan: planned, decisions, now })
+}
+
+fn in_plan(plan: &PublishedPlan, namespace: &str, pod: &str, now: SystemTime) -> Option<InPlan> {
+    let planned = plan.pods.iter().find(|planned| *planned.pod.namespace == *namespace && *planned.pod.name == *pod)?;
+    Some(InPlan {
+        serial: plan.serial,
+        node: planned.node.as_deref().map(str::to_owned),
+        made_seconds_ago: (unix_seconds(now) - unix_seconds(plan.made)).max(0.0),
+        stands: plan.stands,
+        pods: plan.pods.len(),
+    })
+}
+
+impl Explanation {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let node = self.node.as_ref().map(|node| format!(" to {node}")).unwrap_or_default();
+        line(&mut out, &format!("pod {}/{}: {}{node}", self.namespace, self.pod, self.state));
+        if let Some(waiting) = &self.waiting {
+            line(&mut out, &waiting.text());
+        }
+        if let Some(plan) = &self.plan {
+            line(&mut out, &plan.text());
+        }
+        for record in &self.decisions {
+            line(&mut out, &decision(record, self.now));
+        }
+        out
+    }
+}
+
+impl Waiting {
+    fn text(&self) -> String {
+        let gates =
+            if self.gates.is_empty() { String::new() } else { format!("; held back by {}", self.gates.join(", ")) };
+        let nominated = self.nominated.as_ref().map(|node| format!("; nominated for {node}")).unwrap_or_default();
+        format!("  {}{gates}{nominated}", self.standing)
+    }
+}
+
+impl InPlan {
+    fn text(&self) -> String {
+        let state = if self.stands { "" } else { ", which is over" };
+        let node = self.node.as_ref().map_or_else(|| "no room in".to_owned(), |node| format!("{node} in"));
+        format!(
+            "  planned: {node} plan {} of {} pods, made {:.1} s ago{state}",
+            self.serial, self.pods, self.made_seconds_ago
+        )
+    }
+}
+
+fn decision(record: &DecisionRecord, now: SystemTime) -> String {
+    let DecisionRecord { verb, outcome, seconds, trace, .. } = record;
+    let mut text = format!(
+        "  {verb} {:.1} s ago: {outcome} in {:.2} ms, {} candidates",
+        record.age(now),
+        seconds * 1e3,
+        trace.candidates
+    );
+    for (reason, count) in &trace.refused {
+        text.push_str(&format!("; {count} {reason}"));
+    }
+    if trace.follows_plan {
+        text.push_str(&format!("; as planned: {}", trace.planned.as_deref().unwrap_or_default()));
+    } else if !trace.best.is_empty() {
+        let best: Vec<String> =
+            trace.best.iter().map(|choice| format!("{} {:.1}", choice.node, choice.score)).collect();
+        text.push_str(&format!("; best: {}", best.join(", ")));
+    }
+    if let Some(fallback) = &record.fallback {
+        text.push_str(&format!("; no answer from {fallback}"));
+    }
+    text
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::decision::{Choice, Trace};
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1000)
+    }
+
+    fn record(trace: Trace) -> Arc<DecisionRecord> {
+        Arc::new(DecisionRecord {
+            at: 998.0,
+            verb: "prioritize",
+            namespace: "default".to_owned(),
+            pod: "web".to_owned(),
+            uid: "u".to_owned(),
+            profile: "default-scheduler".to_owned(),
+            outcome: "ok",
+            fallback: None,
+            seconds: 0.0012,
+            trace,
+        })
+    }
+
+    #[test]
+    fn a_bound_pod_reads_from_where_it_is_to_why() {
+        let best = vec![Choice { node: "n7".into(), score: 100.0 }, Choice { node: "n9".into(), score: 97.25 }];
+        let trace = Trace { generation: 5, candidates: 50, best, ..Trace::default() };
+        let plan = InPlan { serial: 3, node: Some("n7".into()), made_seconds_ago: 4.0, stands: true, pods: 300 };
+        let explanation = Explanation {
+            namespace: "default".to_owned(),
+            pod: "web".to_owned(),
+            state: "bound",
+            node: Some("n7".into()),
+            waiting: None,
+            plan: Some(plan),
+            decisions: vec![record(trace)],
+            now: now(),
+        };
+        assert_eq!(
+            explanation.text(),
+            "pod default/web: bound to n7\n  planned: n7 in plan 3 of 300 pods, made 4.0 s ago\n  prioritize 2.0 s ago: ok in \
+             1.20 ms, 50 candidates; best: n7 100.0, n9 97.2\n"
+        );
+    }
+
+    #[test]
+    fn a_waiting_pod_reads_as_what_it_could_have() {
+        let standing = Standing { nodes: 50, possible: 20, permitted: 12, with_room: 0 };
+        let waiting = Waiting { gates: vec!["g".into()], nominated: None, standing };
+        assert_eq!(
+            waiting.text(),
+            "  50 nodes: its constraints allow 20, the dictionary permits 12 of them, 0 of those have room; held back by g"
+        );
+    }
+}

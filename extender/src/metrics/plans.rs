@@ -1,0 +1,112 @@
+//! What planners are told by: plans, adherence, nominations.
+//!
+//! Labels: the profile's scheduler name, which the configuration lists, and outcomes
+//! that the code lists.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::planner::{Deviation, Landing, Nomination};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    profile: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProfileLabels {
+    profile: String,
+}
+
+/// All metrics of the planners.
+#[derive(Debug)]
+pub struct PlanMetrics {
+    searches: Family<Labels, Histogram, fn() -> Histogram>,
+    pods: Family<Labels, Gauge>,
+    causes: Family<Labels, Counter>,
+    landings: Family<Labels, Counter>,
+    nominations: Family<Labels, Counter>,
+    not_offered: Family<ProfileLabels, Counter>,
+}
+
+impl Default for PlanMetrics {
+    fn default() -> Self {
+        Self {
+            searches: Family::new_with_constructor(super::histogram),
+            pods: Family::default(),
+            causes: Family::default(),
+            landings: Family::default(),
+            nominations: Family::default(),
+            not_offered: Family::default(),
+        }
+    }
+}
+
+impl PlanMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let help = "Time of a search for a plan; labels: profile, outcome (ok or why there is none)";
+        registry.register("gantry_plan_search_duration_seconds", help, self.searches.clone());
+        let help = "Pods of the last plan; labels: profile, outcome (placed, unplaced)";
+        registry.register("gantry_plan_pods", help, self.pods.clone());
+        let help = "Plans made; labels: profile, outcome (why: new-pods, load, nodes, domains, expired, batch)";
+        registry.register("gantry_plans", help, self.causes.clone());
+        let help = "Planned pods that wait no longer; labels: profile, outcome (planned, elsewhere, gone)";
+        registry.register("gantry_plan_landings", help, self.landings.clone());
+        let help = "Nominations; labels: profile, outcome (kept, fell-through, cleared, overridden, lost-race, unplanned, refused)";
+        registry.register("gantry_nominations", help, self.nominations.clone());
+        let help = "Planned nodes that kube-scheduler did not offer: too few nodes are sampled, or it sees no room there; labels: profile";
+        registry.register("gantry_plan_not_offered", help, self.not_offered.clone());
+    }
+
+    /// kube-scheduler did not offer the node that a pod is planned for.
+    pub fn not_offered(&self, profile: &str) {
+        self.not_offered.get_or_create(&ProfileLabels { profile: profile.to_owned() }).inc();
+    }
+
+    /// Puts every counter of a profile at 0.
+    pub fn start(&self, profile: &str) {
+        drop(self.not_offered.get_or_create(&ProfileLabels { profile: profile.to_owned() }));
+        for outcome in Deviation::ALL.map(Deviation::as_str) {
+            drop(self.causes.get_or_create(&labels(profile, outcome)));
+        }
+        for landing in Landing::ALL {
+            drop(self.landings.get_or_create(&labels(profile, landing.as_str())));
+        }
+        for nomination in Nomination::ALL {
+            drop(self.nominations.get_or_create(&labels(profile, nomination.as_str())));
+        }
+    }
+
+    /// A search ended; `outcome` is ok or why there is no plan.
+    pub fn search(&self, profile: &str, outcome: &'static str, took: Duration) {
+        self.searches.get_or_create(&labels(profile, outcome)).observe(took.as_secs_f64());
+    }
+
+    /// A plan was made because of `cause`; it places so many pods and has no room for so many others.
+    pub fn made(&self, profile: &str, cause: Deviation, placed: usize, unplaced: usize) {
+        self.causes.get_or_create(&labels(profile, cause.as_str())).inc();
+        self.pods.get_or_create(&labels(profile, "placed")).set(placed as i64);
+        self.pods.get_or_create(&labels(profile, "unplaced")).set(unplaced as i64);
+    }
+
+    /// A planned pod waits no longer.
+    pub fn landed(&self, profile: &str, landing: Landing) {
+        self.landings.get_or_create(&labels(profile, landing.as_str())).inc();
+    }
+
+    /// Something became of a nomination.
+    pub fn nominated(&self, profile: &str, nomination: Nomination) {
+        self.nominations.get_or_create(&labels(profile, nomination.as_str())).inc();
+    }
+}
+
+fn labels(profile: &str, outcome: &'static str) -> Labels {
+    Labels { profile: profile.to_owned(), outcome }
+}

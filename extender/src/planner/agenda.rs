@@ -1,0 +1,105 @@
+//! Who is to be planned, and when a batch is complete.
+//!
+//! Knows pods' gates and nominations; must not know what a plan is.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gantry_cluster::{PodRow, Snapshot};
+
+use super::GATE;
+use super::reserved::Reservation;
+
+/// However long pods keep coming, a batch is planned after so many windows.
+const MOST_WINDOWS: u32 = 10;
+
+/// The pods of one profile that wait for a node, by what is to be done with them.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// Nothing holds them back: kube-scheduler may take them at any moment. By urgency.
+    pub(super) open: Vec<Arc<PodRow>>,
+    /// Our gate alone holds them back. By urgency.
+    pub(super) gated: Vec<Arc<PodRow>>,
+    /// Room that nominated pods of any profile hold.
+    pub(super) reserved: Vec<Reservation>,
+}
+
+impl Agenda {
+    /// What `snapshot` holds for the profile of `scheduler`; `batches`: gated pods are to be planned.
+    pub(super) fn of(snapshot: &Snapshot, scheduler: &str, batches: bool) -> Self {
+        let mut agenda = Self::default();
+        for pod in snapshot.pending() {
+            let reservation = Reservation::of(snapshot, pod);
+            let is_ours = &*pod.scheduler_name == scheduler && snapshot.pod(&pod.uid).is_some();
+            if only_our_gate(pod) {
+                if is_ours && batches {
+                    agenda.gated.push(Arc::clone(pod));
+                }
+            } else if let Some(reservation) = reservation {
+                agenda.reserved.push(reservation);
+            } else if is_ours && pod.gates.is_empty() && !pod.deleting {
+                agenda.open.push(Arc::clone(pod));
+            }
+        }
+        agenda.open.sort_by(by_urgency);
+        agenda.gated.sort_by(by_urgency);
+        agenda
+    }
+
+    /// Everybody, by urgency.
+    pub(super) fn everybody(&self) -> Vec<Arc<PodRow>> {
+        let mut pods = [&self.open[..], &self.gated].concat();
+        pods.sort_by(by_urgency);
+        pods
+    }
+}
+
+fn only_our_gate(pod: &PodRow) -> bool {
+    matches!(&*pod.gates, [gate] if &**gate == GATE)
+}
+
+/// As kube-scheduler's queue has it after a start: by priority, then as they were listed. Creation times have whole
+/// seconds; lists are in the order of names.
+fn by_urgency(one: &Arc<PodRow>, other: &Arc<PodRow>) -> std::cmp::Ordering {
+    let key = |pod: &PodRow| (std::cmp::Reverse(pod.priority), pod.created);
+    let name = |pod: &PodRow| (Arc::clone(&pod.namespace), Arc::clone(&pod.name));
+    key(one).cmp(&key(other)).then_with(|| name(one).cmp(&name(other)))
+}
+
+/// Waits until a batch of gated pods has come together.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    window: Duration,
+    seen: HashSet<Arc<str>>,
+    first: Option<Instant>,
+    last: Instant,
+}
+
+impl Gathering {
+    pub(super) fn new(window: Duration) -> Self {
+        Self { window, seen: HashSet::new(), first: None, last: Instant::now() }
+    }
+
+    /// Whether the gated pods have stopped coming, or have kept coming for too long.
+    pub(super) fn is_complete(&mut self, gated: &[Arc<PodRow>], now: Instant) -> bool {
+        if gated.is_empty() {
+            self.begin_again();
+            return false;
+        }
+        let first = *self.first.get_or_insert(now);
+        for pod in gated {
+            if self.seen.insert(Arc::clone(&pod.uid)) {
+                self.last = now;
+            }
+        }
+        let quiet = now.saturating_duration_since(self.last) >= self.window;
+        quiet || now.saturating_duration_since(first) >= self.window * MOST_WINDOWS
+    }
+
+    /// Forgets who has come: what is still gated is a new batch.
+    pub(super) fn begin_again(&mut self) {
+        self.seen.clear();
+        self.first = None;
+    }
+}

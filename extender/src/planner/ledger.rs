@@ -1,0 +1,194 @@
+//! What became of planned pods: who went where the plan put them.
+//!
+//! A pod stays in the ledger from its first plan until it is bound or gone, whatever
+//! later plans leave out: adherence is counted per pod, once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gantry_cluster::{Index, PodRow, Whereabouts};
+
+use super::nominate::{Nominator, Progress};
+use super::plan::Plan;
+
+/// kube-scheduler takes a released pod within milliseconds; one that still waits after this was not heard, or has no
+/// room any more.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The most pods that are asked after in one look.
+const MOST_ASKED: usize = 8;
+
+/// Where a planned pod went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// To its planned node.
+    Planned,
+    /// To another node.
+    Elsewhere,
+    /// It was deleted before it was bound.
+    Gone,
+}
+
+impl Landing {
+    /// Every landing there is.
+    pub const ALL: [Self; 3] = [Self::Planned, Self::Elsewhere, Self::Gone];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Elsewhere => "elsewhere",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// What became of a nomination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nomination {
+    /// The pod was bound where it was nominated.
+    Kept,
+    /// It was bound elsewhere.
+    FellThrough,
+    /// It found no room, and its nomination was taken back so that it holds none.
+    Cleared,
+    /// kube-scheduler nominated it for another node.
+    Overridden,
+    /// The pod was bound before it could be nominated.
+    LostRace,
+    /// The pod has no place in the plan and was released as it was.
+    Unplanned,
+    /// The API server refused.
+    Refused,
+}
+
+impl Nomination {
+    /// Everything that can become of one.
+    pub const ALL: [Self; 7] = [
+        Self::Kept,
+        Self::FellThrough,
+        Self::Cleared,
+        Self::Overridden,
+        Self::LostRace,
+        Self::Unplanned,
+        Self::Refused,
+    ];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::FellThrough => "fell-through",
+            Self::Cleared => "cleared",
+            Self::Overridden => "overridden",
+            Self::LostRace => "lost-race",
+            Self::Unplanned => "unplanned",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A planned pod that waits no longer.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) pod: Arc<PodRow>,
+    /// Its node in the plan.
+    pub(super) node: Arc<str>,
+    pub(super) landing: Landing,
+    /// What became of its nomination, if it had one.
+    pub(super) nomination: Option<Nomination>,
+}
+
+/// Planned pods that are not bound yet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    entry_by_pod: HashMap<Arc<str>, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    pod: Arc<PodRow>,
+    node: Arc<str>,
+    /// When to ask after it, of a pod that was nominated and released.
+    ask_at: Option<Instant>,
+}
+
+impl Ledger {
+    /// Takes in what a plan says; later plans overrule earlier ones. A pod that was answered or nominated while the plan
+    /// was made goes by the earlier one.
+    pub(super) fn enter(&mut self, plan: &Plan, index: &Index) {
+        for (pod, node) in plan.nodes() {
+            let is_nominated = self.entry_by_pod.get(&pod.uid).is_some_and(|entry| entry.ask_at.is_some());
+            if is_nominated || index.whereabouts(&pod.uid) != Whereabouts::Waiting {
+                continue;
+            }
+            let entry = node.map(|node| Entry { pod: Arc::clone(pod), node: Arc::clone(node), ask_at: None });
+            match entry {
+                Some(entry) => drop(self.entry_by_pod.insert(Arc::clone(&pod.uid), entry)),
+                None => drop(self.entry_by_pod.remove(&pod.uid)),
+            }
+        }
+    }
+
+    /// Notes that a pod was nominated for its node and released.
+    pub(super) fn released(&mut self, uid: &str, now: Instant) {
+        if let Some(entry) = self.entry_by_pod.get_mut(uid) {
+            entry.ask_at = Some(now + PATIENCE);
+        }
+    }
+
+    /// Pods that were released with a nomination, and their nodes.
+    pub(super) fn nominated(&self) -> impl Iterator<Item = (&Arc<PodRow>, &Arc<str>)> {
+        let nominated = self.entry_by_pod.values().filter(|entry| entry.ask_at.is_some());
+        nominated.map(|entry| (&entry.pod, &entry.node))
+    }
+
+    /// Closes the entries of pods that are bound or gone.
+    pub(super) fn settle(&mut self, index: &Index) -> Vec<Landed> {
+        let mut landed = Vec::new();
+        self.entry_by_pod.retain(|uid, entry| {
+            let landing = match index.whereabouts(uid) {
+                Whereabouts::Waiting | Whereabouts::Assumed(_) => return true,
+                Whereabouts::Bound(node) if *node == entry.node => Landing::Planned,
+                Whereabouts::Bound(_) => Landing::Elsewhere,
+                Whereabouts::Unknown => Landing::Gone,
+            };
+            let nomination = entry.ask_at.and_then(|_| match landing {
+                Landing::Planned => Some(Nomination::Kept),
+                Landing::Elsewhere => Some(Nomination::FellThrough),
+                Landing::Gone => None,
+            });
+            let (pod, node) = (Arc::clone(&entry.pod), Arc::clone(&entry.node));
+            landed.push(Landed { pod, node, landing, nomination });
+            false
+        });
+        landed
+    }
+
+    /// Asks after released pods that still wait. A nomination without room holds it for nobody: it is taken back.
+    pub(super) async fn take_back(&mut self, nominator: &Nominator, now: Instant) -> Vec<Nomination> {
+        let due = self.entry_by_pod.iter().filter(|(_, entry)| entry.ask_at.is_some_and(|at| at <= now));
+        let due: Vec<Arc<str>> = due.map(|(uid, _)| Arc::clone(uid)).take(MOST_ASKED).collect();
+        let mut fates = Vec::new();
+        for uid in due {
+            let Some(entry) = self.entry_by_pod.get_mut(&uid) else { continue };
+            let fate = match nominator.progress(&entry.pod, &entry.node).await {
+                Ok(Progress::Refused) => {
+                    nominator.clear(&entry.pod, &entry.node).await.ok().map(|()| Nomination::Cleared)
+                }
+                Ok(Progress::NominatedElsewhere) => Some(Nomination::Overridden),
+                Ok(Progress::NotNominated) => Some(Nomination::Cleared),
+                Ok(Progress::Waiting | Progress::Over) | Err(_) => None,
+            };
+            if fate.is_some() {
+                self.entry_by_pod.remove(&uid);
+            } else {
+                entry.ask_at = Some(now + PATIENCE);
+            }
+            fates.extend(fate);
+        }
+        fates
+    }
+}

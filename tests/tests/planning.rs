@@ -1,0 +1,162 @@
+//! Planning ahead on a real kube-scheduler: `follow` by scores and `nominate` by gates, beside kube-scheduler alone.
+//!
+//! A plan is made of a whole batch. A batch comes about in two ways: pods queue up while nobody schedules (a
+//! kube-scheduler that starts, a rollout that was held), and pods that carry Gantry's gate.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use anyhow::Result;
+use gantry_tests::extender::ExtenderSettings;
+use gantry_tests::poll::until;
+use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
+use gantry_tests::trial::{Outcome, compare, mean_sigma, mean_sigma_of_resources, place, place_queue};
+use gantry_tests::workload::Workload;
+use gantry_tests::{ControlPlane, Extender, Scheduler};
+use serde_json::{Value, json};
+
+async fn extender(plane: &ControlPlane, plan: Value) -> Result<Extender> {
+    plane.clear().await?;
+    Extender::start(plane, &ExtenderSettings { plan, ..ExtenderSettings::default() }).await
+}
+
+/// kube-scheduler alone with its own resource plugins told of all four resources.
+fn k4() -> SchedulerSettings {
+    SchedulerSettings { scores_all_resources: true, ..SchedulerSettings::default() }
+}
+
+fn workloads(
+    make: fn(usize, usize, u64) -> Workload,
+    (pods, nodes): (usize, usize),
+    seeds: RangeInclusive<u64>,
+) -> Vec<Workload> {
+    seeds.map(|seed| make(pods, nodes, seed)).collect()
+}
+
+/// A burst with groups: what kube-scheduler's own filters forbid, a plan must not want.
+fn grouped(pods: usize, nodes: usize, seed: u64) -> Workload {
+    Workload::generated(pods, nodes, seed).with_groups()
+}
+
+/// One burst a workload under one kube-scheduler.
+async fn alone(plane: &ControlPlane, settings: &SchedulerSettings, workloads: &[Workload]) -> Result<Vec<Outcome>> {
+    let scheduler = Scheduler::start(plane, settings).await?;
+    let mut outcomes = Vec::new();
+    for workload in workloads {
+        outcomes.push(place(plane, &scheduler, workload).await?);
+    }
+    Ok(outcomes)
+}
+
+/// Pods queue up, Gantry plans, kube-scheduler starts and asks Gantry.
+async fn follow(plane: &ControlPlane, percentage: u32, workloads: &[Workload]) -> Result<(Vec<Outcome>, f64)> {
+    let extender = extender(plane, json!({"mode": "follow"})).await?;
+    let stanza = SchedulerSettings::with_extender(ExtenderStanza::new(extender.url()));
+    let settings = SchedulerSettings { percentage_of_nodes_to_score: percentage, ..stanza };
+    let mut outcomes = Vec::new();
+    for workload in workloads {
+        outcomes.push(place_queue(plane, &extender, &settings, workload).await?);
+    }
+    let adherence = adherence(&extender, bound(&outcomes, workloads)).await?;
+    Ok((outcomes, adherence))
+}
+
+/// Gated pods are planned, nominated and released; kube-scheduler has no extender.
+async fn nominate(plane: &ControlPlane, workloads: &[Workload]) -> Result<(Vec<Outcome>, f64)> {
+    let extender = extender(plane, json!({"nominate": true})).await?;
+    let scheduler = Scheduler::start(plane, &SchedulerSettings::default()).await?;
+    let mut outcomes = Vec::new();
+    for workload in workloads {
+        outcomes.push(place(plane, &scheduler, &workload.clone().gated()).await?);
+    }
+    let adherence = adherence(&extender, bound(&outcomes, workloads)).await?;
+    Ok((outcomes, adherence))
+}
+
+fn bound(outcomes: &[Outcome], workloads: &[Workload]) -> usize {
+    let pods: usize = workloads.iter().map(Workload::pods).sum();
+    pods - outcomes.iter().map(|outcome| outcome.unplaced).sum::<usize>()
+}
+
+/// The share of the bound pods that lie where they were planned, by Gantry's own count once it has seen them all.
+async fn adherence(extender: &Extender, bound: usize) -> Result<f64> {
+    let planned = until("Gantry to see every binding", Duration::from_secs(30), || async {
+        let (planned, elsewhere) = (extender.landings("planned").await?, extender.landings("elsewhere").await?);
+        Ok((planned + elsewhere >= bound as f64 || planned >= 0.995 * bound as f64).then_some(planned))
+    })
+    .await?;
+    Ok(planned / bound as f64)
+}
+
+fn assert_legal(outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        assert_eq!(outcome.violations, Vec::<String>::new());
+    }
+}
+
+fn assert_at_most(share: f64, ours: f64, theirs: f64) {
+    assert!(ours <= share * theirs, "{ours:.3} is more than {share:.3} of {theirs:.3}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_burst_on_50_nodes_leaves_less_than_a_third_of_the_imbalance() {
+    let plane = ControlPlane::start().await.unwrap();
+    let workloads = workloads(grouped, (300, 50), 1..=5);
+    let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
+    let best_alone = alone(&plane, &k4(), &workloads).await.unwrap();
+    let (follow, followed) = follow(&plane, 0, &workloads).await.unwrap();
+    let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
+
+    compare(
+        &format!("300 pods on 50 nodes, one burst, five seeds; adherence: follow {followed:.4}, nominate {kept:.4}"),
+        &[("default", &default), ("K4", &best_alone), ("Gantry, follow", &follow), ("Gantry, nominate", &nominate)],
+    );
+    for (ours, adherence) in [(&follow, followed), (&nominate, kept)] {
+        assert_legal(ours);
+        assert!(adherence >= 0.995, "adherence {adherence}");
+        assert_at_most(1.0 / 3.1, mean_sigma(ours), mean_sigma(&default));
+        assert_at_most(1.0, mean_sigma(ours), mean_sigma(&best_alone));
+        assert_at_most(1.0, mean_sigma_of_resources(ours), mean_sigma_of_resources(&best_alone));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nominations_do_not_care_for_node_sampling_on_200_nodes() {
+    let plane = ControlPlane::start().await.unwrap();
+    let workloads = workloads(grouped, (1000, 200), 1..=1);
+    let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
+    let best_alone = alone(&plane, &k4(), &workloads).await.unwrap();
+    let (follow, followed) = follow(&plane, 100, &workloads).await.unwrap();
+    let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
+
+    compare(
+        &format!("1000 pods on 200 nodes, one burst; adherence: follow (all nodes) {followed:.4}, nominate {kept:.4}"),
+        &[
+            ("default", &default),
+            ("K4", &best_alone),
+            ("Gantry, follow, percentageOfNodesToScore 100", &follow),
+            ("Gantry, nominate, sampled nodes", &nominate),
+        ],
+    );
+    for (ours, adherence) in [(&follow, followed), (&nominate, kept)] {
+        assert_legal(ours);
+        assert!(adherence >= 0.995, "adherence {adherence}");
+        assert_at_most(1.0 / 3.1, mean_sigma(ours), mean_sigma(&default));
+        assert_at_most(1.0, mean_sigma_of_resources(ours), mean_sigma_of_resources(&best_alone));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_places_what_kube_scheduler_alone_strands() {
+    let plane = ControlPlane::start().await.unwrap();
+    let workloads = workloads(Workload::tight, (300, 50), 1..=2);
+    let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
+    let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
+    compare(
+        &format!("300 pods on 50 tight nodes; adherence: nominate {kept:.4}"),
+        &[("default", &default), ("Gantry, nominate", &nominate)],
+    );
+    assert_legal(&nominate);
+    assert_eq!(nominate.iter().map(|outcome| outcome.unplaced).sum::<usize>(), 0);
+    assert!(default.iter().any(|outcome| outcome.unplaced > 0), "the instances are not tight");
+}
