@@ -5,7 +5,7 @@ SHELL := /bin/sh
 # Always the whole workspace, never one package: cargo unifies features over what is selected, and another selection
 # would compile wasmtime again.
 UNIT := --lib --bins --test all --test captured --test cmma_ga --test dictionary_ga --test house --test incremental --test mabc --test promises --test quota_ga --test sandbox_equals_native --test system --test tcga
-E2E := --test binding --test control_plane_smoke --test failures --test manifests --test pod_by_pod --test preemption --test real
+E2E := --test binding --test control_plane_smoke --test failures --test forecasts --test manifests --test nominations --test planning --test pod_by_pod --test preemption --test real
 
 .PHONY: help setup run test check e2e bench referees papers deny fmt clean
 
@@ -39,14 +39,20 @@ e2e: ## Only the tests against a real control plane, Prometheus and Redis
 	tests/e2e/build.sh
 	cargo test --locked --workspace $(E2E)
 
-bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver, FULL=1)
-ifeq ($(firstword $(ONLY)),solver)
+bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver or forecaster, FULL=1)
+ifeq ($(ONLY),forecaster)
+	@scripts/setup.sh build
+	cargo run --release --locked -p gantry-forecaster -- backtest forecaster/data/nab
+	cargo run --release --locked -p gantry-forecaster --example inference
+	cargo run --release --locked -p gantry-forecaster --example memory
+else ifeq ($(firstword $(ONLY)),solver)
 	@scripts/setup.sh build
 	cargo bench --locked --workspace --bench solver -- $(wordlist 2,$(words $(ONLY)),$(ONLY))
 else
 	@scripts/setup.sh test
 	tests/e2e/build.sh
 	cargo bench --locked --workspace --bench gantry $(if $(ONLY),,--bench solver) -- $(ONLY)
+	$(if $(ONLY),,$(MAKE) bench ONLY=forecaster)
 endif
 
 referees: setup ## Lets pymoo, DEAP, OR-Tools and HiGHS place the same pods (needs Python 3.11)

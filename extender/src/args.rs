@@ -48,6 +48,12 @@ pub struct ServeArgs {
     /// Watch the cluster of this kubeconfig file, in place of cluster.kubeconfig.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Where the forecaster serves, in place of forecasts.from.
+    #[arg(long, value_name = "ADDRESS")]
+    pub forecasts_from: Option<String>,
+    /// File with the forecaster's last snapshot, in place of forecasts.file.
+    #[arg(long, value_name = "FILE", requires = "forecasts_from")]
+    pub forecasts_file: Option<PathBuf>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -72,6 +78,11 @@ impl ServeArgs {
             file.cluster.kubeconfig.clone_from(&self.kubeconfig);
             file.cluster.mode = Some("auto".to_owned());
         }
+        if self.forecasts_from.is_some() {
+            let forecasts = file.forecasts.get_or_insert_default();
+            forecasts.from.clone_from(&self.forecasts_from);
+            forecasts.file = self.forecasts_file.clone().or(forecasts.file.take());
+        }
         config::check::check(file, surroundings)
     }
 }
@@ -81,7 +92,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::config::valid::ClusterSource;
+    use crate::config::valid::{ClusterSource, ForecastSource};
 
     fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
         let args = Args::parse_from(["gantry-extender"].iter().chain(arguments));
@@ -109,6 +120,15 @@ mod tests {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let source = config(&["--kubeconfig", manifest]).unwrap().cluster.source;
         assert_eq!(source, ClusterSource::Kubeconfig(manifest.into()));
+    }
+
+    #[test]
+    fn forecasts_need_no_section_where_a_flag_says_from_where() {
+        assert!(config(&[]).unwrap().forecasts.is_none());
+        let flags = ["--forecasts-from", "unix:/run/gantry/forecasts.sock", "--forecasts-file", "/run/gantry/f.json"];
+        let forecasts = config(&flags).unwrap().forecasts.unwrap();
+        assert_eq!(forecasts.source, ForecastSource::Unix("/run/gantry/forecasts.sock".into()));
+        assert_eq!(forecasts.file, Some("/run/gantry/f.json".into()));
     }
 
     #[test]

@@ -124,8 +124,12 @@ impl Feed {
         let usable = freshness::usable(document, now);
         let before = self.note(|status| std::mem::replace(&mut status.tally, usable.tally));
         self.metrics.forecasts(&usable.tally, usable.age);
-        if usable.tally.of(State::Expired) > before.of(State::Expired) {
-            tracing::warn!(entries = usable.tally.of(State::Expired), "forecasts are too old and left out");
+        for state in [State::Expired, State::Skewed] {
+            let (now, before) = (usable.tally.of(state), before.of(state));
+            self.metrics.forecasts_left_out(state.as_str(), now.saturating_sub(before));
+            if now > before {
+                tracing::warn!(entries = now, why = state.as_str(), "forecasts are left out");
+            }
         }
         for (node, state) in &usable.left_out {
             events.forecast_left_out(node, state.as_str(), Instant::now());

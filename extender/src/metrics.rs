@@ -60,6 +60,11 @@ struct StateLabels {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 type Seconds<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// All metrics of the extender.
@@ -73,6 +78,7 @@ pub struct Metrics {
     assumed_pods: Gauge,
     forecast_polls: Family<OutcomeLabels, Counter>,
     forecast_entries: Family<StateLabels, Gauge>,
+    forecasts_left_out: Family<ReasonLabels, Counter>,
     forecast_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// What planners do.
     pub plans: PlanMetrics,
@@ -111,6 +117,7 @@ impl Metrics {
             assumed_pods: Gauge::default(),
             forecast_polls: Family::default(),
             forecast_entries: Family::default(),
+            forecasts_left_out: Family::default(),
             forecast_age: Gauge::default(),
             plans: PlanMetrics::default(),
         };
@@ -136,6 +143,8 @@ impl Metrics {
         registry.register("gantry_forecast_polls", help, self.forecast_polls.clone());
         let help = "Forecasts of one resource of one node; labels: state (fresh, stale, expired, clock-skew)";
         registry.register("gantry_forecast_entries", help, self.forecast_entries.clone());
+        let help = "Forecasts that became unusable; labels: reason (expired, clock-skew)";
+        registry.register("gantry_forecast_left_out", help, self.forecasts_left_out.clone());
         let help = "Age of the oldest data that a forecast in use rests on";
         registry.register("gantry_forecast_age_seconds", help, self.forecast_age.clone());
         self.plans.register(registry);
@@ -169,6 +178,11 @@ impl Metrics {
     /// The sidecar was asked for forecasts; `outcome` is changed, unchanged, or why there were none.
     pub fn forecast_poll(&self, outcome: &'static str) {
         self.forecast_polls.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Forecasts became unusable, for a reason that is a state's name.
+    pub fn forecasts_left_out(&self, reason: &'static str, forecasts: usize) {
+        self.forecasts_left_out.get_or_create(&ReasonLabels { reason }).inc_by(forecasts as u64);
     }
 
     /// Forecasts by state, and the age of the oldest data in use, in seconds.

@@ -177,10 +177,14 @@ impl Planner {
             if let Some(nomination) = nomination {
                 self.context.metrics.plans.nominated(&self.scheduler, nomination);
             }
-            if landing == Landing::Planned {
-                self.context.events.placed(&pod, &node, now);
+            match landing {
+                Landing::Planned => self.context.events.placed(&pod, &node, now),
+                Landing::Elsewhere | Landing::Gone => {
+                    tracing::debug!(namespace = %pod.namespace, pod = %pod.name, planned = %node, landing = landing.as_str(), "landed");
+                }
             }
         }
+        self.context.metrics.plans.open(&self.scheduler, self.ledger.len());
         if let Some(nominator) = &self.nominator {
             for nomination in self.ledger.take_back(nominator, now).await {
                 self.context.metrics.plans.nominated(&self.scheduler, nomination);

@@ -3,6 +3,7 @@
 //! What is decided lies elsewhere; here is only who holds whom.
 
 mod commands;
+mod paper;
 mod ticks;
 
 use std::future::Future;

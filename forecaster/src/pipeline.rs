@@ -33,6 +33,7 @@ use crate::publication::Publication;
 use crate::snapshot::{Encoded, Snapshot};
 use crate::source::{Prometheus, SourceError};
 use crate::store::{Store, StoreError, Stores};
+use fleet::TRAINABLE;
 use reader::Reader;
 use training::{Job, Training, TrainingError};
 
@@ -210,16 +211,18 @@ impl Pipeline {
     }
 
     fn start_training(&mut self, now: i64) {
-        let Some(history) = self.fleet.trainable_history().filter(|_| self.training.is_none()) else { return };
-        // A young cluster learns again whenever its past has doubled.
-        let is_due = |(at, had): (i64, i64)| now - at >= had.min(self.retrain.as_secs() as i64);
+        let Some(history) = self.fleet.known_history().filter(|_| self.training.is_none()) else { return };
+        // A young cluster learns again whenever its past has doubled, and once the LSTM has a first window.
+        let is_due = |(at, had): (i64, i64)| {
+            now - at >= had.min(self.retrain.as_secs() as i64) || (had < TRAINABLE && history >= TRAINABLE)
+        };
         if !self.training_at.is_none_or(is_due) {
             return;
         }
         self.training_at = Some((now, history));
         let sample = self.fleet.sample();
         self.ensemble.fit(&sample);
-        let Some(config) = self.ensemble.config() else { return };
+        let Some(config) = self.ensemble.config().filter(|_| history >= TRAINABLE) else { return };
         let first = !self.ensemble.has_been_trained();
         let lstm = if first { Lstm::new(config) } else { self.ensemble.lstm() };
         tracing::info!(series = sample.len(), first, "training started");

@@ -26,20 +26,20 @@ pub struct ErrorSums {
 }
 
 impl ErrorSums {
-    /// Adds a pair: what was forecast at a horizon, the last value then, and the truth.
-    pub fn add(&mut self, forecast: &Forecast, horizon: usize, last: f32, truth: f32) {
+    /// Adds a pair: the median and the 0.9 quantile that were forecast, the last value then, and the truth.
+    pub fn add(&mut self, [p50, p90]: [f32; 2], last: f32, truth: f32) {
         self.pairs += 1;
-        self.absolute += (truth - forecast.p50(horizon)).abs();
+        self.absolute += (truth - p50).abs();
         self.naive_absolute += (truth - last).abs();
-        self.pinball90 += pinball(truth - forecast.p90(horizon), 0.9);
-        self.covered90 += u32::from(truth <= forecast.p90(horizon));
+        self.pinball90 += pinball(truth - p90, 0.9);
+        self.covered90 += u32::from(truth <= p90);
     }
 
     /// Adds a forecast's pairs whose truth is known, NaN being unknown, as one step.
     pub fn add_all(&mut self, forecast: &Forecast, last: f32, truth: &[f32]) {
         self.steps += 1;
         for (horizon, truth) in truth.iter().take(HORIZONS).enumerate().filter(|(_, truth)| !truth.is_nan()) {
-            self.add(forecast, horizon, last, *truth);
+            self.add([forecast.p50(horizon), forecast.p90(horizon)], last, *truth);
         }
     }
 

@@ -1,12 +1,10 @@
-//! Which model is served: the LSTM, unless another was clearly better lately.
+//! Which model is served: the LSTM, unless another was clearly better lately; without an LSTM the last value, unless.
 //!
 //! Each minute the forecasts of all models are recorded; each later minute's truth scores those that were made for it.
-//! Scores are kept by the hour and forgotten after a day.
+//! Scores are kept by three hours and forgotten after a day.
 //!
-//! Promises: bounded memory (about 3 kB a series); no model is served on fewer than [`FEWEST_STEPS`] scored steps unless
+//! Promises: bounded memory (about 2 kB a series: most of what a large cluster's forecasts take); no model is served on fewer than [`FEWEST_STEPS`] scored steps unless
 //! it is the only one; a choice stands for [`HYSTERESIS`]. Must not know: a clock: times are those of the data.
-
-use std::collections::VecDeque;
 
 use crate::models::Forecasts;
 use crate::score::{ErrorSums, Score};
@@ -18,32 +16,43 @@ pub const SPAN: i64 = 24 * 3_600;
 /// Fewest scored steps for a verdict on a model.
 pub const FEWEST_STEPS: u32 = 200;
 
-/// What share of the LSTM's loss a challenger may have at most to be served instead.
+/// What share of the favourite's loss a challenger may have at most to be served instead.
 pub const CHALLENGE: f32 = 0.95;
 
 /// How long a choice stands, in seconds.
 pub const HYSTERESIS: i64 = 30 * 60;
 
-/// Seconds of a bucket of scores.
-const BUCKET: i64 = 3_600;
+/// Seconds of a bucket of scores: a divisor of [`SPAN`].
+const BUCKET: i64 = 3 * 3_600;
 
 const MODELS: usize = ModelKind::ALL.len();
 
-/// Forecasts of all models for one series, made at one time.
+/// What is scored of the forecasts of all models for one series, made at one time.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     at: i64,
     last: f32,
-    forecasts: Forecasts,
+    /// Median and 0.9 quantile by horizon and model; NaN where a model had none.
+    quantiles: [[[f32; 2]; MODELS]; HORIZONS],
+}
+
+impl Pending {
+    fn new(at: i64, last: f32, forecasts: &Forecasts) -> Self {
+        let scored = |horizon: usize, forecast: &Option<Forecast>| {
+            forecast.map_or([f32::NAN; 2], |forecast| [forecast.p50(horizon), forecast.p90(horizon)])
+        };
+        let quantiles = std::array::from_fn(|horizon| std::array::from_fn(|model| scored(horizon, &forecasts[model])));
+        Self { at, last, quantiles }
+    }
 }
 
 /// One series' recent scores, by model.
 #[derive(Clone, Debug, Default)]
 pub struct Scoreboard {
-    /// Forecasts whose truth is not complete, oldest first.
-    pending: VecDeque<Pending>,
-    /// By hour since 1970, oldest first.
-    buckets: VecDeque<(i64, [ErrorSums; MODELS])>,
+    /// Forecasts whose truth is not complete, oldest first; at most one for each horizon.
+    pending: Vec<Pending>,
+    /// By bucket since 1970, oldest first.
+    buckets: Vec<(i64, [ErrorSums; MODELS])>,
 }
 
 impl Scoreboard {
@@ -51,29 +60,32 @@ impl Scoreboard {
     /// `step` is the grid's, in seconds.
     pub fn observe(&mut self, at: i64, truth: Option<f32>, step: u32) {
         let step = i64::from(step.max(1));
-        self.pending.retain(|pending| at <= pending.at + HORIZONS as i64 * step);
-        let Some(truth) = truth else { return };
+        if let Some(truth) = truth {
+            self.add(at, self.scored(at, truth, step));
+        }
+        self.pending.retain(|pending| at < pending.at + HORIZONS as i64 * step);
+    }
+
+    fn scored(&self, at: i64, truth: f32, step: i64) -> [ErrorSums; MODELS] {
         let mut sums = [ErrorSums::default(); MODELS];
         for pending in &self.pending {
-            let horizon = (at - pending.at) / step - 1;
-            let Ok(horizon) = usize::try_from(horizon) else { continue };
-            for (sums, forecast) in sums.iter_mut().zip(&pending.forecasts) {
-                if let Some(forecast) = forecast {
-                    sums.steps = 1;
-                    sums.add(forecast, horizon, pending.last, truth);
-                }
+            let horizon = usize::try_from((at - pending.at) / step - 1).ok();
+            let Some(quantiles) = horizon.and_then(|horizon| pending.quantiles.get(horizon)) else { continue };
+            for (sums, quantiles) in sums.iter_mut().zip(quantiles).filter(|(_, [p50, _])| !p50.is_nan()) {
+                sums.steps = 1;
+                sums.add(*quantiles, pending.last, truth);
             }
         }
-        self.add(at, sums);
+        sums
     }
 
     fn add(&mut self, at: i64, sums: [ErrorSums; MODELS]) {
-        let hour = at.div_euclid(BUCKET);
-        self.buckets.retain(|(bucket, _)| *bucket > hour - SPAN / BUCKET);
-        if self.buckets.back().is_none_or(|(bucket, _)| *bucket != hour) {
-            self.buckets.push_back((hour, [ErrorSums::default(); MODELS]));
+        let newest = at.div_euclid(BUCKET);
+        self.buckets.retain(|(bucket, _)| *bucket > newest - SPAN / BUCKET);
+        if self.buckets.last().is_none_or(|(bucket, _)| *bucket != newest) {
+            push(&mut self.buckets, (newest, [ErrorSums::default(); MODELS]));
         }
-        if let Some((_, all)) = self.buckets.back_mut() {
+        if let Some((_, all)) = self.buckets.last_mut() {
             all.iter_mut().zip(sums).for_each(|(all, sums)| *all += sums);
         }
     }
@@ -81,7 +93,7 @@ impl Scoreboard {
     /// Remembers forecasts until their truth is known: made when the cell at `at` had closed with the value `last`, in
     /// the order of [`ModelKind::ALL`].
     pub fn record(&mut self, at: i64, last: f32, forecasts: Forecasts) {
-        self.pending.push_back(Pending { at, last, forecasts });
+        push(&mut self.pending, Pending::new(at, last, &forecasts));
     }
 
     /// The error figures of a model over the last day; none if it was not scored.
@@ -98,26 +110,38 @@ impl Scoreboard {
     }
 }
 
+/// Pushes onto a list that stays short, without room for more: there are as many lists as series.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    list.reserve_exact(1);
+    list.push(item);
+}
+
 /// The model that a series is served by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
     served: ModelKind,
+    favourite: ModelKind,
     since: Option<i64>,
 }
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { served: ModelKind::Lstm, since: None }
+        Self { served: ModelKind::Lstm, favourite: ModelKind::Lstm, since: None }
     }
 }
 
 impl Selection {
-    /// The model that the scores of a series call for at a time; the choice before it stands for [`HYSTERESIS`].
-    pub fn choose(&mut self, at: i64, scores: &Scoreboard) -> ModelKind {
-        let best = best(scores);
+    /// The model that the scores of a series call for at a time, when these are the forecasts of all models; the choice
+    /// before it stands for [`HYSTERESIS`], unless the LSTM came or went.
+    pub fn choose(&mut self, at: i64, scores: &Scoreboard, forecasts: &Forecasts) -> ModelKind {
+        let favourite = favourite(forecasts);
+        if favourite != self.favourite {
+            *self = Self { served: favourite, favourite, since: None };
+        }
+        let best = best(scores, favourite);
         let may_change = self.since.is_none_or(|since| at - since >= HYSTERESIS);
         if best != self.served && may_change {
-            *self = Self { served: best, since: Some(at) };
+            *self = Self { served: best, since: Some(at), ..*self };
         }
         self.served
     }
@@ -131,12 +155,17 @@ impl Selection {
     }
 }
 
-/// The LSTM, or the best challenger that beats it by the margin.
-fn best(scores: &Scoreboard) -> ModelKind {
-    let Some(lstm) = scores.loss(ModelKind::Lstm) else { return ModelKind::Lstm };
+/// The model that others have to beat: the LSTM where there is one.
+fn favourite(forecasts: &Forecasts) -> ModelKind {
+    if forecasts[ModelKind::Lstm as usize].is_some() { ModelKind::Lstm } else { ModelKind::Naive }
+}
+
+/// The favourite, or the best challenger that beats it by the margin.
+fn best(scores: &Scoreboard, favourite: ModelKind) -> ModelKind {
+    let Some(bar) = scores.loss(favourite) else { return favourite };
     let challengers = ModelKind::ALL.into_iter().filter_map(|model| Some((model, scores.loss(model)?)));
     let best = challengers.min_by(|one, two| one.1.total_cmp(&two.1));
-    best.filter(|(_, loss)| *loss < CHALLENGE * lstm).map_or(ModelKind::Lstm, |(model, _)| model)
+    best.filter(|(_, loss)| *loss < CHALLENGE * bar).map_or(favourite, |(model, _)| model)
 }
 
 /// What is served for a series.
@@ -167,7 +196,7 @@ impl Track {
         let now = history.data_until();
         if self.seen.is_none_or(|seen| seen < now) {
             self.observe(history);
-            self.selection.choose(now, &self.scores);
+            self.selection.choose(now, &self.scores, &forecasts);
             if let Some(last) = history.last() {
                 self.scores.record(now, last, forecasts);
             }

@@ -9,6 +9,7 @@ mod grid;
 mod window;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use cleaning::{Cleaning, OUTLIER_DEVIATIONS};
 pub use counter::rates;
@@ -41,7 +42,8 @@ impl fmt::Display for SeriesName {
 /// A series on a grid: cell k covers the samples in (`start` + (k − 1)·`step`, `start` + k·`step`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeSeries {
-    name: SeriesName,
+    /// Shared with whoever keeps something about the series: there are tens of thousands.
+    name: Arc<SeriesName>,
     start: i64,
     step: u32,
     capacity: f32,
@@ -54,7 +56,7 @@ pub struct TimeSeries {
 impl TimeSeries {
     /// The series' name.
     #[must_use]
-    pub const fn name(&self) -> &SeriesName {
+    pub fn name(&self) -> &SeriesName {
         &self.name
     }
 
@@ -79,7 +81,7 @@ impl TimeSeries {
     /// A copy of a view, for a caller that changes cells.
     pub(crate) fn from_history(history: History<'_>) -> Self {
         let History { name, start, step, capacity, values } = history;
-        Self { name: name.clone(), start, step, capacity, values: values.to_vec(), carried: 0 }
+        Self { name: Arc::clone(name), start, step, capacity, values: values.to_vec(), carried: 0 }
     }
 
     /// Removes outliers; says how many.
@@ -104,7 +106,7 @@ impl TimeSeries {
 /// A series' past, as a model may see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct History<'a> {
-    name: &'a SeriesName,
+    name: &'a Arc<SeriesName>,
     start: i64,
     step: u32,
     capacity: f32,
@@ -114,8 +116,13 @@ pub struct History<'a> {
 impl<'a> History<'a> {
     /// The series' name.
     #[must_use]
-    pub const fn name(self) -> &'a SeriesName {
+    pub fn name(self) -> &'a SeriesName {
         self.name
+    }
+
+    /// The series' name, to keep.
+    pub(crate) fn shared_name(self) -> Arc<SeriesName> {
+        Arc::clone(self.name)
     }
 
     /// Unix time in seconds at which the newest cell closed; the start if there is none.

@@ -1,6 +1,6 @@
-//! Where the programs under test lie: the control plane's and the extender's.
+//! Where the programs under test lie: the control plane's, the extender's and the forecaster's.
 //!
-//! Both are built when they are missing, by the one script that knows the control plane's pins and by cargo. Nothing is
+//! They are built when they are missing, by the one script that knows the control plane's pins and by cargo. Nothing is
 //! ever skipped for want of a binary.
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,16 @@ pub fn control_plane() -> Result<&'static Path> {
 /// It does not build.
 pub fn extender() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    once(&BINARY, build_extender)
+    once(&BINARY, || build("gantry-extender", "system"))
+}
+
+/// The `gantry-forecaster` binary, built in the same way.
+///
+/// # Errors
+/// It does not build.
+pub fn forecaster() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BINARY, || build("gantry-forecaster", "real"))
 }
 
 fn once(
@@ -58,44 +67,48 @@ fn build_control_plane() -> Result<PathBuf> {
     Ok(PathBuf::from(text.lines().last().context("tests/e2e/build.sh printed no path")?))
 }
 
-fn build_extender() -> Result<PathBuf> {
+/// Builds the package `name`, whose binary has its name and which `test` is an integration test of.
+fn build(name: &str, test: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(build_arguments(&std::env::current_exe()?))
+    let mut command = Command::new(cargo);
+    // What the outer cargo tells this test of its package; some build scripts would take it for a change of their own.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(build_arguments(&std::env::current_exe()?, name, test))
         .args(["--message-format", "json", "--target-dir"])
         .arg(target_folder()?)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .context("cannot run cargo")?;
-    ensure!(output.status.success(), "gantry-extender does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    executable(&String::from_utf8(output.stdout)?).context("cargo named no executable for gantry-extender")
+    ensure!(output.status.success(), "{name} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    executable(&String::from_utf8(output.stdout)?, name)
+        .with_context(|| format!("cargo named no executable for {name}"))
 }
 
-/// How to build the extender as the running test (its path is `test`) was built. Features of dependencies follow the
+fn is_of_a_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
+}
+
+/// How to build a binary as the running test (its path is `running`) was built. Features of dependencies follow the
 /// packages selected: another selection than the one that `make test` (or `make bench`) takes would build them all again.
-fn build_arguments(test: &Path) -> &'static [&'static str] {
-    match test.ancestors().nth(2).and_then(Path::file_name) {
-        Some(profile) if profile == "release" => &[
-            "build",
-            "--release",
-            "--package",
-            "gantry-tests",
-            "--package",
-            "gantry-extender",
-            "--bin",
-            "gantry-extender",
-        ],
-        // `system` tests the binary, so cargo builds that with it.
-        _ => &["test", "--no-run", "--workspace", "--test", "system"],
+fn build_arguments<'a>(running: &Path, name: &'a str, test: &'a str) -> Vec<&'a str> {
+    match running.ancestors().nth(2).and_then(Path::file_name) {
+        Some(profile) if profile == "release" => {
+            vec!["build", "--release", "--package", "gantry-tests", "--package", name, "--bin", name]
+        }
+        // An integration test uses the binary of its package, so cargo builds that with it.
+        _ => vec!["test", "--no-run", "--workspace", "--test", test],
     }
 }
 
-/// The extender's executable in cargo's messages, among those of tests.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The executable `name` in cargo's messages, among those of tests.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let binary = |message: &serde_json::Value| {
-        message["target"]["name"] == "gantry-extender" && message["profile"]["test"] == false
-    };
+    let binary = |message: &serde_json::Value| message["target"]["name"] == name && message["profile"]["test"] == false;
     messages.filter(binary).find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
@@ -111,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_benchmark_gets_the_release_build() {
-        assert!(build_arguments(Path::new("/t/release/deps/bench")).contains(&"--release"));
-        assert!(!build_arguments(Path::new("/t/debug/deps/test")).contains(&"--release"));
+        let is_release = |test: &str| build_arguments(Path::new(test), "gantry-x", "system").contains(&"--release");
+        assert!(is_release("/t/release/deps/bench") && !is_release("/t/debug/deps/test"));
     }
 
     #[test]
@@ -126,7 +139,10 @@ mod tests {
             message("system", true, Some("/t/debug/deps/system-1")),
             message("gantry-extender", false, Some("/t/debug/gantry-extender")),
         ];
-        assert_eq!(executable(&messages.join("\n")), Some(PathBuf::from("/t/debug/gantry-extender")));
-        assert_eq!(executable(&messages[..3].join("\n")), None);
+        assert_eq!(
+            executable(&messages.join("\n"), "gantry-extender"),
+            Some(PathBuf::from("/t/debug/gantry-extender"))
+        );
+        assert_eq!(executable(&messages[..3].join("\n"), "gantry-extender"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
@@ -35,6 +35,8 @@ pub struct ExtenderSettings {
     pub bind: bool,
     /// The profile's section `plan`; null: there is none.
     pub plan: Value,
+    /// The section `forecasts`; null: none.
+    pub forecasts: Value,
 }
 
 impl Default for ExtenderSettings {
@@ -46,13 +48,14 @@ impl Default for ExtenderSettings {
             call_deadline: Duration::from_millis(500),
             bind: false,
             plan: Value::Null,
+            forecasts: Value::Null,
         }
     }
 }
 
 impl ExtenderSettings {
     fn to_json(&self, kubeconfig: &Path, listen: &str, admin: &str) -> Value {
-        json!({
+        let mut config = json!({
             "apiVersion": "gantry.dev/v1alpha1",
             "kind": "GantryConfiguration",
             "server": {"listen": listen, "admin": admin, "deadline": "1s", "bind": self.bind},
@@ -69,7 +72,11 @@ impl ExtenderSettings {
                 "dictionary": self.dictionary,
                 "plan": self.plan,
             }],
-        })
+        });
+        if !self.forecasts.is_null() {
+            config["forecasts"] = self.forecasts.clone();
+        }
+        config
     }
 }
 
@@ -127,19 +134,23 @@ impl Extender {
         self.kill();
         let arguments = ["serve".as_ref(), "--config".as_ref(), self.config.as_os_str()];
         let mut process = Process::start("gantry-extender", binaries::extender()?, arguments, &[], &self.folder)?;
-        let endpoint = &self.endpoint;
-        until("gantry-extender to be ready", Duration::from_mins(1), || {
-            let checked = process.check();
-            async move {
-                match checked {
-                    Err(ended) => Ok(Some(Err(ended))),
-                    Ok(()) => endpoint.get("/readyz").await.map(|_| Some(Ok(()))),
-                }
-            }
-        })
-        .await??;
+        process.serves(&self.endpoint, "/readyz").await?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// What it answers when kube-scheduler asks `verb` (`filter`, `prioritize`) about `pod` and these nodes.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn ask(&self, verb: &str, pod: &Pod, nodes: &[&str]) -> Result<Value> {
+        let args = json!({"Pod": pod, "Nodes": null, "NodeNames": nodes});
+        Endpoint::plain(&self.listen)?.post(&format!("/{verb}"), &args).await
+    }
+
+    /// Whether it says that it can answer.
+    pub async fn is_ready(&self) -> bool {
+        self.endpoint.get("/readyz").await.is_ok()
     }
 
     /// The metrics page.

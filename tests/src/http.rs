@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::Value;
 
 /// A base address, with the identity to use there.
 #[derive(Clone)]
@@ -34,6 +35,16 @@ impl Endpoint {
     /// The file cannot be read.
     pub async fn of_kubeconfig(path: &Path) -> Result<Self> {
         Ok(Self { client: client(path).await? })
+    }
+
+    /// The answer to a JSON document that is sent to `path`.
+    ///
+    /// # Errors
+    /// No connection, a status that is no success, or an answer that is no JSON.
+    pub async fn post(&self, path: &str, document: &Value) -> Result<Value> {
+        let request = http::Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
+        let request = request.body(document.to_string().into_bytes())?;
+        self.client.request(request).await.with_context(|| format!("POST {path}"))
     }
 
     /// The body at `path`.

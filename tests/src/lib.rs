@@ -4,8 +4,8 @@
 //!  binaries ─► control_plane: etcd ◄─ kube-apiserver ◄─ kwok (plays the kubelets)
 //!                                          ▲    ▲
 //!                  workload (nodes, pods) ─┘    └─ scheduler: kube-scheduler ──HTTP──► extender
-//!                                          │
-//!                  placement (who lies where, σ, legality) ◄─┘
+//!                                          │                                             ▲
+//!                  placement (who lies where, σ, legality) ◄─┘      prometheus ─► forecaster ─┘
 //! ```
 //!
 //! Every process listens on loopback only, with certificates made for the run, and ends with the test that started it,
@@ -16,12 +16,14 @@ pub mod certificates;
 pub mod columns;
 pub mod control_plane;
 pub mod extender;
+pub mod forecaster;
 pub mod http;
 pub mod kubectl;
 pub mod metrics;
 pub mod placement;
 pub mod poll;
 pub mod process;
+pub mod prometheus;
 pub mod report;
 pub mod scheduler;
 pub mod trial;
@@ -29,4 +31,6 @@ pub mod workload;
 
 pub use control_plane::ControlPlane;
 pub use extender::Extender;
+pub use forecaster::Forecaster;
+pub use prometheus::Prometheus;
 pub use scheduler::Scheduler;

@@ -6,8 +6,12 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::http::Endpoint;
+use crate::poll::until;
 
 /// `$@` takes over this shell's process id; a watcher beside it holds the pipe from the test and kills it when the pipe
 /// closes. So even a test that is itself killed leaves nothing running.
@@ -70,6 +74,25 @@ impl Process {
             None => Ok(()),
             Some(status) => anyhow::bail!("{} ended with {status}; its log ends:\n{}", self.name, self.log_end(20)),
         }
+    }
+
+    /// Waits until the process serves `path` at its `endpoint`, a minute at most.
+    ///
+    /// # Errors
+    /// It ends before, or does not serve it in time; the message has the end of its log.
+    pub async fn serves(&mut self, endpoint: &Endpoint, path: &str) -> Result<()> {
+        let what = format!("{} to serve {path}", self.name);
+        until(&what, Duration::from_mins(1), || {
+            let checked = self.check();
+            async move {
+                match checked {
+                    Err(ended) => Ok(Some(Err(ended))),
+                    Ok(()) => endpoint.get(path).await.map(|_| Some(Ok(()))),
+                }
+            }
+        })
+        .await
+        .with_context(|| self.log_end(20))?
     }
 
     /// Kills the process (SIGKILL on Unix) and waits for its end; a process that has ended already is fine.

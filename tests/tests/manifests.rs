@@ -26,6 +26,32 @@ async fn the_api_server_takes_every_manifest_as_it_stands() {
 }
 
 #[test]
+fn the_forecaster_component_tells_the_extender_where_the_sidecar_serves() {
+    let render = Command::new(binaries::control_plane().unwrap().join("kubectl"))
+        .arg("kustomize")
+        .arg(manifests().join("overlays/forecaster"))
+        .output()
+        .unwrap();
+    let rendered = String::from_utf8(render.stdout).unwrap();
+    let deployments = rendered.split("---\n").filter(|object| object.contains("kind: Deployment"));
+    let extender: Vec<&str> =
+        deployments.filter(|object| object.contains("--config=/etc/gantry/gantry.yaml")).collect();
+    let [extender] = extender[..] else { panic!("{rendered}") };
+    let container =
+        |name: &str| extender.split("      - args:\n").find(|text| text.contains(&format!("\n        name: {name}\n")));
+    let (ours, sidecar) = (container("extender").unwrap(), container("forecaster").unwrap());
+    let configuration = std::fs::read_to_string(manifests().join("components/forecaster/forecaster.yaml")).unwrap();
+    assert!(
+        configuration.contains("listen: unix:/run/gantry/forecasts.sock")
+            && configuration.contains("folder: /run/gantry\n")
+    );
+    for line in ["--forecasts-from=unix:/run/gantry/forecasts.sock", "--forecasts-file=/run/gantry/forecasts.json"] {
+        assert!(ours.contains(line) && !sidecar.contains(line), "{extender}");
+    }
+    assert!(sidecar.contains("--config=/etc/gantry-forecaster/forecaster.yaml"), "{extender}");
+}
+
+#[test]
 fn the_configuration_in_the_manifests_is_one_that_the_extender_takes() {
     let output = Command::new(binaries::extender().unwrap())
         .arg("check-config")

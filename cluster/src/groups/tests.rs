@@ -62,8 +62,10 @@ fn groups(pods: &[Pod]) -> GroupColumns {
     snapshot.groups(&waiting.collect::<Vec<_>>())
 }
 
-/// Of each rule: the values by row, pods, existing, limit.
-fn plain(groups: &GroupColumns) -> Vec<(Vec<i64>, Vec<u32>, Vec<(u32, u32)>, GroupLimit)> {
+/// Of a rule: the values by row, pods, existing, limit.
+type Plain = (Vec<i64>, Vec<u32>, Vec<(u32, u32)>, GroupLimit);
+
+fn plain(groups: &GroupColumns) -> Vec<Plain> {
     let value = |value: &u32| match *value {
         topologies::NO_VALUE => -1,
         topologies::WITHOUT => -2,

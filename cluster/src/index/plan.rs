@@ -25,7 +25,9 @@ impl Index {
         }
         let uids: Vec<Arc<str>> = before.keys().chain(self.plan.keys()).cloned().collect();
         let touched: BTreeSet<Arc<str>> = uids.iter().flat_map(|uid| self.plan_anew(uid)).flatten().collect();
-        touched.iter().for_each(|node| self.refresh_planned(node));
+        for node in &touched {
+            self.refresh_planned(node);
+        }
         true
     }
 

@@ -46,7 +46,7 @@ impl Index {
         let generation = self.state.generation;
         let name = node.as_ref().map(|node| Arc::clone(&node.name));
         let node = node.map(Arc::new);
-        Arc::make_mut(&mut self.state.nodes)[row as usize] = node.clone();
+        Arc::make_mut(&mut self.state.nodes)[row as usize].clone_from(&node);
         self.slots[row as usize] = node.map(|node| Slot { taken: self.taken_ports(&node.name), node });
         Arc::make_mut(&mut self.state.changed)[row as usize] = generation;
         if self.state.names[row as usize] != name {

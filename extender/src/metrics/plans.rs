@@ -53,7 +53,7 @@ impl PlanMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Time of a search for a plan; labels: profile, outcome (ok or why there is none)";
         registry.register("gantry_plan_search_duration_seconds", help, self.searches.clone());
-        let help = "Pods of the last plan; labels: profile, outcome (placed, unplaced)";
+        let help = "Pods of the last plan, and planned pods that have not landed yet; labels: profile, outcome (placed, unplaced, open)";
         registry.register("gantry_plan_pods", help, self.pods.clone());
         let help = "Plans made; labels: profile, outcome (why: new-pods, load, nodes, domains, expired, batch)";
         registry.register("gantry_plans", help, self.causes.clone());
@@ -94,6 +94,11 @@ impl PlanMetrics {
         self.causes.get_or_create(&labels(profile, cause.as_str())).inc();
         self.pods.get_or_create(&labels(profile, "placed")).set(placed as i64);
         self.pods.get_or_create(&labels(profile, "unplaced")).set(unplaced as i64);
+    }
+
+    /// So many planned pods have not landed yet.
+    pub fn open(&self, profile: &str, pods: usize) {
+        self.pods.get_or_create(&labels(profile, "open")).set(pods as i64);
     }
 
     /// A planned pod waits no longer.

@@ -132,6 +132,11 @@ impl Ledger {
         }
     }
 
+    /// How many pods it has.
+    pub(super) fn len(&self) -> usize {
+        self.entry_by_pod.len()
+    }
+
     /// Notes that a pod was nominated for its node and released.
     pub(super) fn released(&mut self, uid: &str, now: Instant) {
         if let Some(entry) = self.entry_by_pod.get_mut(uid) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
 use gantry_host::types::{self, Budget};
 
-use super::Planner;
+use super::{Planner, TICK};
 use super::order;
 use super::plan::Plan;
 use super::reserved::{Reservation, Reserved};
@@ -48,7 +48,13 @@ impl Planner {
             groups,
         };
         let context = Arc::clone(&self.context);
-        let asked = tokio::task::spawn_blocking(move || (question.ask(&context), question)).await;
+        let mut search = tokio::task::spawn_blocking(move || (question.ask(&context), question));
+        let asked = loop {
+            tokio::select! {
+                asked = &mut search => break asked,
+                () = tokio::time::sleep(TICK) => self.settle(Instant::now()).await,
+            }
+        };
         let took = start.elapsed();
         let (answer, question) = match asked {
             Ok((answer, question)) => (answer, question),

@@ -12,13 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::runtime;
-use crate::args::{ConfigArgs, TrainingArgs};
+use super::{paper, runtime};
+use crate::args::{ConfigArgs, Profile, TrainingArgs};
 use crate::backtest::{self, BacktestConfig, Table};
 use crate::config::{self, Place, valid::Query};
 use crate::csv::{self, SamplesByName};
 use crate::error::RunError;
 use crate::models::lstm::{Lstm, LstmConfig};
+use crate::models::paper::Recipe;
 use crate::models::{Epoch, Model as _};
 use crate::pipeline::Subjects;
 use crate::plot;
@@ -78,9 +79,13 @@ fn lines(text: &mut String, query: &Query, subjects: &Subjects, answer: Vec<crat
 
 pub(super) fn train(path: &Path, out: &Path, training: &TrainingArgs) -> Result<(), RunError> {
     let series = grids(&csv::read(path)?, training.step);
+    if training.profile == Profile::Paper {
+        return by_the_paper(&series, training, Some(out));
+    }
     let histories: Vec<History> = series.iter().map(TimeSeries::history).collect();
-    let mut lstm = Lstm::new(lstm(training));
-    let bar = bar(u64::from(training.epochs), "epochs");
+    let config = lstm(training);
+    let bar = bar(config.epochs as u64, "epochs");
+    let mut lstm = Lstm::new(config);
     lstm.fit(&histories, &mut |epoch| progress(&bar, epoch))?;
     bar.finish_and_clear();
     for (resource, network) in lstm.networks() {
@@ -93,8 +98,11 @@ pub(super) fn train(path: &Path, out: &Path, training: &TrainingArgs) -> Result<
 
 pub(super) fn backtest(path: &Path, plots: Option<&Path>, training: &TrainingArgs) -> Result<(), RunError> {
     let series = grids(&csv::read(path)?, training.step);
+    if training.profile == Profile::Paper {
+        return by_the_paper(&series, training, None);
+    }
     let config = BacktestConfig { lstm: lstm(training), ..BacktestConfig::default() };
-    let epochs = bar(u64::from(training.epochs), "epochs");
+    let epochs = bar(config.lstm.epochs as u64, "epochs");
     let scored = bar(series.len() as u64, "series");
     let result = backtest::run(&series, &config, &mut |epoch| progress(&epochs, epoch), |done, _| {
         scored.set_position(done as u64);
@@ -106,14 +114,47 @@ pub(super) fn backtest(path: &Path, plots: Option<&Path>, training: &TrainingArg
         let folder = plots.unwrap_or(path);
         let name = series.name.to_string();
         let svg = plot::svg(&name, &series.name.resource, &series.bands)?;
-        let file: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
-        write(&folder.join(format!("{file}.svg")), svg.as_bytes())?;
+        write(&folder.join(format!("{}.svg", file_name(&name))), svg.as_bytes())?;
     }
     Ok(())
 }
 
+/// Trains a network for each subject, prints the errors, and writes the weights where there is a folder for them.
+fn by_the_paper(series: &[TimeSeries], training: &TrainingArgs, out: Option<&Path>) -> Result<(), RunError> {
+    let default = Recipe::default();
+    let recipe = Recipe { epochs: training.epochs.map_or(default.epochs, usize::from), seed: training.seed, ..default };
+    let groups = paper::groups(series);
+    let bar = bar((groups.len() * recipe.epochs) as u64, "epochs");
+    let mut rows = Vec::new();
+    for group in &groups {
+        match group.train(&recipe, &mut |epoch| progress(&bar, epoch)) {
+            Ok((model, row)) => {
+                rows.push(row);
+                let Some(out) = out else { continue };
+                let path = out.join(format!("paper-{}.safetensors", file_name(group.subject)));
+                write(&path, &model.network().to_safetensors().map_err(crate::ModelError::from)?)?;
+                let scale = |(least, range): &(f32, f32)| format!("{least} to {}", least + range);
+                let scales: Vec<String> = model.scales().iter().map(scale).collect();
+                print(&format!("{}: {}, trained on {}", group.subject, path.display(), scales.join(" and ")));
+            }
+            // A subject with a short past keeps none of the others from theirs.
+            Err(error @ crate::ModelError::NoWindow { .. }) => print(&format!("{}: {error}", group.subject)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    print(&paper::Table(&rows).to_string());
+    Ok(())
+}
+
 fn lstm(training: &TrainingArgs) -> LstmConfig {
-    LstmConfig { epochs: training.epochs.into(), seed: training.seed, ..LstmConfig::default() }
+    let default = LstmConfig::default();
+    LstmConfig { epochs: training.epochs.map_or(default.epochs, usize::from), seed: training.seed, ..default }
+}
+
+/// A name as one of a file.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
 /// Every series on its grid; a step of 0 is the most common distance between its samples.

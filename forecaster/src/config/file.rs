@@ -166,7 +166,7 @@ pub struct ModelFile {
     pub activation: Option<String>,
     /// `off` or `zscore`: what happens to outliers in training windows. Default off.
     pub cleaning: Option<String>,
-    /// Passes of the first training. Default 8, from 1 to 200.
+    /// Passes of the first training. Default 6, from 1 to 200.
     pub epochs: Option<usize>,
     /// Passes of a retraining. Default 3, from 1 to 200.
     pub retraining_epochs: Option<usize>,

@@ -8,6 +8,7 @@
 //! know: which point forecast it is.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Forecast, HORIZONS, Model, ModelError, ModelKind, Observer, QUANTILES};
@@ -16,11 +17,14 @@ use crate::{History, SeriesName};
 /// How far back residuals count.
 const CALIBRATION: Duration = Duration::from_hours(24);
 
-/// The most that calibration takes of a short history, as a divisor.
+/// The most that calibration takes of a short history where the rest is learnt from, as a divisor.
 const LARGEST_SHARE: usize = 3;
 
 /// Fewest residuals for quantiles of a series' own; with fewer the 0.95 quantile would be the maximum.
 const FEWEST_RESIDUALS: usize = 40;
+
+/// The most residuals that one series adds to the fleet's, evenly spread: a day of a thousand series would be 30 MB.
+const LARGEST_PART: usize = 64;
 
 /// The level below which a series counts as idle, so that its residuals are not divided by nothing.
 const IDLE: f32 = 1e-6;
@@ -31,6 +35,8 @@ pub trait PointForecast: Sized + Send + Sync {
     const KIND: ModelKind;
     /// How many of the newest values it looks at.
     const LAGS: usize;
+    /// Whether it learns from a history at all; if not, all of that is for calibration.
+    const LEARNS: bool;
 
     /// Learns from the cells of one series, NaN being gaps; none if there is too little to learn from.
     fn fit(cells: &[f32]) -> Option<Self>;
@@ -48,7 +54,7 @@ type Residuals = [Vec<f32>; HORIZONS];
 /// A point forecast with conformal quantiles, for each series of its own.
 #[derive(Clone, Debug)]
 pub struct Conformal<P> {
-    known: HashMap<SeriesName, (P, Offsets)>,
+    known: HashMap<Arc<SeriesName>, (P, Offsets)>,
     /// Offsets of the fleet, as a share of the [`level`].
     fleet: Option<Offsets>,
 }
@@ -65,7 +71,7 @@ impl<P: PointForecast> Conformal<P> {
         if let Some((point, residuals)) = calibrated(history)
             && let Some(offsets) = offsets(residuals, FEWEST_RESIDUALS)
         {
-            self.known.insert(history.name().clone(), (point, offsets));
+            self.known.insert(history.shared_name(), (point, offsets));
         }
     }
 
@@ -104,7 +110,8 @@ impl<P: PointForecast> Model for Conformal<P> {
             let Some((_, residuals)) = calibrated::<P>(history) else { continue };
             let level = level(history);
             for (all, own) in fleet.iter_mut().zip(&residuals) {
-                all.extend(own.iter().map(|residual| residual / level));
+                let stride = own.len().div_ceil(LARGEST_PART).max(1);
+                all.extend(own.iter().step_by(stride).map(|residual| residual / level));
             }
             self.refit(history);
         }
@@ -143,7 +150,8 @@ fn level(history: History<'_>) -> f32 {
 /// A point forecast fitted on the older part of a history, and its residuals on the newer.
 fn calibrated<P: PointForecast>(history: History<'_>) -> Option<(P, Residuals)> {
     let cells = history.cells();
-    let newer = history.recent(CALIBRATION).cells().len().min(cells.len() / LARGEST_SHARE);
+    let spare = if P::LEARNS { cells.len() / LARGEST_SHARE } else { cells.len() };
+    let newer = history.recent(CALIBRATION).cells().len().min(spare);
     let point = P::fit(history.before(newer).cells())?;
     let mut residuals = Residuals::default();
     for k in (cells.len() - newer).max(P::LAGS)..cells.len() {

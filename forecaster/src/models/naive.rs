@@ -11,6 +11,7 @@ pub struct LastValue;
 impl PointForecast for LastValue {
     const KIND: ModelKind = ModelKind::Naive;
     const LAGS: usize = 1;
+    const LEARNS: bool = false;
 
     fn fit(_: &[f32]) -> Option<Self> {
         Some(Self)

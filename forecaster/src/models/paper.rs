@@ -14,7 +14,7 @@
 
 use ndarray::{Array2, Array3, Axis};
 
-use super::lstm::{Activation, Loss, Parameters, Shape, Training, Windows, predict};
+use super::lstm::{Activation, Loss, Network, Parameters, Shape, Training, Windows, predict};
 use super::{HORIZONS, ModelError, Observer};
 use crate::series::{Cleaning, LAGS, windows};
 use crate::{History, TimeSeries};
@@ -122,6 +122,18 @@ impl Recipe {
 }
 
 impl PaperModel {
+    /// The network, without the scales of its inputs.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        Network { parameters: self.parameters.clone(), activation: self.activation }
+    }
+
+    /// Least value and range of each resource in the training part: what 0 and 1 stand for.
+    #[must_use]
+    pub fn scales(&self) -> &[(f32, f32)] {
+        &self.scales
+    }
+
     /// The next values of each resource, from its newest [`LAGS`] values in the order of training; none if a window has
     /// another length, or there are more or fewer resources.
     #[must_use]

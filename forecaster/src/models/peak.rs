@@ -11,6 +11,7 @@ pub struct Peak;
 impl PointForecast for Peak {
     const KIND: ModelKind = ModelKind::MaxOf10;
     const LAGS: usize = crate::series::LAGS;
+    const LEARNS: bool = false;
 
     fn fit(_: &[f32]) -> Option<Self> {
         Some(Self)

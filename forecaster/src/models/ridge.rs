@@ -31,6 +31,7 @@ fn terms(window: &[f32]) -> [f32; TERMS] {
 impl PointForecast for Ridge {
     const KIND: ModelKind = ModelKind::Ridge;
     const LAGS: usize = LAGS;
+    const LEARNS: bool = true;
 
     fn fit(cells: &[f32]) -> Option<Self> {
         let mut gram = [[0.0_f64; TERMS]; TERMS];

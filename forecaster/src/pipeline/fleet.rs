@@ -24,6 +24,9 @@ use crate::{HORIZONS, History, Sample};
 /// Seconds of a cell.
 pub(super) const CELL: i64 = STEP_SECONDS as i64;
 
+/// The least history that the LSTM has a window in, in seconds.
+pub(super) const TRAINABLE: i64 = (LAGS + HORIZONS) as i64 * CELL;
+
 /// The least history, however many series there are: half a day to learn from. Scores reach back a day without it.
 pub(super) const LEAST_HISTORY: Duration = Duration::from_hours(12);
 
@@ -147,11 +150,11 @@ impl Fleet {
         ensemble.retain(known);
     }
 
-    /// Seconds of the longest series, if it is long enough to learn from.
+    /// Seconds of the longest series, if it is long enough for quantiles of its own last value.
     #[must_use]
-    pub fn trainable_history(&self) -> Option<i64> {
+    pub fn known_history(&self) -> Option<i64> {
         let cells = self.held.iter().flat_map(BTreeMap::values).map(|held| held.history().cells().len()).max()?;
-        (cells >= LAGS + HORIZONS).then_some(cells as i64 * CELL)
+        (cells > HORIZONS).then_some(cells as i64 * CELL)
     }
 
     /// Copies of some series of every query, evenly spread over the names.

@@ -3,6 +3,7 @@
 //! Promises: a series that cannot be told is left out and counted, never guessed. Must not know: how series are read.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::config::valid::{Join, Nodes};
 use crate::snapshot::Kind;
@@ -83,7 +84,12 @@ impl Subjects {
         let (mut by_subject, mut unknown) = (BTreeMap::<_, Vec<Sample>>::new(), 0);
         for series in answer {
             match self.subject(kind, &series.labels) {
-                Some(subject) => by_subject.entry(subject).or_default().extend(series.samples),
+                Some(subject) => match by_subject.entry(subject) {
+                    Entry::Vacant(first) => {
+                        first.insert(series.samples);
+                    }
+                    Entry::Occupied(mut more) => more.get_mut().extend(series.samples),
+                },
                 None => unknown += 1,
             }
         }

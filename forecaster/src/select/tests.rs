@@ -6,6 +6,9 @@ fn flat(p90: f32) -> Option<Forecast> {
     (p90 >= 0.0).then(|| Forecast::new([[p90; 3]; HORIZONS], 100.0))
 }
 
+/// A forecast of every model.
+const ALL: Forecasts = [Some(Forecast { quantiles: [[1.0; 3]; HORIZONS] }); MODELS];
+
 /// Minutes from `from` on, in which the truth is 10 and the models forecast these values.
 fn run(scores: &mut Scoreboard, from: i64, minutes: i64, [lstm, ridge, peak, naive]: [f32; 4]) -> i64 {
     for minute in from..from + minutes {
@@ -20,7 +23,7 @@ fn a_challenger_must_be_more_than_five_per_cent_better() {
     let chosen = |ridge| {
         let mut scores = Scoreboard::default();
         let now = run(&mut scores, 0, 300, [20.0, ridge, 50.0, 50.0]);
-        Selection::default().choose(now, &scores)
+        Selection::default().choose(now, &scores, &ALL)
     };
     assert_eq!(chosen(19.6), ModelKind::Lstm);
     assert_eq!(chosen(19.4), ModelKind::Ridge);
@@ -31,7 +34,7 @@ fn two_hundred_scored_steps_are_needed() {
     let chosen = |minutes| {
         let mut scores = Scoreboard::default();
         let now = run(&mut scores, 0, minutes, [20.0, 11.0, 50.0, 50.0]);
-        Selection::default().choose(now, &scores)
+        Selection::default().choose(now, &scores, &ALL)
     };
     assert_eq!(chosen(200), ModelKind::Lstm);
     assert_eq!(chosen(202), ModelKind::Ridge);
@@ -41,10 +44,20 @@ fn two_hundred_scored_steps_are_needed() {
 fn a_choice_stands_for_half_an_hour() {
     let (mut scores, mut selection) = (Scoreboard::default(), Selection::default());
     let now = run(&mut scores, 0, 300, [20.0, 11.0, 50.0, 50.0]);
-    assert_eq!(selection.choose(now, &scores), ModelKind::Ridge);
+    assert_eq!(selection.choose(now, &scores, &ALL), ModelKind::Ridge);
     run(&mut scores, 300, 300, [10.0, 90.0, 50.0, 50.0]);
-    assert_eq!(selection.choose(now + HYSTERESIS - 1, &scores), ModelKind::Ridge);
-    assert_eq!(selection.choose(now + HYSTERESIS, &scores), ModelKind::Lstm);
+    assert_eq!(selection.choose(now + HYSTERESIS - 1, &scores, &ALL), ModelKind::Ridge);
+    assert_eq!(selection.choose(now + HYSTERESIS, &scores, &ALL), ModelKind::Lstm);
+}
+
+#[test]
+fn without_an_lstm_the_best_of_the_others_is_served_and_an_lstm_takes_over_at_once() {
+    let (mut scores, mut selection) = (Scoreboard::default(), Selection::default());
+    let others = [None, ALL[1], ALL[2], ALL[3]];
+    assert_eq!(selection.choose(0, &scores, &others), ModelKind::Naive, "nothing is known of the others yet");
+    let now = run(&mut scores, 0, 300, [-1.0, 30.0, 15.0, 40.0]);
+    assert_eq!(selection.choose(now, &scores, &others), ModelKind::MaxOf10);
+    assert_eq!(selection.choose(now + 60, &scores, &ALL), ModelKind::Lstm);
 }
 
 #[test]

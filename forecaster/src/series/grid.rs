@@ -3,6 +3,8 @@
 //! Promises: causal: a cell depends on samples up to its closing time only, so appending later samples changes no cell
 //! that exists. Must not know: models.
 
+use std::sync::Arc;
+
 use super::{SeriesName, TimeSeries};
 
 /// How many empty cells in a row repeat the last measured value: a scrape may fail, and some sources report every
@@ -55,13 +57,16 @@ impl Dropped {
     }
 }
 
+/// Room for cells to come, so that not every one of them moves the others.
+const SPARE_CELLS: usize = 15;
+
 impl TimeSeries {
     /// A series without cells whose first cell closes at `start`. A capacity that is no positive number counts as
     /// unknown; a step of 0 counts as 1 second.
     #[must_use]
     pub fn new(name: SeriesName, start: i64, step: u32, capacity: f64) -> Self {
         let capacity = if capacity > 0.0 { capacity as f32 } else { f32::INFINITY };
-        Self { name, start, step: step.max(1), capacity, values: Vec::new(), carried: 0 }
+        Self { name: Arc::new(name), start, step: step.max(1), capacity, values: Vec::new(), carried: 0 }
     }
 
     /// The grid of samples in any order, from the first of them to `until`.
@@ -96,6 +101,10 @@ impl TimeSeries {
                 *cell = (cell.0 + sample.value, cell.1 + 1);
             }
         }
+        if self.values.capacity() - self.values.len() < sums.len() {
+            // Twice the room, as a list takes by itself, would be most of what a large cluster's history needs.
+            self.values.reserve_exact(sums.len() + SPARE_CELLS);
+        }
         for (sum, count) in sums {
             self.close((count > 0).then(|| (sum / f64::from(count)) as f32));
         }
@@ -118,6 +127,9 @@ impl TimeSeries {
     pub fn keep(&mut self, cells: usize) {
         let old = self.values.len().saturating_sub(cells);
         self.values.drain(..old);
+        if self.values.capacity() > 2 * (self.values.len() + SPARE_CELLS) {
+            self.values.shrink_to(self.values.len() + SPARE_CELLS);
+        }
         self.start += old as i64 * i64::from(self.step);
     }
 }

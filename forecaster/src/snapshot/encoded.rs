@@ -83,24 +83,25 @@ impl Encoded {
     pub fn new(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
         let quantiles = serde_json::to_string(&QUANTILES)?;
         let issued_at = rfc3339::text(snapshot.issued_at);
-        let head =
+        let head = |generation: &str| {
+            format!(r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}","generation":"{generation}","#).into_bytes()
+        };
+        // The place of the generation, which is the hash of what follows: the bytes of a large cluster are there once.
+        let mut body = head(&"0".repeat(2 * GENERATION_BYTES));
+        let hashed = body.len();
+        let rest =
             format!(r#""issuedAt":"{issued_at}","stepSeconds":{STEP_SECONDS},"quantiles":{quantiles},"entries":["#);
-        let (mut content, mut ranges) = (head.into_bytes(), HashMap::with_capacity(snapshot.entries.len()));
+        body.extend_from_slice(rest.as_bytes());
+        let mut ranges = HashMap::with_capacity(snapshot.entries.len());
         for (position, entry) in snapshot.entries.iter().enumerate() {
-            content.extend((position > 0).then_some(b','));
-            let start = content.len();
-            serde_json::to_writer(&mut content, entry)?;
-            ranges.insert((entry.kind, entry.namespace.clone(), entry.name.clone()), start..content.len());
+            body.extend((position > 0).then_some(b','));
+            let start = body.len();
+            serde_json::to_writer(&mut body, entry)?;
+            ranges.insert((entry.kind, entry.namespace.clone(), entry.name.clone()), start..body.len());
         }
-        content.extend_from_slice(b"]}");
-        let generation = generation(&content);
-        let mut body =
-            format!(r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}","generation":"{generation}","#).into_bytes();
-        let shift = body.len();
-        body.append(&mut content);
-        for range in ranges.values_mut() {
-            *range = range.start + shift..range.end + shift;
-        }
+        body.extend_from_slice(b"]}");
+        let generation = generation(&body[hashed..]);
+        body[..hashed].copy_from_slice(&head(&generation));
         let data_until = snapshot.entries.iter().filter_map(newest).max();
         Ok(Self { generation, issued_at: snapshot.issued_at, data_until, body: body.into(), ranges })
     }

@@ -77,8 +77,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Labelled>, SourceError> {
 }
 
 fn labelled(series: Series) -> Labelled {
-    let points = series.values.into_iter().chain(series.value);
-    Labelled { labels: series.metric, samples: points.map(|Point(sample)| sample).collect() }
+    let mut samples: Vec<Sample> = series.values.into_iter().map(|Point(sample)| sample).collect();
+    samples.extend(series.value.map(|Point(sample)| sample));
+    Labelled { labels: series.metric, samples }
 }
 
 /// What an answer with another status says; the text itself if it is no JSON.

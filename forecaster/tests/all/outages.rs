@@ -129,6 +129,18 @@ fn a_new_node_is_forecast_from_its_first_minute_on() {
 }
 
 #[test]
+fn a_prometheus_that_was_just_installed_is_forecast_from_its_sixth_minute_on() {
+    let faults = Faults::start(|asked| nodes(asked, &["a"], |_, at| (at > NOW).then(|| "0.5".to_owned())));
+    let mut bench = Bench::new(&config(&faults.url(), SMALL));
+    for minute in 1..=7 {
+        bench.tick(NOW + 60 * minute);
+        assert_eq!(bench.forecast("a", "cpu").is_some(), minute >= 6, "minute {minute}");
+    }
+    let forecast = bench.forecast("a", "cpu").unwrap();
+    assert_eq!((forecast.model.as_str(), forecast.error.mae), ("naive", None), "{forecast:?}");
+}
+
+#[test]
 fn half_a_minute_later_nothing_is_read_or_published_again() {
     let faults = Faults::start(steady);
     let mut bench = Bench::new(&config(&faults.url(), SMALL));

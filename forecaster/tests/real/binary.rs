@@ -144,18 +144,25 @@ fn what_is_fetched_can_be_trained_on_and_backtested() {
         ["fetch", "--config", config, "--out", csv].as_slice(),
         &["train", csv, "--out", out, "--epochs", "1"],
         &["backtest", csv, "--plots", out, "--epochs", "1"],
+        &["train", csv, "--out", out, "--profile", "paper", "--epochs", "1"],
+        &["backtest", csv, "--profile", "paper", "--epochs", "1"],
     ] {
         let output = run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         assert!(output.stderr.is_empty(), "no bar of progress where there is no terminal: {}", text(&output.stderr));
-        if arguments[0] == "backtest" {
-            assert!(text(&output.stdout).contains("/steady-1/node_cpu"), "{}", text(&output.stdout));
+        let printed = text(&output.stdout);
+        match (arguments[0], arguments.contains(&"paper")) {
+            ("backtest", false) => assert!(printed.contains("/steady-1/node_cpu"), "{printed}"),
+            (_, true) => assert!(printed.contains("test MSE and MAE") && printed.contains("/steady-1 "), "{printed}"),
+            _ => {}
         }
     }
     let mut names: Vec<String> =
         std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert!(names.contains(&"weights-node_cpu.safetensors".to_owned()), "{names:?}");
+    for name in ["weights-node_cpu.safetensors", "paper--steady-1.safetensors"] {
+        assert!(names.contains(&name.to_owned()), "{names:?}");
+    }
     assert_eq!(
         names.iter().filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "svg")).count(),
         4,

@@ -173,7 +173,9 @@ impl OwnedRule {
             there.entry(*value).and_modify(|sum| *sum += count);
         }
         if self.limit == Limit::Together {
-            there.values_mut().for_each(|count| *count = 0);
+            for count in there.values_mut() {
+                *count = 0;
+            }
         }
         let mut all = there.clone();
         placed.for_each(|value| *all.get_mut(&value).unwrap() += 1);

@@ -9,7 +9,7 @@ fn pod(labels: &Value, mut spec: Value) -> Pod {
     serde_json::from_value(json!({"metadata": {"namespace": "shop", "labels": labels}, "spec": spec})).unwrap()
 }
 
-fn apart(term: Value) -> Value {
+fn apart(term: &Value) -> Value {
     json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}})
 }
 
@@ -24,7 +24,7 @@ fn a_term_means_its_own_namespace_unless_it_lists_others_or_all() {
     let term = |rest: Value| {
         let mut term = json!({"topologyKey": "zone", "labelSelector": web});
         term.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        pending(&pod(&json!({}), apart(term))).apart.remove(0)
+        pending(&pod(&json!({}), apart(&term))).apart.remove(0)
     };
     let means = |term: &Term| ["shop", "bank"].map(|namespace| term.selects(&other(namespace, &[("app", "web")])));
     assert_eq!(means(&term(json!({}))), [true, false]);
@@ -35,14 +35,14 @@ fn a_term_means_its_own_namespace_unless_it_lists_others_or_all() {
 
 #[test]
 fn a_term_without_a_selector_means_nobody() {
-    let ties = pending(&pod(&json!({}), apart(json!({"topologyKey": "zone"}))));
+    let ties = pending(&pod(&json!({}), apart(&json!({"topologyKey": "zone"}))));
     assert!(!ties.apart[0].selects(&other("shop", &[])));
 }
 
 #[test]
 fn namespaces_selected_by_labels_are_too_much_for_a_plan_and_all_of_them_for_a_pod_that_is_there() {
     let selector = json!({"matchLabels": {"team": "a"}});
-    let written = apart(json!({"topologyKey": "zone", "labelSelector": {}, "namespaceSelector": selector}));
+    let written = apart(&json!({"topologyKey": "zone", "labelSelector": {}, "namespaceSelector": selector}));
     assert!(pending(&pod(&json!({}), written.clone())).unplannable);
     assert!(bound(&pod(&json!({}), written)).apart[0].selects(&other("bank", &[])));
 }

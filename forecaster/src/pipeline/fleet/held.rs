@@ -91,7 +91,7 @@ impl Held {
         let Some(last) = self.history().last() else { return };
         let at = self.history().data_until();
         self.board.record(at, last, forecasts);
-        self.selection.choose(at, &self.board);
+        self.selection.choose(at, &self.board, &forecasts);
         self.served = self.selection.serve(&forecasts).and_then(|(model, forecast)| {
             let error = self.error(model);
             ResourceForecast::new(unit, (model, forecast), error, trained_at(model), self.measured_until.min(at))
