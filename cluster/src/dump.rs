@@ -46,31 +46,48 @@ enum Item {
     Other,
 }
 
+/// The objects of a dump, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+    /// Its pods, those that are over among them.
+    pub pods: Vec<Pod>,
+    /// Objects of other kinds.
+    pub ignored: usize,
+}
+
+/// Reads a dump without an index, for those who ask of a pod what the index does not keep.
+///
+/// # Errors
+/// [`DumpError::Syntax`] for text that is no such list.
+pub fn parse(json: &[u8]) -> Result<Objects, DumpError> {
+    let list: List = serde_json::from_slice(json)?;
+    let mut objects = Objects::default();
+    for item in list.items {
+        match item {
+            Item::Node(node) => objects.nodes.push(*node),
+            Item::Pod(pod) => objects.pods.push(*pod),
+            Item::Other => objects.ignored += 1,
+        }
+    }
+    Ok(objects)
+}
+
 /// Takes a dump into the index.
 ///
 /// # Errors
-/// Text that is no such list: nothing is taken in. The first object that is refused: what stood before it is taken in.
+/// Text that is no such list: nothing is taken in. The first object that is refused: what stood before it is taken in,
+/// nodes before pods.
 pub fn read(json: &[u8], index: &mut Index) -> Result<Counts, DumpError> {
-    let list: List = serde_json::from_slice(json)?;
-    let mut counts = Counts::default();
+    let Objects { nodes, pods, ignored } = parse(json)?;
     index.begin_nodes();
     index.begin_pods();
-    for item in list.items {
-        match item {
-            Item::Node(node) => {
-                index.apply_node(&node)?;
-                counts.nodes += 1;
-            }
-            Item::Pod(pod) => {
-                index.apply_pod(&pod)?;
-                counts.pods += 1;
-            }
-            Item::Other => counts.ignored += 1,
-        }
-    }
+    nodes.iter().try_for_each(|node| index.apply_node(node).map(drop))?;
+    pods.iter().try_for_each(|pod| index.apply_pod(pod).map(drop))?;
     index.finish_nodes();
     index.finish_pods();
-    Ok(counts)
+    Ok(Counts { nodes: nodes.len(), pods: pods.len(), ignored })
 }
 
 #[cfg(test)]

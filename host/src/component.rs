@@ -128,6 +128,20 @@ impl Component {
         self.digest
     }
 
+    /// The interfaces that it imports, by name.
+    #[must_use]
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.pre.instance_pre().component().component_type();
+        component.imports(self.engine.inner()).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The interfaces that it exports, by name.
+    #[must_use]
+    pub fn exports(&self) -> Vec<String> {
+        let component = self.pre.instance_pre().component().component_type();
+        component.exports(self.engine.inner()).map(|(name, _)| name.to_owned()).collect()
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }

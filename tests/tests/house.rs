@@ -25,6 +25,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("gantry-cluster", &[]),
     ("gantry-forecaster", &[]),
     ("gantry-extender", &["gantry-cluster", "gantry-component", "gantry-host"]),
+    ("kubectl-gantry", &["gantry-cluster", "gantry-component", "gantry-host"]),
 ];
 
 fn root() -> PathBuf {

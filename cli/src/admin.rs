@@ -1,0 +1,206 @@
+//! `explain`, `plan` and `nodes`: what the extender says of itself on its admin port.
+//!
+//! The way there is an address that was typed, or the API server's proxy to each replica: every replica remembers what
+//! it answered itself, so all are asked and the newest record is shown. Promises to print what the extender wrote,
+//! unchanged; must not know what is in it, but for the `time` of a record.
+
+use std::io::Write;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::Value;
+
+use crate::CliError;
+use crate::api::{self, ClusterArgs, Reply};
+use crate::output::Format;
+
+/// The label of the extender's pods and the name of its Service (manifests/base).
+const EXTENDER: &str = "gantry-extender";
+/// The name of the admin port, in the pods and in the Service.
+const PORT: &str = "admin";
+/// Its number where a pod does not name it.
+const PORT_NUMBER: i32 = 8889;
+
+/// Flags of `plan` and `nodes`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LookArgs {
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// The extender's admin address, http://HOST:PORT, in place of the way through the API server.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The namespace that Gantry runs in.
+    #[arg(long, value_name = "NAME", default_value = "gantry-system")]
+    pub gantry_namespace: String,
+    /// How the result is printed.
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// Flags of `explain`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The pod.
+    #[arg(value_name = "pod/NAME")]
+    pub pod: String,
+    /// Its namespace; without it that of the context.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The way to the extender.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Why a pod went where it went, or why it waits.
+pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let pod = pod_name(&args.pod)?;
+    api::block_on(async {
+        let extender = Extender::find(&args.look).await?;
+        let namespace = args.namespace.as_deref().unwrap_or(extender.client.default_namespace());
+        let namespace = object_name("--namespace", namespace)?;
+        let absent = format!(
+            "no replica of the extender has a record of pod {namespace}/{pod}: it was not asked about it since it \
+             started, or too many pods ago. Is the pod's schedulerName one of a profile's? \
+             `kubectl -n {namespace} describe pod {pod}` says what kube-scheduler knows"
+        );
+        extender.print(&format!("/explain/{namespace}/{pod}"), args.look.output, &absent, out).await
+    })
+}
+
+/// The plan in force.
+pub(crate) fn plan(args: &LookArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    look(args, "/plan", "no replica of the extender has a plan: is the planner on in a profile?", out)
+}
+
+/// The nodes as Gantry sees them.
+pub(crate) fn nodes(args: &LookArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    look(args, "/nodes", "no replica of the extender serves /nodes: is it of this release?", out)
+}
+
+fn look(args: &LookArgs, path: &str, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    api::block_on(async { Extender::find(args).await?.print(path, args.output, absent, out).await })
+}
+
+/// All replicas of the extender, each by the path that leads to it.
+struct Extender {
+    client: Client,
+    replicas: Vec<String>,
+}
+
+impl Extender {
+    async fn find(args: &LookArgs) -> Result<Self, CliError> {
+        if let Some(url) = &args.server {
+            return Ok(Self { client: api::plain(url)?, replicas: vec![String::new()] });
+        }
+        let namespace = object_name("--gantry-namespace", &args.gantry_namespace)?;
+        let client = args.cluster.connect().await?;
+        let base = format!("/api/v1/namespaces/{namespace}");
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let labelled = ListParams::default().labels(&format!("app.kubernetes.io/name={EXTENDER}"));
+        let mut replicas: Vec<String> = match api::list_all(&pods, labelled, "the list of the extender's pods").await {
+            Ok(pods) => pods.iter().filter_map(|pod| replica(pod, &base)).collect(),
+            // Whoever may not list pods may still be allowed through the Service, to one replica.
+            Err(CliError::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 403) => {
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        if replicas.is_empty() {
+            replicas.push(format!("{base}/services/{EXTENDER}:{PORT}/proxy"));
+        }
+        Ok(Self { client, replicas })
+    }
+
+    /// Prints the newest of the replicas' answers.
+    async fn print(&self, path: &str, format: Format, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+        let mut newest: Option<(Option<Timestamp>, &str, String)> = None;
+        let mut refusal = None;
+        for replica in &self.replicas {
+            let what = format!("{replica}{path}?format=json");
+            match api::get(&self.client, &what).await {
+                Ok(reply) if reply.status.is_success() => {
+                    let time = time(&reply.body);
+                    if newest.as_ref().is_none_or(|(known, ..)| time > *known) {
+                        newest = Some((time, replica, reply.body));
+                    }
+                }
+                Ok(reply) if reply.status == http::StatusCode::NOT_FOUND => {}
+                Ok(reply) => refusal = Some(refused(&what, &reply)),
+                Err(error) => refusal = Some(error),
+            }
+        }
+        let Some((_, replica, json)) = newest else {
+            return Err(refusal.unwrap_or_else(|| CliError::Failed(absent.to_owned())));
+        };
+        let text = match format {
+            Format::Json => json,
+            Format::Table => self.text(&format!("{replica}{path}?format=text")).await?,
+        };
+        Ok(writeln!(out, "{}", text.trim_end())?)
+    }
+
+    async fn text(&self, path: &str) -> Result<String, CliError> {
+        let reply = api::get(&self.client, path).await?;
+        if reply.status.is_success() { Ok(reply.body) } else { Err(refused(path, &reply)) }
+    }
+}
+
+fn refused(path: &str, reply: &Reply) -> CliError {
+    // The API server explains itself in a Status object, the extender in a line.
+    let status: Option<Value> = serde_json::from_str(&reply.body).ok();
+    let message = status.as_ref().and_then(|status| status["message"].as_str());
+    let line = message.unwrap_or(reply.body.lines().next().unwrap_or_default());
+    CliError::Failed(format!("GET {path} was answered {}: {line}", reply.status))
+}
+
+/// The way to a pod of the extender that runs.
+fn replica(pod: &Pod, base: &str) -> Option<String> {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
+    let port = ports.find(|port| port.name.as_deref() == Some(PORT)).map_or(PORT_NUMBER, |port| port.container_port);
+    (phase == Some("Running")).then(|| format!("{base}/pods/{}:{port}/proxy", pod.name_any()))
+}
+
+/// When a record was made.
+fn time(json: &str) -> Option<Timestamp> {
+    let record: Value = serde_json::from_str(json).ok()?;
+    record["time"].as_str()?.parse().ok()
+}
+
+/// The name in `pod/NAME`, as kubectl takes it.
+fn pod_name(text: &str) -> Result<&str, CliError> {
+    let name = match text.split_once('/') {
+        Some(("pod" | "pods" | "po", name)) => name,
+        None => text,
+        Some(_) => return Err(CliError::refused("pod/NAME", text, "only pods are explained: write pod/NAME")),
+    };
+    object_name("pod/NAME", name)
+}
+
+/// A name that may stand in a path.
+fn object_name<'a>(key: &str, name: &'a str) -> Result<&'a str, CliError> {
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(is_name) {
+        return Err(CliError::refused(key, name, "names are made of a-z, 0-9, - and ."));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_named_as_kubectl_names_it() {
+        for text in ["web-1", "pod/web-1", "pods/web-1", "po/web-1"] {
+            assert_eq!(pod_name(text).unwrap(), "web-1");
+        }
+        for text in ["deploy/web", "pod/", "", "pod/a/b", "Web", "a?b"] {
+            assert!(pod_name(text).is_err_and(|error| error.exit_code() == 2), "{text}");
+        }
+    }
+}

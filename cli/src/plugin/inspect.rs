@@ -1,0 +1,86 @@
+//! `plugin inspect`: what a component is, before anybody trusts it.
+
+use std::io::Write;
+
+use gantry_host::types::ExtensionPoints;
+use gantry_host::{Limits, WIT_VERSION};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::source::Loaded;
+use crate::CliError;
+use crate::output::{Format, json};
+
+/// Flags of `plugin inspect`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct InspectArgs {
+    /// A component's file, a core module's, or builtin:gantry.
+    #[arg(value_name = "PLUGIN")]
+    pub plugin: String,
+    /// The plugin's settings, for one that does not start without.
+    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
+    pub settings: String,
+    /// How the result is printed.
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    name: String,
+    version: String,
+    extension_points: Vec<&'static str>,
+    digest: String,
+    bytes: usize,
+    host_contract: String,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    settings_schema: Value,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let loaded = Loaded::new(&args.plugin)?;
+    let plugin = loaded.start(&args.settings, &Limits { workers: 1, ..Limits::default() })?;
+    let info = plugin.info();
+    let description = Description {
+        name: info.name.clone(),
+        version: info.version.clone(),
+        extension_points: extension_points(info.extension_points),
+        digest: loaded.component.digest().to_string(),
+        bytes: loaded.size,
+        host_contract: format!("gantry:scheduling/plugin@{WIT_VERSION}"),
+        imports: loaded.component.imports(),
+        exports: loaded.component.exports(),
+        // A schema that is no JSON is shown as it is; `validate` objects to it.
+        settings_schema: serde_json::from_str(&info.settings_schema)
+            .unwrap_or_else(|_| Value::String(info.settings_schema.clone())),
+    };
+    match args.output {
+        Format::Json => json(out, &description),
+        Format::Table => print(&description, out),
+    }
+}
+
+/// The extension points that are set, by their names in the contract.
+pub(super) fn extension_points(points: ExtensionPoints) -> Vec<&'static str> {
+    let all = [(ExtensionPoints::FILTER, "filter"), (ExtensionPoints::SCORE, "score"), (ExtensionPoints::PLAN, "plan")];
+    all.into_iter().filter(|(point, _)| points.contains(*point)).map(|(_, name)| name).collect()
+}
+
+fn print(description: &Description, out: &mut dyn Write) -> Result<(), CliError> {
+    for (key, value) in [
+        ("name", description.name.clone()),
+        ("version", description.version.clone()),
+        ("answers", description.extension_points.join(", ")),
+        ("digest", description.digest.clone()),
+        ("size", format!("{} bytes", description.bytes)),
+        ("this host's world", description.host_contract.clone()),
+        ("imports", description.imports.join(", ")),
+        ("exports", description.exports.join(", ")),
+    ] {
+        writeln!(out, "{key:<18} {value}")?;
+    }
+    Ok(writeln!(out, "settings schema\n{:#}", description.settings_schema)?)
+}

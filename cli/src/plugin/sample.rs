@@ -1,0 +1,161 @@
+//! Made-up clusters to ask a plugin about: of any size, always the same.
+
+use gantry_host::types::{DomainClass, Pod};
+
+use crate::columns::{Columns, NOT_PLANNED, PodColumns};
+
+/// Resources of a made-up cluster.
+const RESOURCES: usize = 4;
+/// What a node offers, at least; twice as much at most.
+const OFFERED: [f64; RESOURCES] = [8_000.0, 34_359_738_368.0, 1_000.0, 1_000.0];
+/// Part of the least node that a pod asks for.
+const ASKED: f64 = 0.05;
+
+/// A class of pods that may run on every node.
+pub(super) const EVERYWHERE: u32 = 0;
+/// A class of pods that may run on every other node.
+pub(super) const EVERY_OTHER: u32 = 1;
+/// A class that nobody was told of.
+pub(super) const UNKNOWN: u32 = 999_999;
+
+/// A made-up cluster.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    generation: u64,
+    rows: usize,
+    allocatable: Vec<f64>,
+    requested: Vec<f64>,
+    weights: Vec<f64>,
+    all: Vec<u64>,
+    other: Vec<u64>,
+    since: Option<(u64, Vec<u32>)>,
+}
+
+impl Sample {
+    /// `rows` nodes of different sizes, each up to half full.
+    pub(super) fn new(rows: usize) -> Self {
+        let cells = rows * RESOURCES;
+        // The fractional parts of multiples of the golden ratio: as even as chance, and the same everywhere.
+        let share = |cell: usize, salt: f64| ((cell as f64 + salt) * 0.618_033_988_749_894_9).fract();
+        let allocatable: Vec<f64> =
+            (0..cells).map(|cell| (OFFERED[cell % RESOURCES] * (1.0 + share(cell / RESOURCES, 0.0))).floor()).collect();
+        let requested = allocatable.iter().enumerate().map(|(cell, all)| (all * share(cell, 0.5) / 2.0).floor());
+        let words = |keep: fn(usize) -> bool| {
+            let mut words = vec![0; rows.div_ceil(64)];
+            for row in (0..rows).filter(|row| keep(*row)) {
+                words[row / 64] |= 1 << (row % 64);
+            }
+            words
+        };
+        Self {
+            generation: rows as u64 * 2 + 1,
+            rows,
+            requested: requested.collect(),
+            weights: vec![1.0; cells],
+            all: words(|_| true),
+            other: words(|row| row % 2 == 0),
+            since: None,
+            allocatable,
+        }
+    }
+
+    /// The same cluster after a pod came to one of its nodes.
+    pub(super) fn changed(&self) -> Self {
+        let row = self.rows / 2;
+        let mut next = Self { generation: self.generation + 1, ..self.clone() };
+        for (resource, amount) in Self::request().into_iter().enumerate() {
+            next.requested[row * RESOURCES + resource] += amount;
+        }
+        next.since = Some((self.generation, vec![row as u32]));
+        next
+    }
+
+    /// The same cluster, without saying what changed.
+    pub(super) fn whole(&self) -> Self {
+        Self { since: None, ..self.clone() }
+    }
+
+    /// The number of nodes.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What a pod asks for.
+    pub(super) fn request() -> Vec<f64> {
+        OFFERED.iter().map(|offered| (offered * ASKED).floor()).collect()
+    }
+
+    /// A pod of a class.
+    pub(super) fn pod(class: u32, request: &[f64]) -> Pod<'_> {
+        Pod { class, request, estimate: &[], planned_row: NOT_PLANNED }
+    }
+
+    /// Two pods for each node, of either class in turn.
+    pub(super) fn pods(&self) -> PodColumns {
+        let mut pods = PodColumns::default();
+        for pod in 0..2 * self.rows {
+            pods.push(if pod % 3 == 0 { EVERY_OTHER } else { EVERYWHERE }, &Self::request());
+        }
+        pods
+    }
+
+    /// What is wrong with an assignment of [`Sample::pods`], if anything.
+    pub(super) fn fault(&self, rows: &[i32]) -> Option<String> {
+        let mut requested = self.requested.clone();
+        for (pod, row) in rows.iter().enumerate() {
+            let Ok(row) = usize::try_from(*row) else { continue };
+            if pod % 3 == 0 && row % 2 != 0 {
+                return Some(format!("pod {pod} is planned for row {row}, which its domain class forbids"));
+            }
+            for (resource, amount) in Self::request().into_iter().enumerate() {
+                requested[row * RESOURCES + resource] += amount;
+            }
+        }
+        let is_over = |cell: &usize| requested[*cell] > self.allocatable[*cell];
+        let cell = (0..requested.len()).find(is_over)?;
+        Some(format!(
+            "row {} is planned to hold more of resource {} than it offers",
+            cell / RESOURCES,
+            cell % RESOURCES
+        ))
+    }
+
+    /// What a plugin is lent.
+    pub(super) fn lend(&self) -> Columns<'_> {
+        let class = |id: u32, possible| DomainClass { id, possible, permitted: &self.all, preference: &[] };
+        Columns {
+            generation: self.generation,
+            rows: self.rows as u32,
+            resources: RESOURCES as u32,
+            allocatable: (&self.allocatable[..]).into(),
+            requested: (&self.requested[..]).into(),
+            weights: (&self.weights[..]).into(),
+            classes: vec![class(EVERYWHERE, &self.all[..]), class(EVERY_OTHER, &self.other[..])],
+            since: self.since.clone(),
+            ..Columns::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_says_which_row_changed_and_the_whole_does_not() {
+        let before = Sample::new(5);
+        let after = before.changed();
+        assert_eq!(after.since, Some((before.generation, vec![2])));
+        let differing = before.requested.iter().zip(&after.requested).filter(|(one, other)| one != other);
+        assert_eq!(differing.count(), RESOURCES);
+        assert_eq!(after.whole().since, None);
+    }
+
+    #[test]
+    fn an_assignment_to_a_forbidden_or_a_full_row_has_a_fault() {
+        let sample = Sample::new(3);
+        assert_eq!(sample.fault(&[0, 1, -1, 2, 1, 0]), None);
+        assert!(sample.fault(&[1, -1, -1, -1, -1, -1]).unwrap().contains("forbids"));
+        assert!(Sample::new(30).fault(&vec![0; 60]).unwrap().contains("more of resource"));
+    }
+}

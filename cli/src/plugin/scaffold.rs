@@ -1,0 +1,119 @@
+//! `plugin scaffold` and `plugin pack`: from nothing to a component in Rust.
+//!
+//! The template is a whole plugin that builds, passes `validate` and fits on a screen. Promises to overwrite nothing.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::source;
+use crate::CliError;
+use crate::recording::write_file;
+
+/// What a plugin's name may have at most (wit/types.wit).
+const NAME: usize = 63;
+
+/// The files of a new plugin, with `{name}` for its name.
+const FILES: [(&str, &str); 6] = [
+    ("Cargo.toml", include_str!("../../template/manifest.toml")),
+    ("src/lib.rs", include_str!("../../template/lib.rs")),
+    ("README.md", include_str!("../../template/README.md")),
+    (".gitignore", "/target\n"),
+    ("wit/plugin.wit", include_str!("../../../wit/plugin.wit")),
+    ("wit/types.wit", include_str!("../../../wit/types.wit")),
+];
+
+/// Flags of `plugin scaffold`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ScaffoldArgs {
+    /// The plugin's name: a-z, 0-9 and -.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The folder to make; without it one of the plugin's name.
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Flags of `plugin pack`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PackArgs {
+    /// The core module that the compiler left.
+    #[arg(value_name = "MODULE")]
+    pub module: PathBuf,
+    /// Where the component goes; without it beside the module, as .component.wasm.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+/// Writes the template.
+pub(super) fn run(args: &ScaffoldArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_name(&args.name)?;
+    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
+    let is_taken = fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some());
+    if is_taken || dir.is_file() {
+        let remedy = "there is something already: name a new or an empty folder";
+        return Err(CliError::refused("--dir", dir.display().to_string(), remedy));
+    }
+    for (file, text) in FILES {
+        let path = dir.join(file);
+        let folder = path.parent().unwrap_or(&dir);
+        let unwritable = |source| CliError::File { key: "--dir", path: folder.to_owned(), what: "made", source };
+        fs::create_dir_all(folder).map_err(unwritable)?;
+        write_file("--dir", &path, text.replace("{name}", &args.name))?;
+    }
+    let module = format!("target/wasm32-unknown-unknown/release/{}.wasm", args.name.replace('-', "_"));
+    Ok(writeln!(
+        out,
+        "{} is a plugin that scores nodes by their free share of cpu. Next:\n\n  cd {}\n  \
+         cargo build --release --target wasm32-unknown-unknown\n  \
+         kubectl-gantry plugin pack {module} --to {}.wasm\n  \
+         kubectl-gantry plugin validate {}.wasm",
+        dir.display(),
+        dir.display(),
+        args.name,
+        args.name
+    )?)
+}
+
+/// It is a crate's name as well, so it begins with a letter.
+fn check_name(name: &str) -> Result<(), CliError> {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= NAME && name.bytes().all(is_allowed)
+    {
+        return Ok(());
+    }
+    Err(CliError::refused("NAME", name, "use 1 to 63 of a-z, 0-9 and -, a letter first"))
+}
+
+/// Writes the component of a core module.
+pub(super) fn pack(args: &PackArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let component = source::bytes(&args.module.to_string_lossy())?;
+    let to = args.to.as_deref().map_or_else(|| Cow::Owned(beside(&args.module)), Cow::Borrowed);
+    write_file("--to", &to, &component)?;
+    Ok(writeln!(out, "{}: {} bytes, {}", to.display(), component.len(), gantry_host::Digest::of(&component))?)
+}
+
+fn beside(module: &Path) -> PathBuf {
+    module.with_extension("component.wasm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_plugin_s_and_a_crate_s() {
+        for name in ["a", "least-cpu", "a1"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "1a", "-a", "A", "a_b", "é", &"a".repeat(64)] {
+            assert!(check_name(name).is_err_and(|error| error.exit_code() == 2), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_template_fits_on_a_screen() {
+        assert!(FILES[1].1.lines().count() < 60);
+    }
+}

@@ -1,0 +1,92 @@
+//! Gantry's rules: one pod at a time by scores, and all pods together by a plan.
+//!
+//! What decides is the plugin in its sandbox, asked as the extender asks it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gantry_cluster::{PodRow, Snapshot};
+use gantry_host::types::Budget;
+use gantry_host::{CallError, Plugin};
+
+use super::trial::{Rule, best, fits};
+use crate::columns::{Columns, PodColumns, pod as lend};
+
+/// The verdict of a row that passes.
+const PASS: u8 = 0;
+/// The verdict of a row that is expected to run hot; where nothing else is left it passes.
+const OVERLOADED_SOON: u8 = 4;
+
+/// The best score among the rows that pass, pod by pod.
+pub(super) struct PodByPod<'a> {
+    plugin: &'a Plugin,
+    seed: u64,
+    /// The generation that the plugin holds.
+    held: u64,
+}
+
+impl<'a> PodByPod<'a> {
+    pub(super) fn new(plugin: &'a Plugin, seed: u64) -> Self {
+        Self { plugin, seed, held: 0 }
+    }
+}
+
+impl Rule for PodByPod<'_> {
+    fn name(&self) -> &'static str {
+        "Gantry, pod by pod"
+    }
+
+    fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError> {
+        let decision = self.plugin.decide(&Columns::of(snapshot, self.held), &lend(pod))?;
+        self.held = snapshot.generation();
+        let (verdicts, scores) = (decision.verdicts?, decision.scores?);
+        let with = |verdict: u8| {
+            let rows = (0..snapshot.rows() as u32).filter(|row| verdicts[*row as usize] == verdict);
+            let rows = rows.filter(|row| fits(snapshot, pod, *row));
+            best(rows.map(|row| (row, scores[row as usize])), self.seed, &pod.uid)
+        };
+        Ok(with(PASS).or_else(|| with(OVERLOADED_SOON)))
+    }
+}
+
+/// The joint plan of all pods, followed to the letter.
+pub(super) struct Planned<'a> {
+    plugin: &'a Plugin,
+    budget: Budget,
+    seed: u64,
+    row_by_pod: HashMap<Arc<str>, u32>,
+    evaluations: u64,
+}
+
+impl<'a> Planned<'a> {
+    pub(super) fn new(plugin: &'a Plugin, evaluations: u64, seed: u64) -> Self {
+        Self { plugin, budget: Budget { evaluations }, seed, row_by_pod: HashMap::new(), evaluations: 0 }
+    }
+}
+
+impl Rule for Planned<'_> {
+    fn name(&self) -> &'static str {
+        "Gantry, joint plan"
+    }
+
+    fn begin(&mut self, snapshot: &Snapshot, pods: &[Arc<PodRow>]) -> Result<(), CallError> {
+        let (plannable, groups) = snapshot.groups(pods).renumbered(pods.len());
+        let pods: Vec<Arc<PodRow>> = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
+        let columns = PodColumns::of(&pods, groups);
+        let source = Columns::of(snapshot, 0);
+        let plan = columns.lend(|asked| self.plugin.plan(&source, asked, self.budget, self.seed))?;
+        let rows = plan.rows.iter().map(|row| u32::try_from(*row).ok());
+        let planned = pods.iter().zip(rows).filter_map(|(pod, row)| Some((Arc::clone(&pod.uid), row?)));
+        self.row_by_pod = planned.collect();
+        self.evaluations = plan.evaluations;
+        Ok(())
+    }
+
+    fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError> {
+        Ok(self.row_by_pod.get(&pod.uid).copied().filter(|row| fits(snapshot, pod, *row)))
+    }
+
+    fn evaluations(&self) -> Option<u64> {
+        Some(self.evaluations)
+    }
+}

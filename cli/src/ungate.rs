@@ -1,0 +1,158 @@
+//! `ungate`: the dead man's switch. Takes the gate `gantry.dev/plan` from pods that have waited too long for a plan.
+//!
+//! Gates are set when a pod is created and at no other time, so a pod's age is its gate's. Promises to touch that gate
+//! alone, to change a pod only as it was read (its resourceVersion goes along), and to go on after a failure. It must
+//! depend on nothing of Gantry that runs: it is for the day when nothing of it does.
+
+use std::io::Write;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+
+use crate::api::{self, ClusterArgs};
+use crate::{CliError, error::chain};
+
+/// The gate that holds a pod until its plan is complete.
+pub(crate) const GATE: &str = "gantry.dev/plan";
+
+/// How often a pod is read again when somebody changed it meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Flags of `ungate`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct UngateArgs {
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Only pods that wait for longer than this: a number with s, m or h.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub older_than: Duration,
+    /// Only pods of this namespace.
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Say what would be released, and release nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    api::block_on(ungate(args, out))
+}
+
+async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let client = args.cluster.connect().await?;
+    let pods: Api<Pod> = match &args.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    // A gated pod is neither bound nor anything but pending; the server need not send the others.
+    let waiting = ListParams::default().fields("spec.nodeName=,status.phase=Pending");
+    let (now, mut released, mut failed) = (Timestamp::now(), 0, 0);
+    for pod in api::list_all(&pods, waiting, "the list of pending pods").await? {
+        if !is_gated(&pod) || age(&pod, now) <= args.older_than {
+            continue;
+        }
+        let name = format!("pod/{} -n {}", pod.name_any(), pod.namespace().unwrap_or_default());
+        let waited = age(&pod, now).as_secs();
+        match release(&client, pod, args.dry_run).await {
+            Ok(true) => {
+                released += 1;
+                let verb = if args.dry_run { "would release" } else { "released" };
+                writeln!(out, "{verb} {name} after {waited} s")?;
+            }
+            Ok(false) => writeln!(out, "{name} is gone, or was released by somebody else")?,
+            Err(error) => {
+                failed += 1;
+                writeln!(out, "failed {name}: {}", chain(&error))?;
+            }
+        }
+    }
+    writeln!(out, "{released} released, {failed} failed")?;
+    if failed > 0 {
+        return Err(CliError::Failed(format!("{failed} pods keep the gate {GATE}; the output says why")));
+    }
+    Ok(())
+}
+
+fn is_gated(pod: &Pod) -> bool {
+    let gates = pod.spec.iter().filter_map(|spec| spec.scheduling_gates.as_ref()).flatten();
+    gates.into_iter().any(|gate| gate.name == GATE)
+}
+
+/// A pod that was created in the future, by a clock that is ahead of ours, has no age.
+fn age(pod: &Pod, now: Timestamp) -> Duration {
+    let created = pod.metadata.creation_timestamp.as_ref().map_or(now, |created| created.0);
+    Duration::try_from(now.duration_since(created)).unwrap_or_default()
+}
+
+/// Takes the gate away. False: it is not there any more. A pod that was changed meanwhile is read again.
+async fn release(client: &Client, mut pod: Pod, dry_run: bool) -> Result<bool, kube::Error> {
+    if dry_run {
+        return Ok(true);
+    }
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let name = pod.name_any();
+    for attempt in 1..=ATTEMPTS {
+        if !is_gated(&pod) {
+            return Ok(false);
+        }
+        let patch = Patch::Strategic(json!({
+            "metadata": {"resourceVersion": pod.resource_version()},
+            "spec": {"schedulingGates": [{"$patch": "delete", "name": GATE}]},
+        }));
+        match pods.patch(&name, &PatchParams::default(), &patch).await {
+            Ok(_) => return Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(false),
+            Err(kube::Error::Api(status)) if status.code == 409 && attempt < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+        match pods.get_opt(&name).await? {
+            Some(read) => pod = read,
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+/// `90s`, `5m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let remedy = || format!("`{text}` is no duration: write a whole number with s, m or h, such as 60s");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(remedy)?;
+    let number: u64 = number.parse().map_err(|_| remedy())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(remedy()),
+    };
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_whole_number_with_its_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        for wrong in ["", "s", "60", "1.5m", "-1s", "6é", "99999999999999999999s", "9999999999999999999h"] {
+            assert!(duration(wrong).unwrap_err().contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pod_from_the_future_has_no_age() {
+        let created = "2026-11-22T08:00:00Z";
+        let pod: Pod = serde_json::from_value(json!({"metadata": {"creationTimestamp": created}})).unwrap();
+        let at = |text: &str| age(&pod, text.parse().unwrap());
+        assert_eq!(at("2026-11-22T08:01:01Z"), Duration::from_secs(61));
+        assert_eq!(at("2026-11-22T07:59:00Z"), Duration::ZERO);
+    }
+}

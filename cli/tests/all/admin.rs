@@ -1,0 +1,106 @@
+//! `explain`, `plan` and `nodes` before an extender, and before an API server that leads to several.
+
+use serde_json::{Value, json};
+
+use crate::api_server::{Answer, Request, Server, pod_list, status};
+use crate::run;
+
+/// What a replica wrote about a pod at a time, in the form asked for.
+fn record(request: &Request, time: &str) -> Answer {
+    match &*request.query {
+        "format=json" => (200, json!({"time": time, "node": "a"}).to_string()),
+        "format=text" => (200, format!("written at {time}\n")),
+        other => (400, format!("the query is {other}")),
+    }
+}
+
+#[test]
+fn an_extender_is_asked_straight_away_where_its_address_is_given() {
+    let server = Server::start(|_, request| match &*request.path {
+        "/explain/default/web-1" | "/plan" | "/nodes" => record(request, "2026-11-22T08:00:00Z"),
+        _ => (404, "no record\n".to_owned()),
+    });
+    for command in [&["explain", "pod/web-1"][..], &["plan"], &["nodes"]] {
+        let arguments = [command, &["--server", &server.url]].concat();
+        assert_eq!(run(&arguments).ok(), "written at 2026-11-22T08:00:00Z\n");
+        let text = run(&[&arguments[..], &["--output", "json"]].concat()).ok();
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["node"], "a");
+    }
+}
+
+/// Two replicas that run, the admin port under another number in one, and one that does not.
+fn replicas() -> Vec<Value> {
+    let replica = |name: &str, phase: &str, ports: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "gantry-system"},
+            "spec": {"containers": [{"name": "extender", "ports": ports}]}, "status": {"phase": phase},
+        })
+    };
+    let ports = json!([{"name": "extender", "containerPort": 8888}, {"name": "admin", "containerPort": 9889}]);
+    vec![replica("one", "Running", json!([])), replica("two", "Running", ports), replica("three", "Pending", json!([]))]
+}
+
+fn proxied(request: &Request, known: &[(&str, &str)]) -> Answer {
+    if request.path == "/api/v1/namespaces/gantry-system/pods" {
+        let is_labelled = request.query.contains("labelSelector=app.kubernetes.io%2Fname%3Dgantry-extender");
+        return if is_labelled { pod_list(&replicas(), "") } else { status(400, &request.query) };
+    }
+    let path = request.path.strip_prefix("/api/v1/namespaces/gantry-system/pods/").unwrap();
+    match known.iter().find(|(replica, _)| path == format!("{replica}/proxy/explain/shop/web-1")) {
+        Some((_, time)) => record(request, time),
+        None => (404, "no record\n".to_owned()),
+    }
+}
+
+#[test]
+fn the_newest_record_of_all_replicas_is_shown() {
+    const TIMES: [(&str, &str); 2] = [("one:8889", "2026-11-22T08:00:00Z"), ("two:9889", "2026-11-22T08:00:00.5Z")];
+    for (known, newest) in [(&TIMES[..], TIMES[1].1), (&TIMES[..1], TIMES[0].1), (&TIMES[1..], TIMES[1].1)] {
+        let known = known.to_vec();
+        let server = Server::start(move |_, request| proxied(request, &known));
+        // The namespace is the context's.
+        let text = run(&["explain", "web-1", "--kubeconfig", &server.kubeconfig()]).ok();
+        assert_eq!(text, format!("written at {newest}\n"));
+    }
+}
+
+#[test]
+fn a_pod_that_nobody_knows_is_said_to_be_unknown_and_why() {
+    let server = Server::start(|_, request| proxied(request, &[]));
+    let (code, message) = run(&["explain", "web-1", "--kubeconfig", &server.kubeconfig()]).failed();
+    assert_eq!(code, 1);
+    assert!(message.contains("no replica") && message.contains("shop/web-1"), "{message}");
+}
+
+#[test]
+fn whoever_may_not_list_pods_is_led_through_the_service() {
+    let server = Server::start(|_, request| match &*request.path {
+        "/api/v1/namespaces/gantry-system/services/gantry-extender:admin/proxy/plan" => {
+            record(request, "2026-11-22T08:00:00Z")
+        }
+        _ => status(403, "pods is forbidden"),
+    });
+    assert!(run(&["plan", "--kubeconfig", &server.kubeconfig()]).ok().starts_with("written at"));
+}
+
+#[test]
+fn a_refusal_is_told_in_the_words_of_whoever_refused() {
+    let server = Server::start(|_, _| status(503, "no endpoints available"));
+    let (code, message) = run(&["plan", "--server", &server.url]).failed();
+    assert_eq!(code, 1);
+    assert!(message.contains("503") && message.contains("no endpoints available"), "{message}");
+}
+
+#[test]
+fn bad_input_is_refused_with_key_value_and_remedy() {
+    for (arguments, named) in [
+        (&["explain", "deploy/web"][..], "write pod/NAME"),
+        (&["explain", "web", "-n", "a/b", "--server", "http://127.0.0.1:1"], "--namespace"),
+        (&["plan", "--server", "127.0.0.1:8889"], "http://HOST:PORT"),
+        (&["plan", "--server", "https://127.0.0.1:8889"], "http://HOST:PORT"),
+    ] {
+        let (code, message) = run(arguments).failed();
+        assert_eq!(code, 2, "{message}");
+        assert!(message.contains(named), "{message}");
+    }
+}

@@ -1,0 +1,146 @@
+//! `plugin` before the built-in plugin, guests that misbehave, and a plugin made from the template.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{root, run};
+
+/// A guest's component as a file.
+fn guest(folder: &TempDir, name: &str) -> String {
+    let path = folder.path().join(format!("{name}.wasm"));
+    fs::write(&path, gantry_guests::bytes(name)).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_built_in_plugin_is_described() {
+    let text = run(&["plugin", "inspect", "builtin:gantry"]).ok();
+    for part in ["filter, score, plan", "sha256:", "gantry:scheduling/log@", "gantry:scheduling/scheduler@", "hotShare"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let json: Value = serde_json::from_str(&run(&["plugin", "inspect", "builtin:gantry", "-o", "json"]).ok()).unwrap();
+    assert_eq!(json["settingsSchema"]["additionalProperties"], false);
+}
+
+#[test]
+fn a_component_that_wants_more_than_the_log_is_refused_by_what_it_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, message) = run(&["plugin", "inspect", &guest(&folder, "foreign_import")]).failed();
+    assert_eq!(code, 2);
+    assert!(message.contains("imports"), "{message}");
+    let (code, message) = run(&["plugin", "inspect", "/no/such/plugin.wasm"]).failed();
+    assert!(code == 2 && message.contains("PLUGIN"), "{message}");
+}
+
+#[test]
+fn the_built_in_plugin_keeps_the_contract() {
+    let text = run(&["plugin", "validate", "builtin:gantry"]).ok();
+    assert_eq!(text.lines().filter(|line| line.starts_with("kept")).count(), 12, "{text}");
+}
+
+#[test]
+fn every_misbehaviour_is_found_and_the_rules_after_it_are_still_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, rule) in [
+        ("nan_scores", "gives scores"),
+        ("out_of_range_scores", "gives scores"),
+        ("wrong_length", "gives"),
+        ("trap", "gives"),
+        ("well_behaved", "refuses a key"),
+    ] {
+        let ran = run(&["plugin", "validate", &guest(&folder, name), "-o", "json"]);
+        let (code, _) = ran.failed();
+        assert_eq!(code, 1);
+        let findings: Value = serde_json::from_str(&ran.text).unwrap();
+        let findings = findings.as_array().unwrap();
+        assert_eq!(findings.len(), 12);
+        let broken: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding["result"] == "broken")
+            .map(|finding| finding["rule"].as_str().unwrap())
+            .collect();
+        assert!(broken.iter().any(|text| text.contains(rule)), "{name}: {broken:?}");
+    }
+}
+
+#[test]
+fn a_pod_s_nodes_are_listed_by_score_with_what_the_filter_says() {
+    let example = root().join("examples/cluster.json").to_string_lossy().into_owned();
+    let all = ["plugin", "run", "builtin:gantry", "--cluster", &example, "-o", "json"];
+    let answers: Value = serde_json::from_str(&run(&all).ok()).unwrap();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 60);
+    let named = answers.iter().find(|answer| answer["pod"].as_str().unwrap().contains("edge-gateway")).unwrap();
+    let nodes = named["nodes"].as_array().unwrap();
+    let passed: Vec<&str> =
+        nodes.iter().filter(|node| node["verdict"] == "pass").map(|node| node["node"].as_str().unwrap()).collect();
+    assert!(passed.len() == 2 && passed.iter().all(|node| node.starts_with("edge-")), "{passed:?}");
+    assert!(nodes.is_sorted_by(|one, other| one["score"].as_f64() >= other["score"].as_f64()));
+
+    let pod = named["pod"].as_str().unwrap();
+    let table = run(&["plugin", "run", "builtin:gantry", "--cluster", &example, "--pod", pod]).ok();
+    assert_eq!(table.lines().count(), 1 + 12, "{table}");
+    let (code, message) = run(&["plugin", "run", "builtin:gantry", "--cluster", &example, "--pod", "a/b"]).failed();
+    assert!(code == 2 && message.contains("--pod: `a/b`"), "{message}");
+}
+
+#[test]
+fn a_plugin_is_measured_beside_the_built_in_one() {
+    let text = run(&["plugin", "bench", "builtin:gantry", "--nodes", "500", "--calls", "21", "-o", "json"]).ok();
+    let measured: Value = serde_json::from_str(&text).unwrap();
+    for (line, call) in measured.as_array().unwrap().iter().zip(["filter", "score"]) {
+        assert_eq!(line["call"], call);
+        let quotient =
+            line["nanosecondsPerNode"].as_f64().unwrap() / line["builtinNanosecondsPerNode"].as_f64().unwrap();
+        assert!((line["ratio"].as_f64().unwrap() / quotient - 1.0).abs() < 1e-9);
+    }
+}
+
+/// Builds the module of a plugin with what the outer build has in its cache already.
+fn build(plugin: &Path) -> PathBuf {
+    fs::copy(root().join("Cargo.lock"), plugin.join("Cargo.lock")).unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scaffold");
+    let mut cargo = Command::new(env!("CARGO"));
+    for outer in
+        ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"]
+    {
+        cargo.env_remove(outer);
+    }
+    let output = cargo
+        .current_dir(plugin)
+        .args(["build", "--offline", "--release", "--target", "wasm32-unknown-unknown", "--target-dir"])
+        .arg(&target)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join("wasm32-unknown-unknown/release/spread_cpu.wasm")
+}
+
+#[test]
+fn a_plugin_made_from_the_template_builds_and_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("spread-cpu");
+    let dir = plugin.to_str().unwrap();
+    let text = run(&["plugin", "scaffold", "spread-cpu", "--dir", dir]).ok();
+    assert!(text.contains("plugin pack target/wasm32-unknown-unknown/release/spread_cpu.wasm"), "{text}");
+    let (code, message) = run(&["plugin", "scaffold", "spread-cpu", "--dir", dir]).failed();
+    assert!(code == 2 && message.contains("an empty folder"), "{message}");
+
+    let module = build(&plugin);
+    let component = folder.path().join("spread-cpu.wasm");
+    let component = component.to_str().unwrap();
+    let text = run(&["plugin", "pack", module.to_str().unwrap(), "--to", component]).ok();
+    assert!(text.contains("sha256:"), "{text}");
+    let text = run(&["plugin", "validate", component]).ok();
+    assert_eq!(text.lines().filter(|line| line.starts_with("kept")).count(), 9, "{text}");
+    assert!(run(&["plugin", "inspect", module.to_str().unwrap()]).ok().contains("spread-cpu"));
+
+    let example = root().join("examples/cluster.json").to_string_lossy().into_owned();
+    let table = run(&["plugin", "run", component, "--cluster", &example]).ok();
+    assert!(table.lines().nth(1).unwrap().contains("compute-"), "{table}");
+}

@@ -1,0 +1,119 @@
+//! `simulate` on the recorded cluster, and on input that is wrong.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{assert_is_file, root, run};
+
+fn example() -> String {
+    root().join("examples/cluster.json").to_string_lossy().into_owned()
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let example = example();
+    let all: Vec<&str> = ["simulate", &example, "--output", "json"].iter().chain(arguments).copied().collect();
+    serde_json::from_str(&run(&all).ok()).unwrap()
+}
+
+#[test]
+fn the_recorded_cluster_gives_the_table_in_the_readme() {
+    let text = run(&["simulate", &example()]).ok();
+    assert_is_file(&text, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/simulate.txt"));
+}
+
+#[test]
+fn the_joint_plan_is_more_even_than_kube_scheduler_and_leaves_no_more_pods() {
+    let report = report(&[]);
+    let [default, all, _, plan] = [0, 1, 2, 3].map(|rule| &report["rules"][rule]);
+    for rival in [default, all] {
+        assert!(plan["sigma"].as_f64() < rival["sigma"].as_f64());
+        assert!(plan["placed"].as_u64() >= rival["placed"].as_u64());
+    }
+    let rules = report["rules"].as_array().unwrap();
+    for rule in rules {
+        let unplaced = rule["unplaced"].as_object().unwrap().len() as u64;
+        assert_eq!(rule["placed"].as_u64().unwrap() + unplaced, report["pendingPods"].as_u64().unwrap());
+        assert_eq!(rule["assignment"].as_object().unwrap().len() as u64, rule["placed"].as_u64().unwrap());
+    }
+    assert_eq!(default["moves"], 0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_and_a_small_budget_a_short_search() {
+    let small = ["--evaluations", "5000", "--seed", "7"];
+    let first = report(&small);
+    assert_eq!(first, report(&small));
+    let evaluations = |report: &Value| report["rules"][3]["evaluations"].as_u64().unwrap();
+    assert!(evaluations(&first) < evaluations(&report(&["--evaluations", "200000"])));
+}
+
+#[test]
+fn another_scheduler_s_pods_are_left_out() {
+    let report = report(&["--scheduler-name", "gantry"]);
+    assert_eq!((report["pendingPods"].as_u64(), report["leftOutPods"].as_u64()), (Some(0), Some(60)));
+    assert_eq!(report["rules"][3]["sigma"], report["before"]["sigma"]);
+}
+
+#[test]
+fn the_chart_has_a_bar_for_each_node_and_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("load.svg");
+    run(&["simulate", &example(), "--svg", path.to_str().unwrap()]).ok();
+    let svg = fs::read_to_string(path).unwrap();
+    // A background and three keys of the legend beside 12 nodes of three bars.
+    assert_eq!(svg.matches("<rect").count(), 1 + 3 + 3 * 12);
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains("compute-2"));
+}
+
+#[test]
+fn forecasts_change_what_gantry_does_and_not_what_kube_scheduler_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forecasts.json");
+    let forecast = |p50: f64| json!({"unit": "share", "values": [[p50, p50]], "dataUntil": "2026-11-20T12:00:00Z"});
+    let entry = |name: &str, p50: f64| json!({"kind": "Node", "name": name, "resources": {"cpu": forecast(p50)}});
+    let document = json!({
+        "apiVersion": "gantry.dev/v1alpha1", "kind": "ForecastSnapshot", "generation": "1", "quantiles": [0.5, 0.9],
+        "entries": [entry("general-1", 0.85), entry("compute-1", 0.85)],
+    });
+    fs::write(&path, document.to_string()).unwrap();
+    let (without, with) = (report(&[]), report(&["--forecasts", path.to_str().unwrap()]));
+    assert_eq!(without["rules"][0], with["rules"][0]);
+    assert_ne!(without["rules"][2]["assignment"], with["rules"][2]["assignment"]);
+}
+
+#[test]
+fn bad_input_is_refused_with_key_value_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let broken = file("broken.json", "{\"items\": [");
+    let nobody = file("nobody.json", "{\"items\": []}");
+    let negative = file(
+        "negative.json",
+        r#"{"items": [{"kind": "Node", "metadata": {"name": "a"}, "status": {"allocatable": {"cpu": "-5"}}}]}"#,
+    );
+    let example = example();
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["/no/such/file"], &["FILE", "/no/such/file", "check the path"]),
+        (&[&broken], &["broken.json", "kubectl get nodes,pods"]),
+        (&[&nobody], &["FILE", "nobody.json", "record both"]),
+        (&[&negative], &["node a", "\"-5\" is negative"]),
+        (&[&example, "--settings", "{\"objectiv\": 1}"], &["objectiv", "expected one of"]),
+        (&[&example, "--resources", "cpu,cpu"], &["--resources", "cpu"]),
+        (&[&example, "--plugin", "builtin:other"], &["PLUGIN", "builtin:other", "builtin:gantry"]),
+        (&[&example, "--forecasts", &broken], &["--forecasts", "unreadable"]),
+        (&[&example, "--svg", "/no/such/folder/a.svg"], &["--svg", "/no/such/folder/a.svg"]),
+    ];
+    for (arguments, named) in cases {
+        let (code, message) = run(&[&["simulate"], arguments].concat()).failed();
+        assert_eq!(code, 2, "{message}");
+        for word in named {
+            assert!(message.contains(word), "{word} is not in: {message}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `kubectl-gantry` against a real API server: the dead man's switch, and a simulation of what is there.
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
+
+use clap::Parser as _;
+use gantry_cli::Args;
+use gantry_tests::ControlPlane;
+use gantry_tests::workload::{Workload, create, pod};
+use k8s_openapi::api::core::v1::{Pod, PodSchedulingGate};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+const GATE: &str = "gantry.dev/plan";
+const FOREIGN: &str = "other.dev/quota";
+
+fn gated(name: &str, gates: &[&str]) -> Pod {
+    let mut pod = pod(name, &[100, 64, 1, 1]);
+    let gates = gates.iter().map(|name| PodSchedulingGate { name: (*name).to_owned() });
+    pod.spec.as_mut().unwrap().scheduling_gates = Some(gates.collect());
+    pod
+}
+
+/// Runs a command against the plane; it must succeed.
+async fn run(plane: &ControlPlane, arguments: &[&str]) -> String {
+    let kubeconfig = plane.kubeconfig().to_str().unwrap();
+    let line = [&["kubectl-gantry"], arguments, &["--kubeconfig", kubeconfig]].concat();
+    let args = Args::parse_from(line);
+    let command = move || {
+        let mut text = Vec::new();
+        gantry_cli::run(args, &mut text).map(|()| String::from_utf8(text).unwrap()).map_err(|error| error.chain())
+    };
+    // The command brings its own runtime.
+    tokio::task::spawn_blocking(command).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ungate_takes_our_gate_from_a_real_pod_and_leaves_the_others() {
+    let plane = ControlPlane::start().await.unwrap();
+    let pods = Api::<Pod>::default_namespaced(plane.client());
+    let all = [gated("ours", &[GATE]), gated("both", &[FOREIGN, GATE]), gated("foreign", &[FOREIGN])];
+    create(&pods, all.into_iter()).await.unwrap();
+
+    assert!(run(&plane, &["ungate", "--older-than", "1h"]).await.starts_with("0 released"));
+    let text = run(&plane, &["ungate", "--older-than", "0s"]).await;
+    assert!(text.ends_with("2 released, 0 failed\n"), "{text}");
+    for (name, left) in [("ours", vec![]), ("both", vec![FOREIGN]), ("foreign", vec![FOREIGN])] {
+        let gates = pods.get(name).await.unwrap().spec.unwrap().scheduling_gates.unwrap_or_default();
+        assert_eq!(gates.into_iter().map(|gate| gate.name).collect::<Vec<_>>(), left, "{name}");
+    }
+    // The real server keeps what the switch relies on: a patch of an older version is refused.
+    let stale = json!({"metadata": {"resourceVersion": "1"}, "spec": {"schedulingGates": [{"$patch": "delete", "name": FOREIGN}]}});
+    let refused = pods.patch("both", &PatchParams::default(), &Patch::Strategic(stale)).await.unwrap_err();
+    assert!(matches!(refused, kube::Error::Api(status) if status.code == 409));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simulate_lists_a_live_cluster_page_by_page_and_places_what_waits() {
+    let plane = ControlPlane::start().await.unwrap();
+    // More than a page of pods.
+    let workload = Workload::light(550, 20, 1);
+    workload.create_nodes(&plane.client()).await.unwrap();
+    workload.create_pods(&plane.client(), 0..550).await.unwrap();
+    let text = run(&plane, &["simulate", "--evaluations", "200000", "--output", "json"]).await;
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((report["nodes"].as_u64(), report["pendingPods"].as_u64()), (Some(20), Some(550)));
+    let [default, plan] = [0, 3].map(|rule| &report["rules"][rule]);
+    assert_eq!(plan["placed"], 550);
+    assert!(plan["sigma"].as_f64().unwrap() < default["sigma"].as_f64().unwrap());
+}
