@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
 #   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
-#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, and Prometheus and Redis for
-#                            the forecaster's; nothing is started
+#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, Prometheus and Redis for
+#                            the forecaster's, and a registry for the extender's; nothing is started
 set -eu
 
 RUST_NEEDED=1.95
@@ -66,8 +66,9 @@ need_servers() {
     { command -v prometheus && command -v promtool; } >/dev/null || set -- "$@" prometheus
     command -v prometheus-node-exporter >/dev/null || set -- "$@" prometheus-node-exporter
     command -v redis-server >/dev/null || set -- "$@" redis-server
+    command -v docker-registry >/dev/null || set -- "$@" docker-registry
     [ $# -eq 0 ] || apt_install_stopped "$@" ||
-        die "not installed: $*; the forecaster's tests start these on loopback"
+        die "not installed: $*; tests start these on loopback"
 }
 
 case "${1:-}" in

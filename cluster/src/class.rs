@@ -190,6 +190,12 @@ impl ClassTable {
         }
     }
 
+    /// Empties the table and hands out what was in it: the constraints by class. The rows stay, and no id comes again.
+    pub(crate) fn clear(&mut self) -> HashMap<u32, Arc<Constraints>> {
+        self.id_by_constraints.clear();
+        std::mem::take(&mut self.by_id).into_iter().map(|(id, entry)| (id, entry.constraints)).collect()
+    }
+
     /// The classes by ascending id.
     pub(crate) fn list(&self) -> Vec<Arc<DomainClass>> {
         self.by_id.values().map(|entry| Arc::clone(&entry.class)).collect()

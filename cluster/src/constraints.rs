@@ -62,6 +62,11 @@ impl Constraints {
         }
     }
 
+    /// The same under other rulings.
+    pub(crate) fn under(&self, rulings: Rulings) -> Self {
+        Self { rulings, ..self.clone() }
+    }
+
     pub(crate) fn judge(&self, site: Option<Site<'_>>, dictionary: &Dictionary) -> Standing {
         let Some(Site { node, taken }) = site else { return Standing::NO_NODE };
         Standing {

@@ -45,12 +45,12 @@ pub struct DictionaryError {
 }
 
 /// The compiled entries of all profiles.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dictionary {
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     scheduler_name: String,
     pods: Selector,

@@ -13,6 +13,7 @@
 //!
 //! Every pod asks for one of `pods`. A missing request is 0: kube-scheduler's non-zero defaults are for its scores.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus};
@@ -60,6 +61,8 @@ pub struct PodRow {
     pub resource_version: Arc<str>,
     /// The UID of its controller.
     pub owner: Option<Arc<str>>,
+    /// Its labels: another dictionary may say something else of them.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// What ties it to other pods.
     pub(crate) ties: Arc<Ties>,
 }
@@ -67,12 +70,12 @@ pub struct PodRow {
 impl PartialEq for PodRow {
     fn eq(&self, other: &Self) -> bool {
         let Self { uid, namespace, name, scheduler_name, class, request, priority, gated, .. } = self;
-        let Self { nominated_node, ports, gates, created, deleting, preempts, owner, ties, .. } = self;
+        let Self { nominated_node, ports, gates, created, deleting, preempts, owner, labels, ties, .. } = self;
         (uid, namespace, name, scheduler_name) == (&other.uid, &other.namespace, &other.name, &other.scheduler_name)
             && (class, request, priority, gated) == (&other.class, &other.request, &other.priority, &other.gated)
             && (nominated_node, ports, gates) == (&other.nominated_node, &other.ports, &other.gates)
             && (created, deleting, preempts) == (&other.created, &other.deleting, &other.preempts)
-            && (owner, ties) == (&other.owner, &other.ties)
+            && (owner, labels, ties) == (&other.owner, &other.labels, &other.ties)
     }
 }
 
@@ -146,6 +149,7 @@ impl PodRow {
             resource_version: text(pod.metadata.resource_version.as_ref()),
             owner: controller(pod).map(Arc::from),
             ties: Arc::new(Ties::of_pending(pod)),
+            labels: Arc::new(pod.metadata.labels.clone().unwrap_or_default()),
         })
     }
 

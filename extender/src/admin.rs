@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::forecasts::freshness;
 use crate::handlers::Context;
-use crate::profile::Profile;
+use crate::profile::{Member, Point, Profile};
 use crate::verb::Verb;
 
 /// What is served.
@@ -35,6 +35,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/explain/{namespace}/{pod}", get(explain))
         .route("/plan", get(plan))
         .route("/nodes", get(nodes))
+        .route("/profiles", get(configuration))
         .fallback(wrong_path)
         .with_state(context)
 }
@@ -58,6 +59,7 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
     let now = Instant::now();
     let last_event = context.cluster.health().last_event;
     let age = last_event.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+    context.metrics.plugins(context.cycles.profiles().iter().map(|profile| &**profile), now);
     let text = context.metrics.text(age, context.cluster.snapshot(now).assumed());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
@@ -155,17 +157,35 @@ fn forecasts(context: &Context, now: Instant) -> Value {
     })
 }
 
+async fn configuration(State(context): State<Arc<Context>>) -> Response {
+    let status = context.configuration.lock().unwrap_or_else(PoisonError::into_inner).to_json();
+    document(&json!({ "configuration": status, "profiles": profiles(&context) }))
+}
+
 fn profiles(context: &Context) -> Value {
-    let mut profiles: Vec<&Profile> = context.cycles.profiles().collect();
-    profiles.sort_by_key(|profile| profile.scheduler_name());
-    let entry = |profile: &Profile| {
-        let failure = profile.failure().map(|(reason, detail)| json!({"reason": reason.as_str(), "detail": detail}));
+    let now = Instant::now();
+    let entry = |profile: Arc<Profile>| {
+        let plugins: Vec<Value> = profile.members().iter().map(|member| plugin(member, now)).collect();
         json!({
             "schedulerName": profile.scheduler_name(),
-            "plugin": profile.plugin_name(),
-            "restarts": profile.restarts(),
-            "failure": failure,
+            "mode": profile.mode().as_str(),
+            "plugins": plugins,
         })
     };
-    profiles.into_iter().map(entry).collect()
+    context.cycles.profiles().into_iter().map(entry).collect()
+}
+
+fn plugin(member: &Member, now: Instant) -> Value {
+    let failure = member.failure().map(|(reason, detail)| json!({"reason": reason.as_str(), "detail": detail}));
+    let breaker = |point: &Point| Some((point.as_str().to_owned(), member.breaker(*point, now)?.as_str().into()));
+    json!({
+        "name": member.name(),
+        "component": member.config().component.to_string(),
+        "digest": member.digest().map(|digest| digest.to_string()),
+        "weight": member.weight(),
+        "breakers": Value::Object(Point::ALL.iter().filter_map(breaker).collect()),
+        "restarts": member.restarts(),
+        "memoryHighWater": member.memory_high_water(),
+        "failure": failure,
+    })
 }

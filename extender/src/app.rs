@@ -6,12 +6,11 @@
 use std::future::Future;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use gantry_cluster::{Index, IndexSettings, SharedIndex};
-use gantry_host::Engine;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -22,7 +21,7 @@ use crate::args::{Args, Command, ServeArgs};
 use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::config::valid::{ClusterSource, Config};
-use crate::config::{ConfigError, Problem, Surroundings};
+use crate::config::{Draft, Problem, Surroundings};
 use crate::cycle::Cycles;
 use crate::decision::Decisions;
 use crate::demo;
@@ -32,11 +31,13 @@ use crate::forecasts::Feed;
 use crate::handlers::{self, Context};
 use crate::metrics::Metrics;
 use crate::planner::{Board, Desk, Nominator, Planner};
-use crate::profile::{Profile, chain};
+use crate::profile::loader::Loader;
+use crate::profile::{Member, Profiles, chain};
+use crate::reload::{Configuration, Reloader};
 use crate::server::Server;
 use crate::verb::LastCalls;
 use crate::view::Cluster;
-use crate::{admin, lease, telemetry, tls};
+use crate::{admin, golden, lease, reload, telemetry, tls};
 
 /// Does what the command line says.
 ///
@@ -54,29 +55,27 @@ pub fn run(args: Args) -> Result<(), StartError> {
 /// it would run is not known here: a configuration for a pod is checked as in a pod.
 fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
     let config = flags.config(Surroundings { is_in_cluster: true })?;
-    let profiles = load(&config)?;
-    let failures: Vec<Problem> = profiles.iter().zip(&config.profiles).filter_map(failure).collect();
+    let loader = Loader::new(config.cache.as_deref());
+    let profiles = loader.load(&config.profiles, &[])?;
+    reload::refuse_failures(&profiles)?;
+    golden::try_all(&loader, &config)?;
     config.server.tls.as_ref().map(tls::acceptor).transpose()?;
-    if !failures.is_empty() {
-        return Err(ConfigError::Refused(failures).into());
-    }
     // Whoever closed standard output wants the exit code only.
     drop(writeln!(std::io::stdout(), "the configuration is good: profiles: {}, plugins loaded", config.profiles.len()));
     Ok(())
 }
 
-fn failure((profile, config): (&Profile, &crate::config::valid::Profile)) -> Option<Problem> {
-    let (reason, detail) = profile.failure()?;
-    Some(Problem::new(format!("{}.component", config.plugin.key), reason.as_str(), detail))
-}
-
 async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
     telemetry::start(flags.log_format);
-    let config = flags.config(Surroundings::of_process())?;
+    let surroundings = Surroundings::of_process();
+    let draft = flags.draft(surroundings)?;
+    let config = draft.config.clone();
     let end = interrupted()?;
     let client = connect(&config.cluster.source).await?;
-    let profiles = load(&config)?;
-    let app = App::assemble(&config, client, profiles)?;
+    let loader = Loader::new(config.cache.as_deref());
+    let profiles = loader.load(&config.profiles, &[])?;
+    let mut app = App::assemble(&config, client, profiles)?;
+    app.watch(flags, surroundings, draft, loader);
     let sockets = Sockets::listen(&config).await?;
     let address = flags.demo.then_some(sockets.extender_address);
     app.serve(&config, sockets, end, address).await
@@ -103,13 +102,6 @@ async fn connect(source: &ClusterSource) -> Result<Option<Client>, StartError> {
     Ok(Some(Client::try_from(config).map_err(|error| refused(&error))?))
 }
 
-/// Step 2: the plugins. One that cannot be loaded leaves its profile neutral; settings that a plugin refuses stop us.
-fn load(config: &Config) -> Result<Vec<Profile>, StartError> {
-    let engine = Engine::new().map_err(|error| chain(&error));
-    let load = |profile| Profile::load(profile, engine.as_ref().map_err(String::as_str));
-    Ok(config.profiles.iter().map(load).collect::<Result<_, _>>()?)
-}
-
 /// Everything but the sockets; tests drive its routers directly.
 pub struct App {
     /// What handlers reach.
@@ -117,6 +109,7 @@ pub struct App {
     index: Arc<SharedIndex>,
     notices: Option<mpsc::Receiver<Notice>>,
     feed: Option<Feed>,
+    reloader: Option<Reloader>,
     client: Option<Client>,
     planners: Vec<Planner>,
     leads: watch::Sender<bool>,
@@ -127,12 +120,13 @@ impl App {
     ///
     /// # Errors
     /// Where the objective's resources are refused.
-    pub fn assemble(config: &Config, client: Option<Client>, profiles: Vec<Profile>) -> Result<Self, Problem> {
+    pub fn assemble(config: &Config, client: Option<Client>, profiles: Profiles) -> Result<Self, Problem> {
         let index = Arc::new(SharedIndex::new(index(config)?));
         let ttl = config.cluster.assumed_ttl;
         let cluster = if client.is_some() { Cluster::watched } else { Cluster::mirrored };
         let cluster = Arc::new(cluster(Arc::clone(&index), ttl));
-        let metrics = Arc::new(Metrics::new(profiles.iter().map(Profile::plugin_name)));
+        let names = profiles.iter().flat_map(|profile| profile.members()).map(Member::name);
+        let metrics = Arc::new(Metrics::new(names));
         let (events, notices) = match &client {
             Some(_) => Events::queued(),
             None => (Events::disabled(), None),
@@ -148,6 +142,7 @@ impl App {
             metrics,
             events: Arc::new(events),
             forecasts: feed.as_ref().map(Feed::status),
+            configuration: Arc::new(Mutex::new(Configuration::new(None, None, SystemTime::now()))),
             calls: LastCalls::new(Instant::now()),
             bodies: Bodies::new(config.server.body_limit),
             deadline: config.server.deadline,
@@ -157,7 +152,17 @@ impl App {
         // A process that is no replica among others leads from the start.
         let (leads, is_leading) = watch::channel(lease::Candidate::of_process().is_none());
         let planners = planners(config, &context, &index, client.as_ref(), &is_leading);
-        Ok(Self { context, index, notices, feed, client, planners, leads })
+        Ok(Self { context, index, notices, feed, reloader: None, client, planners, leads })
+    }
+
+    /// From now on the configuration is that of a file, and follows it.
+    fn watch(&mut self, flags: &ServeArgs, surroundings: Surroundings, draft: Draft, loader: Loader) {
+        let now = SystemTime::now();
+        self.context.metrics.configuration(draft.digest, now);
+        let status = Configuration::new(flags.config.clone(), draft.digest, now);
+        *self.context.configuration.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        let (context, index) = (Arc::clone(&self.context), Arc::clone(&self.index));
+        self.reloader = Reloader::new(flags, surroundings, draft, loader, context, index);
     }
 
     /// Without an API server and with the plugins of the configuration.
@@ -165,7 +170,22 @@ impl App {
     /// # Errors
     /// As for a start of the process.
     pub fn without_cluster(config: &Config) -> Result<Self, StartError> {
-        Ok(Self::assemble(config, None, load(config)?)?)
+        let profiles = Loader::new(config.cache.as_deref()).load(&config.profiles, &[])?;
+        Ok(Self::assemble(config, None, profiles)?)
+    }
+
+    /// Without an API server, with a file's configuration, and what follows the file. It follows when it is told to look.
+    ///
+    /// # Errors
+    /// As for a start of the process.
+    pub fn reloading(flags: &ServeArgs) -> Result<(Self, Option<Reloader>), StartError> {
+        let draft = flags.draft(Surroundings::default())?;
+        let loader = Loader::new(draft.config.cache.as_deref());
+        let profiles = loader.load(&draft.config.profiles, &[])?;
+        let mut app = Self::assemble(&draft.config, None, profiles)?;
+        app.watch(flags, Surroundings::default(), draft, loader);
+        let reloader = app.reloader.take();
+        Ok((app, reloader))
     }
 
     /// The extender's endpoints.
@@ -211,6 +231,9 @@ impl App {
         let mut tasks = JoinSet::new();
         if let Some(feed) = self.feed.take() {
             tasks.spawn(feed.run(Arc::clone(&self.context.events)));
+        }
+        if let Some(reloader) = self.reloader.take() {
+            tasks.spawn(reloader.run());
         }
         if let Some(client) = &self.client {
             tasks.spawn(gantry_cluster::watch::run(client.clone(), Arc::clone(&self.index)));

@@ -2,11 +2,12 @@
 //!
 //! Flags win over the configuration file; everything is checked with it, in one place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use gantry_host::Digest;
 
-use crate::config::{self, Config, ConfigError, ConfigFile, Surroundings};
+use crate::config::{self, Config, ConfigError, ConfigFile, Draft, Surroundings};
 use crate::telemetry::LogFormat;
 
 /// Answers kube-scheduler's extender calls with sandboxed plugins.
@@ -68,10 +69,33 @@ impl ServeArgs {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn config(&self, surroundings: Surroundings) -> Result<Config, ConfigError> {
-        let mut file = match &self.config {
-            Some(path) => config::read(path)?,
-            None => ConfigFile::embedded(),
+        self.draft(surroundings).map(|draft| draft.config)
+    }
+
+    /// The same, with what it was read from.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn draft(&self, surroundings: Surroundings) -> Result<Draft, ConfigError> {
+        let Some(path) = &self.config else {
+            let config = self.check(ConfigFile::embedded(), surroundings)?;
+            return Ok(Draft { digest: None, document: serde_json::Value::Null, config });
         };
+        let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
+        self.draft_of(&std::fs::read(path).map_err(unreadable)?, path, surroundings)
+    }
+
+    /// The same of a file's content; `path` is named in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn draft_of(&self, bytes: &[u8], path: &Path, surroundings: Surroundings) -> Result<Draft, ConfigError> {
+        let (document, file) = config::read_bytes(bytes, path)?;
+        let config = self.check(file, surroundings)?;
+        Ok(Draft { digest: Some(Digest::of(bytes)), document, config })
+    }
+
+    fn check(&self, mut file: ConfigFile, surroundings: Surroundings) -> Result<Config, ConfigError> {
         file.server.listen = self.listen.clone().or(file.server.listen);
         file.server.admin = self.admin.clone().or(file.server.admin);
         if self.kubeconfig.is_some() {

@@ -12,6 +12,8 @@ pub mod valid;
 use std::fmt::{Display, Formatter, Result as FmtResult};
 use std::path::{Path, PathBuf};
 
+use gantry_host::Digest;
+
 pub use check::Surroundings;
 pub use file::ConfigFile;
 pub use valid::Config;
@@ -68,6 +70,23 @@ pub enum ConfigError {
     Refused(Vec<Problem>),
 }
 
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(vec![problem])
+    }
+}
+
+/// A configuration that could run, with what it was read from.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The file's content; `None`: there is no file.
+    pub digest: Option<Digest>,
+    /// What was typed, key by key.
+    pub document: serde_json::Value,
+    /// What it means.
+    pub config: Config,
+}
+
 fn list(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
 }
@@ -82,16 +101,36 @@ pub fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
     parse(&text, path)
 }
 
+/// Reads the content of a configuration file, as typed, key by key and with types.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<(serde_json::Value, ConfigFile), ConfigError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })?;
+    let document = document(text, path)?;
+    let file = typed(&document)?;
+    Ok((document, file))
+}
+
 /// Reads a configuration from text; `path` is named in errors.
 ///
 /// # Errors
 /// As [`read`].
 pub fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
+    typed(&document(text, path)?)
+}
+
+/// Reads YAML without a thought of what it means.
+fn document(text: &str, path: &Path) -> Result<serde_json::Value, ConfigError> {
     let syntax = |error: serde_saphyr::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() };
-    let document: serde_json::Value = serde_saphyr::from_str(text).map_err(syntax)?;
-    serde_path_to_error::deserialize(&document).map_err(|error| {
+    serde_saphyr::from_str(text).map_err(syntax)
+}
+
+fn typed(document: &serde_json::Value) -> Result<ConfigFile, ConfigError> {
+    serde_path_to_error::deserialize(document).map_err(|error| {
         let key = error.path().to_string();
-        let value = value_at(&document, error.path());
+        let value = value_at(document, error.path());
         let key = if key == "." { String::new() } else { key };
         ConfigError::Refused(vec![Problem::new(key, value, error.inner().to_string())])
     })

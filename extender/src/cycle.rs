@@ -10,17 +10,17 @@ mod outcome;
 mod policy;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use gantry_cluster::Snapshot;
 
 pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
 
-use crate::config::valid::PlanMode;
+use crate::config::valid::{Mode, PlanMode};
 use crate::decision::{Choice, NAMED, Trace};
 use crate::metrics::Metrics;
-use crate::profile::Profile;
+use crate::profile::{Combined, Profile, Profiles};
 use crate::rank;
 use crate::view::{Cluster, View};
 use crate::wire::args::{Candidates, PodPart, Request};
@@ -31,28 +31,40 @@ use crate::wire::{filter, preempt, prioritize};
 #[derive(Debug)]
 pub struct Cycles {
     cluster: Arc<Cluster>,
-    profile_by_scheduler: HashMap<String, Profile>,
+    /// Swapped whole; a cycle keeps the profile that it began with.
+    profile_by_scheduler: RwLock<Arc<HashMap<String, Arc<Profile>>>>,
     metrics: Arc<Metrics>,
 }
 
 impl Cycles {
     /// One profile a scheduler's name.
     #[must_use]
-    pub fn new(cluster: Arc<Cluster>, profiles: Vec<Profile>, metrics: Arc<Metrics>) -> Self {
-        let profile_by_scheduler =
-            profiles.into_iter().map(|profile| (profile.scheduler_name().to_owned(), profile)).collect();
-        Self { cluster, profile_by_scheduler, metrics }
+    pub fn new(cluster: Arc<Cluster>, profiles: Profiles, metrics: Arc<Metrics>) -> Self {
+        Self { cluster, profile_by_scheduler: RwLock::new(by_scheduler(profiles)), metrics }
     }
 
-    /// The profiles, in no order.
-    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
-        self.profile_by_scheduler.values()
+    /// The profiles, by their schedulers' names.
+    #[must_use]
+    pub fn profiles(&self) -> Profiles {
+        let mut profiles: Profiles = self.active().values().cloned().collect();
+        profiles.sort_by(|one, other| one.scheduler_name().cmp(other.scheduler_name()));
+        profiles
     }
 
     /// The profile of a scheduler's pods.
     #[must_use]
-    pub fn profile_of(&self, scheduler: &str) -> Option<&Profile> {
-        self.profile_by_scheduler.get(scheduler)
+    pub fn profile_of(&self, scheduler_name: &str) -> Option<Arc<Profile>> {
+        self.active().get(scheduler_name).cloned()
+    }
+
+    /// Puts other profiles in place: cycles that begin after this use them, cycles at work end with what they have.
+    pub fn replace(&self, profiles: Profiles) {
+        let profiles = by_scheduler(profiles);
+        *self.profile_by_scheduler.write().unwrap_or_else(PoisonError::into_inner) = profiles;
+    }
+
+    fn active(&self) -> Arc<HashMap<String, Arc<Profile>>> {
+        Arc::clone(&self.profile_by_scheduler.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Which candidates may stay. A pod that no profile speaks of passes untouched.
@@ -60,14 +72,15 @@ impl Cycles {
     pub fn filter(&self, request: &Request, now: Instant) -> Answer {
         let pass = || filter::pass_all(&request.candidates);
         let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(pass(), None) };
-        match self.judge(profile, request, now) {
-            Ok((view, refusals)) => {
+        let answer = match self.judge(&profile, request, now) {
+            Ok((view, Combined { answer: refusals, left_out })) => {
                 let assumption = only_one(&request.candidates, &refusals).map(|node| Assumption::new(&view.pod, node));
                 let trace = Trace { refused: refused(&refusals), ..trace(&view, request.candidates.len()) };
-                Answer::ok(filter::answer(&request.candidates, &refusals), assumption).with(trace)
+                Answer::ok(filter::answer(&request.candidates, &refusals), assumption).without(left_out).with(trace)
             }
-            Err(fallback) => Answer::neutral(pass(), Some(fallback)),
-        }
+            Err(fallbacks) => Answer::neutral(pass(), fallbacks),
+        };
+        sent(&profile, answer, pass)
     }
 
     /// How good each candidate is.
@@ -75,8 +88,9 @@ impl Cycles {
     pub fn prioritize(&self, request: &Request, now: Instant) -> Answer {
         let equal = || prioritize::equal(&request.candidates);
         let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(equal(), None) };
-        let preferred = self.preferred(profile, request, now);
-        preferred.unwrap_or_else(|fallback| Answer::neutral(equal(), Some(fallback)))
+        let preferred = self.preferred(&profile, request, now);
+        let answer = preferred.unwrap_or_else(|fallbacks| Answer::neutral(equal(), fallbacks));
+        sent(&profile, answer, equal)
     }
 
     /// Which evictions make sense: none on a node that the filter would refuse all the same.
@@ -84,13 +98,14 @@ impl Cycles {
     pub fn preempt(&self, request: &preempt::Request, now: Instant) -> Answer {
         let same = || preempt::answer(&request.candidates);
         let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(same(), None) };
-        match self.sensible(profile, request, now) {
-            Ok((view, kept)) => {
+        let answer = match self.sensible(&profile, request, now) {
+            Ok((view, Combined { answer: kept, left_out })) => {
                 let trace = trace(&view, request.candidates.len());
-                Answer::ok(preempt::answer(kept), None).with(trace)
+                Answer::ok(preempt::answer(kept), None).without(left_out).with(trace)
             }
-            Err(fallback) => Answer::neutral(same(), Some(fallback)),
-        }
+            Err(fallbacks) => Answer::neutral(same(), fallbacks),
+        };
+        sent(&profile, answer, same)
     }
 
     /// The fallback that stands for a request's own failure, such as a missed deadline.
@@ -99,7 +114,7 @@ impl Cycles {
         Some(Fallback::new(self.profile(pod)?.plugin_name(), cause, detail))
     }
 
-    fn profile(&self, pod: &PodPart) -> Option<&Profile> {
+    fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {
         self.profile_of(&pod.head.spec.scheduler_name)
     }
 
@@ -109,35 +124,32 @@ impl Cycles {
         pod: &PodPart,
         nodes: Option<&Candidates>,
         now: Instant,
-    ) -> Result<View, Fallback> {
+    ) -> Result<View, Vec<Fallback>> {
         self.cluster
             .view(pod, nodes, now)
-            .map_err(|error| Fallback::new(profile.plugin_name(), error.cause(), &error.to_string()))
+            .map_err(|error| vec![Fallback::new(profile.plugin_name(), error.cause(), &error.to_string())])
     }
 
-    fn judge(
-        &self,
-        profile: &Profile,
-        request: &Request,
-        now: Instant,
-    ) -> Result<(View, Vec<Option<filter::Refusal>>), Fallback> {
+    fn judge(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Judged, Vec<Fallback>> {
         let view = self.view(profile, &request.pod, Some(&request.candidates), now)?;
-        let verdicts = profile.filter(&view, &self.metrics)?;
+        let Combined { answer: verdicts, left_out } = profile.filter(&view, &self.metrics)?;
         let judgement = policy::judge(&rows(&view.snapshot, &request.candidates), &verdicts);
         for (disagreement, candidates) in judgement.disagreements {
             self.metrics.disagreement(disagreement, candidates);
         }
-        Ok((view, judgement.refusals))
+        Ok((view, Combined { answer: judgement.refusals, left_out }))
     }
 
-    fn preferred(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Answer, Fallback> {
+    fn preferred(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Answer, Vec<Fallback>> {
         let view = self.view(profile, &request.pod, Some(&request.candidates), now)?;
         let rows = rows(&view.snapshot, &request.candidates);
         if let Some(position) = self.planned(profile, &view, &rows) {
             return Ok(follow(request, &view, position));
         }
         Ok(match self.rate(profile, &view, &rows)? {
-            Some(scores) => rank_candidates(request, profile, &view, &scores),
+            Some(Combined { answer: scores, left_out }) => {
+                rank_candidates(request, profile, &view, &scores).without(left_out)
+            }
             None => Answer::neutral(prioritize::equal(&request.candidates), None),
         })
     }
@@ -154,14 +166,19 @@ impl Cycles {
         position.filter(|_| planning.mode == PlanMode::Follow)
     }
 
-    /// One score a candidate; `None` where not one of them is a row of ours.
-    fn rate(&self, profile: &Profile, view: &View, rows: &[Option<u32>]) -> Result<Option<Vec<f64>>, Fallback> {
-        if rows.iter().all(Option::is_none) {
+    /// One score a candidate; `None` where not one of them is a row of ours, or no plugin scores.
+    fn rate(
+        &self,
+        profile: &Profile,
+        view: &View,
+        rows: &[Option<u32>],
+    ) -> Result<Option<Combined<Vec<f64>>>, Vec<Fallback>> {
+        if rows.iter().all(Option::is_none) || !profile.has_scorers() {
             return Ok(None);
         }
-        let scores = profile.score(view, &self.metrics)?;
+        let Combined { answer: scores, left_out } = profile.score(view, &self.metrics)?;
         let score = |row: &Option<u32>| row.and_then(|row| scores.get(row as usize).copied()).unwrap_or(rank::UNKNOWN);
-        Ok(Some(rows.iter().map(score).collect()))
+        Ok(Some(Combined { answer: rows.iter().map(score).collect(), left_out }))
     }
 
     fn sensible<'a>(
@@ -169,16 +186,16 @@ impl Cycles {
         profile: &Profile,
         request: &'a preempt::Request<'a>,
         now: Instant,
-    ) -> Result<(View, Vec<&'a preempt::Candidate<'a>>), Fallback> {
+    ) -> Result<(View, Combined<Vec<&'a preempt::Candidate<'a>>>), Vec<Fallback>> {
         let view = self.view(profile, &request.pod, None, now)?;
-        let verdicts = profile.filter(&view, &self.metrics)?;
+        let Combined { answer: verdicts, left_out } = profile.filter(&view, &self.metrics)?;
         let keeps = |candidate: &&preempt::Candidate| {
             let Some(row) = view.snapshot.row(&candidate.node) else { return true };
             let verdict = verdicts.get(row as usize).copied().unwrap_or(policy::PASS);
             !policy::refuses_after_eviction(verdict) && self.has_room(&view, row, candidate)
         };
-        let kept = request.candidates.iter().filter(keeps).collect();
-        Ok((view, kept))
+        let answer = request.candidates.iter().filter(keeps).collect();
+        Ok((view, Combined { answer, left_out }))
     }
 
     /// Whether the pod fits once the victims are gone. Where our view does not hold all of the victims it is older
@@ -220,6 +237,21 @@ fn refused(refusals: &[Option<filter::Refusal>]) -> Vec<(&'static str, usize)> {
     let count = |refusal: filter::Refusal| refusals.iter().filter(|other| **other == Some(refusal)).count();
     let counts = filter::Refusal::ALL.map(|refusal| (refusal.text(), count(refusal)));
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// One refusal, or none, a candidate, and the view that they rest on.
+type Judged = (View, Combined<Vec<Option<filter::Refusal>>>);
+
+fn by_scheduler(profiles: Profiles) -> Arc<HashMap<String, Arc<Profile>>> {
+    Arc::new(profiles.into_iter().map(|profile| (profile.scheduler_name().to_owned(), profile)).collect())
+}
+
+/// What kube-scheduler gets of an answer: nothing in the mode shadow.
+fn sent(profile: &Profile, answer: Answer, neutral: impl FnOnce() -> Vec<u8>) -> Answer {
+    match profile.mode() {
+        Mode::Serve => answer,
+        Mode::Shadow => answer.shadowed(neutral()),
+    }
 }
 
 /// The node that the pod will go to, as no other is left: kube-scheduler asks no further then.

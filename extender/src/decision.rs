@@ -35,6 +35,7 @@ pub struct Trace {
     pub follows_plan: bool,
 }
 
+#[allow(clippy::ref_option, reason = "serde gives a field as it is")]
 fn text<S: Serializer>(value: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
     value.as_deref().serialize(serializer)
 }
@@ -66,8 +67,8 @@ pub struct DecisionRecord {
     pub profile: String,
     /// ok, neutral or refused.
     pub outcome: &'static str,
-    /// Who failed and why, where the answer is neutral for that.
-    pub fallback: Option<String>,
+    /// The plugins that failed, and why.
+    pub fallbacks: Vec<String>,
     /// From the request's head to its answer, in seconds.
     pub seconds: f64,
     /// What the cycle saw.
@@ -140,7 +141,7 @@ mod tests {
             uid: format!("uid-{pod}"),
             profile: "default-scheduler".to_owned(),
             outcome: "ok",
-            fallback: None,
+            fallbacks: Vec::new(),
             seconds: 0.001,
             trace: Trace::default(),
         }

@@ -53,6 +53,14 @@ impl From<&PodRow> for Subject {
 }
 
 impl Subject {
+    /// The pod that this runs in, as the downward API names it to the process: `POD_NAME`, `POD_NAMESPACE`, `POD_UID`.
+    #[must_use]
+    pub fn own_pod() -> Option<Self> {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let (name, namespace) = (variable("POD_NAME")?, variable("POD_NAMESPACE")?);
+        Some(Self { kind: "Pod", namespace, name, uid: variable("POD_UID").unwrap_or_default() })
+    }
+
     /// A node. Events on nodes carry its name as UID, as the kubelet's own do.
     fn node(name: &str) -> Self {
         Self { kind: "Node", namespace: String::new(), name: name.to_owned(), uid: name.to_owned() }
@@ -103,12 +111,12 @@ impl Events {
         Self { sender, warnings: throttle(), news: throttle() }
     }
 
-    /// Tells of a neutral answer on the pod that got it. Returns at once.
+    /// Tells of a plugin that was left out, on the pod that it did not decide on. Returns at once.
     pub fn fallback(&self, pod: &Subject, fallback: &Fallback, now: Instant) {
         let cause = fallback.cause.as_str();
         let note = || {
             format!(
-                "plugin {} gave no answer ({cause}): {}; kube-scheduler decided without it",
+                "plugin {} gave no answer ({cause}): {}; the pod is placed without it",
                 fallback.plugin, fallback.detail
             )
         };
@@ -125,6 +133,12 @@ impl Events {
     /// Tells of a pod that a plan has no room for; `why` counts nodes. Returns at once.
     pub fn no_feasible_node(&self, pod: &PodRow, why: impl FnOnce() -> String, now: Instant) {
         self.tell(EventType::Warning, &Subject::from(pod), "NoFeasibleNode", "no-room", why, now);
+    }
+
+    /// Tells of a changed configuration that is not used, on our own pod. Returns at once.
+    pub fn configuration_refused(&self, own: &Subject, why: &str, now: Instant) {
+        let note = || format!("the changed configuration is not used, the one before it stays: {why}");
+        self.tell(EventType::Warning, own, "ConfigurationRefused", "refused", note, now);
     }
 
     /// Tells of a forecast that is not used, on its node. Returns at once.
@@ -162,7 +176,7 @@ fn reference(subject: Subject) -> ObjectReference {
         kind: Some(subject.kind.to_owned()),
         namespace: Some(subject.namespace).filter(|namespace| !namespace.is_empty()),
         name: Some(subject.name),
-        uid: Some(subject.uid),
+        uid: Some(subject.uid).filter(|uid| !uid.is_empty()),
         ..ObjectReference::default()
     }
 }

@@ -33,6 +33,7 @@ use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
 use crate::planner::Board;
+use crate::reload::Configuration;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
@@ -51,6 +52,8 @@ pub struct Context {
     pub events: Arc<Events>,
     /// How the sidecar's forecasts are doing, where there is a sidecar.
     pub forecasts: Option<Arc<Mutex<FeedStatus>>>,
+    /// Which configuration is in use, and what became of the last change.
+    pub configuration: Arc<Mutex<Configuration>>,
     /// When kube-scheduler last called.
     pub calls: LastCalls,
     /// The cap on bodies.
@@ -139,8 +142,9 @@ async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant)
         Ok(Err(_panicked)) => late(Reason::Unavailable, "the cycle ended unexpectedly")?,
         Err(_elapsed) => late(Reason::Deadline, &format!("no answer within server.deadline ({:?})", context.deadline))?,
     };
-    if let Some(fallback) = &answer.fallback {
-        report(context, &Subject::from(&record), fallback);
+    let subject = Subject::from(&record);
+    for fallback in &answer.fallbacks {
+        report(context, &subject, fallback, answer.outcome);
     }
     record.seconds = start.elapsed().as_secs_f64();
     context.decisions.keep(record);
@@ -220,7 +224,7 @@ impl<'a> Question<'a> {
             uid: head.metadata.uid.to_string(),
             profile: head.spec.scheduler_name.to_string(),
             outcome: answer.outcome.as_str(),
-            fallback: answer.fallback.as_ref().map(fallback),
+            fallbacks: answer.fallbacks.iter().map(fallback).collect(),
             seconds: 0.0,
             trace: std::mem::take(&mut answer.trace),
         };
@@ -228,12 +232,18 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Counts, logs and tells of a neutral answer.
-fn report(context: &Context, pod: &Subject, fallback: &Fallback) {
+/// Counts, logs and tells of a plugin that was left out.
+fn report(context: &Context, pod: &Subject, fallback: &Fallback, outcome: Outcome) {
     let Fallback { plugin, cause, detail } = fallback;
     context.metrics.fallback(plugin, *cause);
     context.events.fallback(pod, fallback, Instant::now());
-    tracing::warn!(plugin, reason = cause.as_str(), detail, %pod, "neutral answer");
+    let outcome = outcome.as_str();
+    if *cause == Cause::BreakerOpen {
+        // The breaker said so when it opened; a line a pod would drown the log.
+        tracing::debug!(plugin, outcome, %pod, "plugin left out: its breaker is open");
+        return;
+    }
+    tracing::warn!(plugin, reason = cause.as_str(), detail, %pod, outcome, "plugin left out");
 }
 
 async fn bind_pod(context: &Context, body: &Bytes) -> (Response, Outcome) {

@@ -25,9 +25,11 @@
 //! | [`server`], [`tls`], [`body`] | sockets and bytes |
 //! | [`handlers`], [`wire`] | from HTTP to a cycle and back |
 //! | [`cycle`], [`rank`] | the decision, without HTTP, clock or lock |
-//! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugin that is asked |
+//! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugins that are asked |
 //! | [`planner`] | waiting pods placed together, ahead of kube-scheduler's questions; nominations |
 //! | [`lease`] | which replica writes nominations |
+//! | [`fetch`], [`golden`] | plugins from elsewhere, and the request that they are tried with |
+//! | [`reload`] | a changed configuration takes effect, or is refused whole |
 //! | [`forecasts`] | what nodes are expected to use soon, from the sidecar |
 //! | [`decision`], [`standing`], [`admin`], [`metrics`], [`events`], [`telemetry`], [`verb`] | what an admin sees |
 //! | [`binding`] | binding by our own hand; off by default |
@@ -46,13 +48,16 @@ pub mod decision;
 mod demo;
 pub mod error;
 pub mod events;
+pub mod fetch;
 pub mod forecasts;
+pub mod golden;
 pub mod handlers;
 pub mod lease;
 pub mod metrics;
 pub mod planner;
 pub mod profile;
 pub mod rank;
+pub mod reload;
 pub mod server;
 pub mod standing;
 pub mod telemetry;

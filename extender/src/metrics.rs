@@ -5,11 +5,12 @@
 //! name is ever a label.
 
 mod plans;
+mod platform;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use gantry_host::Reason;
+use gantry_host::{Digest, Reason};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,8 +19,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use platform::Reload;
+
 use crate::cycle::{Cause, Disagreement, Outcome};
 use crate::forecasts::freshness::{State, Tally};
+use crate::profile::Profile;
 use crate::verb::Verb;
 pub use plans::PlanMetrics;
 
@@ -82,6 +86,7 @@ pub struct Metrics {
     forecast_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// What planners do.
     pub plans: PlanMetrics,
+    platform: platform::Platform,
 }
 
 impl fmt::Debug for Metrics {
@@ -95,15 +100,35 @@ impl Metrics {
     #[must_use]
     pub fn new<'a>(plugins: impl IntoIterator<Item = &'a str>) -> Self {
         let metrics = Self::empty();
-        for plugin in plugins {
-            for cause in Cause::all() {
-                drop(metrics.fallbacks.get_or_create(&fallback_labels(plugin, cause)));
-            }
-        }
+        metrics.expect(plugins);
         for disagreement in Disagreement::ALL {
             drop(metrics.disagreements.get_or_create(&VerdictLabels { verdict: disagreement.as_str() }));
         }
         metrics
+    }
+
+    /// More plugins: their counters are there from now on, at 0 unless they have risen before.
+    pub fn expect<'a>(&self, plugins: impl IntoIterator<Item = &'a str>) {
+        for plugin in plugins {
+            for cause in Cause::all() {
+                drop(self.fallbacks.get_or_create(&fallback_labels(plugin, cause)));
+            }
+        }
+    }
+
+    /// A changed configuration was applied, or refused.
+    pub fn reload(&self, reload: Reload) {
+        self.platform.reload(reload);
+    }
+
+    /// The configuration in use, and since when; `None`: there is no file.
+    pub fn configuration(&self, digest: Option<Digest>, since: SystemTime) {
+        self.platform.configuration(digest, since);
+    }
+
+    /// What is only known when Prometheus asks: breakers, memory, instances and restarts of the plugins in use.
+    pub fn plugins<'a>(&self, profiles: impl Iterator<Item = &'a Profile>, now: Instant) {
+        self.platform.observe(profiles, now);
     }
 
     fn empty() -> Self {
@@ -120,6 +145,7 @@ impl Metrics {
             forecasts_left_out: Family::default(),
             forecast_age: Gauge::default(),
             plans: PlanMetrics::default(),
+            platform: platform::Platform::default(),
         };
         metrics.register();
         metrics
@@ -127,11 +153,11 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        let help = "Time from a request's head to its answer; labels: verb, outcome (ok, neutral, refused)";
+        let help = "Time from a request's head to its answer; labels: verb, outcome (ok, neutral, shadow, refused)";
         registry.register("gantry_extender_request_duration_seconds", help, self.requests.clone());
         let help = "Time of a plugin's call; labels: plugin, extension_point, outcome (ok or a reason)";
         registry.register("gantry_plugin_call_duration_seconds", help, self.calls.clone());
-        let help = "Neutral answers given in place of a plugin's; labels: plugin, reason";
+        let help = "Answers given without a plugin that failed; labels: plugin, reason";
         registry.register("gantry_plugin_fallback", help, self.fallbacks.clone());
         let help = "Candidates of kube-scheduler that our view would refuse; labels: verdict";
         registry.register("gantry_filter_disagreement", help, self.disagreements.clone());
@@ -148,6 +174,7 @@ impl Metrics {
         let help = "Age of the oldest data that a forecast in use rests on";
         registry.register("gantry_forecast_age_seconds", help, self.forecast_age.clone());
         self.plans.register(registry);
+        self.platform.register(registry);
         let versions = vec![("version", env!("CARGO_PKG_VERSION")), ("wit", gantry_host::WIT_VERSION)];
         registry.register("gantry_build", "Versions; labels: version, wit", Info::new(versions));
     }
@@ -165,7 +192,7 @@ impl Metrics {
         self.calls.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
-    /// A neutral answer was given in a plugin's place.
+    /// A plugin failed, and was left out of an answer.
     pub fn fallback(&self, plugin: &str, cause: Cause) {
         self.fallbacks.get_or_create(&fallback_labels(plugin, cause)).inc();
     }

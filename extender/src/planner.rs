@@ -124,7 +124,11 @@ impl Planner {
 
     /// Whether gated pods are this process' affair.
     fn batches(&self) -> bool {
-        self.nominator.is_some() && *self.leads.borrow()
+        let serves = || {
+            let profile = self.context.cycles.profile_of(&self.scheduler);
+            profile.is_some_and(|profile| profile.mode() == valid::Mode::Serve)
+        };
+        self.nominator.is_some() && *self.leads.borrow() && serves()
     }
 
     /// Why the plan does not hold any more; `None` also where there is nothing to plan.

@@ -1,82 +1,48 @@
-//! A profile at work: whose pods, under which weights, asked of which plugin.
+//! A profile at work: whose pods, under which weights, asked of which plugins.
 //!
-//! A plugin that could not be loaded is data, not an outage: the profile remembers
-//! why and every cycle falls back, visibly. Only settings that the plugin refuses
-//! stop the start, for they are the configuration's fault. Knows no requests.
+//! Promises that a plugin that fails, or could not be loaded, is left out and named,
+//! never the whole profile: only where none answers is there no answer. Knows no
+//! requests, and not what is done about a failure.
 
-use std::error::Error;
-use std::fs;
-use std::time::Instant;
+pub mod loader;
+mod member;
+mod pipeline;
 
-use gantry_host::types::{Budget, Plan as JointPlan, Pod, Pods};
-use gantry_host::{CallError, Component, Engine, Failure, Plugin, Reason, SnapshotSource};
+use std::sync::Arc;
+
+use gantry_host::types::{Budget, Plan, Pod, Pods};
+use gantry_host::{Reason, SnapshotSource};
+
+pub use member::{Member, Point, chain};
+pub use pipeline::Combined;
 
 use crate::columns::{self, Columns};
-use crate::config::{Problem, valid};
+use crate::config::valid;
+use crate::config::valid::Mode;
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
 
 /// A profile at work.
+#[derive(Debug)]
 pub struct Profile {
     scheduler_name: String,
+    mode: Mode,
     weights: Vec<f64>,
-    plugin_name: String,
-    plugin: Result<Plugin, Unloaded>,
+    /// In the order of the configuration, at least one.
+    members: Vec<Member>,
     plan: Option<valid::Plan>,
 }
 
-/// Why there is no plugin.
-#[derive(Clone, Debug)]
-struct Unloaded {
-    reason: Reason,
-    detail: String,
-}
-
-impl std::fmt::Debug for Profile {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.debug_struct("Profile").field("scheduler_name", &self.scheduler_name).finish_non_exhaustive()
-    }
-}
-
 impl Profile {
-    /// Loads the profile's plugin.
-    ///
-    /// # Errors
-    /// Where the plugin refuses its settings.
-    pub fn load(config: &valid::Profile, engine: Result<&Engine, &str>) -> Result<Self, Problem> {
-        let plugin = match load(&config.plugin, engine) {
-            Err(LoadFailure::Settings(problem)) => return Err(problem),
-            Err(LoadFailure::Plugin(unloaded)) => Err(unloaded),
-            Ok(plugin) => Ok(plugin),
-        };
-        let profile = Self {
+    /// A profile of these plugins, in the order of its configuration.
+    fn new(config: &valid::Profile, members: Vec<Member>) -> Self {
+        Self {
             scheduler_name: config.scheduler_name.clone(),
+            mode: config.mode,
             weights: config.weights.clone(),
-            plugin_name: config.plugin.name.clone(),
-            plugin,
+            members,
             plan: config.plan.clone(),
-        };
-        profile.log();
-        Ok(profile)
-    }
-
-    fn log(&self) {
-        let (scheduler, plugin) = (&self.scheduler_name, &self.plugin_name);
-        match &self.plugin {
-            Ok(loaded) => {
-                let info = loaded.info();
-                tracing::info!(scheduler, plugin, name = info.name, version = info.version, digest = %loaded.digest(), "plugin loaded");
-            }
-            Err(Unloaded { reason, detail }) => {
-                tracing::error!(
-                    scheduler,
-                    plugin,
-                    reason = reason.as_str(),
-                    detail,
-                    "plugin not loaded; every answer is neutral"
-                );
-            }
         }
     }
 
@@ -86,22 +52,10 @@ impl Profile {
         &self.scheduler_name
     }
 
-    /// The plugin's name in the configuration.
+    /// Whether what the plugins say is answered.
     #[must_use]
-    pub fn plugin_name(&self) -> &str {
-        &self.plugin_name
-    }
-
-    /// Why there is no plugin, or `None` where there is one.
-    #[must_use]
-    pub fn failure(&self) -> Option<(Reason, &str)> {
-        self.plugin.as_ref().err().map(|unloaded| (unloaded.reason, unloaded.detail.as_str()))
-    }
-
-    /// How many of the plugin's instances were replaced after they failed.
-    #[must_use]
-    pub fn restarts(&self) -> u64 {
-        self.plugin.as_ref().map_or(0, Plugin::restarts)
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The objective's weights, one a resource.
@@ -116,99 +70,92 @@ impl Profile {
         self.plan.as_ref()
     }
 
-    /// A joint assignment of all the pods.
+    /// The first plugin's name in the configuration: what stands for the profile where no plugin is at fault.
+    #[must_use]
+    pub fn plugin_name(&self) -> &str {
+        self.members.first().map_or("", Member::name)
+    }
+
+    /// The plugins, in the order of the configuration.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Whether any plugin is asked for scores.
+    #[must_use]
+    pub fn has_scorers(&self) -> bool {
+        self.asked(Point::Score).next().is_some()
+    }
+
+    /// One verdict a row: of the refusals the one that binds most, among equals the first.
     ///
     /// # Errors
-    /// Where the plugin has failed, or plans nothing.
+    /// Where every plugin that is asked has failed: why, in the order of asking.
+    pub fn filter(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<u8>>, Vec<Fallback>> {
+        let (columns, pod) = (self.columns(view), pod(view));
+        let answers = self
+            .ask(Point::Filter, |member| member.call(Point::Filter, metrics, |plugin| plugin.filter(&columns, &pod)));
+        let pass = || vec![0; columns.rows()];
+        answers.combined(|verdicts| pipeline::verdicts(verdicts).unwrap_or_else(pass))
+    }
+
+    /// One score a row: the weighted mean over the plugins that answer.
+    ///
+    /// # Errors
+    /// As [`Profile::filter`].
+    pub fn score(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
+        let (columns, pod) = (self.columns(view), pod(view));
+        let answers = self.ask(Point::Score, |member| {
+            let scores = member.call(Point::Score, metrics, |plugin| plugin.score(&columns, &pod))?;
+            Ok((member.weight(), scores))
+        });
+        let equal = || vec![0.0; columns.rows()];
+        answers.combined(|scores| pipeline::mean(scores).unwrap_or_else(equal))
+    }
+
+    /// A joint assignment, by the first plugin that plans.
+    ///
+    /// # Errors
+    /// Where it fails, or none plans.
     pub fn plan(
         &self,
         source: &dyn SnapshotSource,
-        pods: &Pods,
+        pods: &Pods<'_>,
         budget: Budget,
         seed: u64,
         metrics: &Metrics,
-    ) -> Result<JointPlan, Fallback> {
-        self.call("plan", metrics, |plugin| plugin.plan(source, pods, budget, seed))
-    }
-
-    /// One verdict a row.
-    ///
-    /// # Errors
-    /// Where the plugin has failed.
-    pub fn filter(&self, view: &View, metrics: &Metrics) -> Result<Vec<u8>, Fallback> {
-        self.call("filter", metrics, |plugin| plugin.filter(&self.columns(view), &pod(view)))
-    }
-
-    /// One score a row.
-    ///
-    /// # Errors
-    /// Where the plugin has failed.
-    pub fn score(&self, view: &View, metrics: &Metrics) -> Result<Vec<f64>, Fallback> {
-        self.call("score", metrics, |plugin| plugin.score(&self.columns(view), &pod(view)))
+    ) -> Result<Plan, Fallback> {
+        // One that could not be loaded may not plan at all: it comes last.
+        let planner = self.asked(Point::Plan).min_by_key(|member| member.failure().is_some());
+        let Some(member) = planner else {
+            let cause = Cause::Plugin(Reason::Unavailable);
+            return Err(Fallback::new(self.plugin_name(), cause, "no plugin of this profile plans"));
+        };
+        member.call(Point::Plan, metrics, |plugin| plugin.plan(source, pods, budget, seed))
     }
 
     fn columns<'a>(&'a self, view: &'a View) -> Columns<'a> {
         Columns::new(&view.snapshot, &self.weights)
     }
 
-    fn call<T>(
-        &self,
-        extension_point: &'static str,
-        metrics: &Metrics,
-        call: impl FnOnce(&Plugin) -> Result<T, CallError>,
-    ) -> Result<T, Fallback> {
-        let fallback = |reason, detail: &str| Fallback::new(&self.plugin_name, Cause::Plugin(reason), detail);
-        let plugin = self.plugin.as_ref().map_err(|unloaded| fallback(unloaded.reason, &unloaded.detail))?;
-        let start = Instant::now();
-        let result = call(plugin);
-        let failure = result.as_ref().err().map(CallError::reason);
-        metrics.call(&self.plugin_name, extension_point, failure, start.elapsed());
-        result.map_err(|error| fallback(error.reason(), &chain(&error)))
+    fn asked(&self, point: Point) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.is_asked(point))
+    }
+
+    fn ask<T>(&self, point: Point, call: impl Fn(&Member) -> Result<T, Fallback>) -> pipeline::Answers<T> {
+        let mut answers = pipeline::Answers::default();
+        for member in self.asked(point) {
+            answers.add(call(member));
+        }
+        answers
     }
 }
 
-/// The pod that a view is of, as its plugin is asked about it.
+/// The pod that a view is of, as plugins are asked about it.
 fn pod(view: &View) -> Pod<'_> {
     columns::pod(&view.pod, view.snapshot.planned_row(&view.pod.uid))
 }
 
-enum LoadFailure {
-    Settings(Problem),
-    Plugin(Unloaded),
-}
-
-fn load(config: &valid::Plugin, engine: Result<&Engine, &str>) -> Result<Plugin, LoadFailure> {
-    let unloaded = |reason, detail: String| LoadFailure::Plugin(Unloaded { reason, detail });
-    let engine = engine.map_err(|detail| unloaded(Reason::Unavailable, detail.to_owned()))?;
-    let bytes = match &config.component {
-        valid::ComponentSource::Builtin => std::borrow::Cow::Borrowed(gantry_component::BYTES),
-        valid::ComponentSource::File(path) => {
-            let read =
-                fs::read(path).map_err(|error| unloaded(Reason::Unavailable, format!("{}: {error}", path.display())));
-            std::borrow::Cow::Owned(read?)
-        }
-    };
-    let component = Component::load(engine, &bytes, config.digest, None)
-        .map_err(|error| unloaded(error.reason(), chain(&error)))?;
-    let plugin = Plugin::new(&config.name, &component, &config.settings, config.limits.clone());
-    plugin.map_err(|error| match error.failure() {
-        Failure::Settings { key, value, message } => {
-            let key = format!("{}.settings.{key}", config.key);
-            LoadFailure::Settings(Problem::new(key.trim_end_matches('.'), value, message))
-        }
-        _ => unloaded(error.reason(), chain(&error)),
-    })
-}
-
-/// An error with the errors behind it, in one line: an Event's note and a log's field hold no more.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let line = error.to_string();
-        text.push_str(": ");
-        text.push_str(line.lines().next().unwrap_or_default());
-        source = error.source();
-    }
-    text
-}
+/// Profiles as cycles hold them: a cycle keeps the one that it began with.
+pub type Profiles = Vec<Arc<Profile>>;

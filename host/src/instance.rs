@@ -69,6 +69,11 @@ impl Instance {
         self.is_poisoned
     }
 
+    /// The bytes of linear memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.store.data().meter.memory()
+    }
+
     /// What the plugin says of itself.
     pub(crate) fn describe(&mut self) -> Result<PluginInfo, CallError> {
         self.enter(Entry::Describe, 0, |guest, store| guest.call_describe(store))

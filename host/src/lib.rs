@@ -30,12 +30,14 @@
 //! | [`plugin`] | questions and answers |
 //! | `pool`, `worker`, `instance`, `state`, `imports` | what lies between a question and the component |
 //! | `validate` | the checks of every answer |
+//! | [`breaker`] | whether a plugin that keeps failing is asked at all |
 //! | [`error`] | everything that can go wrong |
 //!
 //! This crate must not know Kubernetes, HTTP, or the solver.
 
 mod bindings;
 mod blueprint;
+pub mod breaker;
 pub mod compile;
 pub mod component;
 pub mod engine;
@@ -58,6 +60,7 @@ pub mod types {
     };
 }
 
+pub use crate::breaker::{Breaker, BreakerState, Report};
 pub use crate::compile::Cache;
 pub use crate::component::{Component, Digest, WIT_VERSION};
 pub use crate::engine::Engine;

@@ -85,6 +85,11 @@ impl Meter {
         self.refused
     }
 
+    /// The bytes of linear memory granted so far; they are never given back.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
     fn grant(&mut self, within: bool) -> bool {
         self.refused |= !within;
         within

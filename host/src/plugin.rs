@@ -4,7 +4,7 @@
 //! It must not know pods, nodes or scores' meaning, nor what the extender answers after a failure.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::blueprint::Blueprint;
@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::pool::{Lease, Pool};
 use crate::source::SnapshotSource;
 use crate::types::{Budget, ExtensionPoints, Plan, PluginInfo, Pod, Pods};
-use crate::worker::Worker;
+use crate::worker::{Tally, Worker};
 
 /// The longest name that a plugin may give itself.
 const NAME_BYTES: usize = 63;
@@ -32,7 +32,7 @@ pub struct Plugin {
     blueprint: Arc<Blueprint>,
     info: PluginInfo,
     workers: Pool<Worker>,
-    restarts: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
 /// What a plugin says of a pod on one snapshot.
@@ -58,9 +58,9 @@ impl Plugin {
         let blueprint =
             Arc::new(Blueprint { name: name.into(), component: component.clone(), settings: settings.into(), limits });
         let info = describe(&blueprint)?;
-        let restarts = Arc::default();
-        let workers = (0..workers).map(|_| Worker::start(&blueprint, &restarts)).collect::<Result<_, _>>()?;
-        Ok(Self { blueprint, info, workers: Pool::new(workers, queue), restarts })
+        let tally = Arc::default();
+        let workers = (0..workers).map(|_| Worker::start(&blueprint, &tally)).collect::<Result<_, _>>()?;
+        Ok(Self { blueprint, info, workers: Pool::new(workers, queue), tally })
     }
 
     /// The plugin's name in the configuration.
@@ -84,7 +84,25 @@ impl Plugin {
     /// How many instances were made to replace lost ones.
     #[must_use]
     pub fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
+        self.tally.restarts.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes of memory that one of its instances was seen to hold after a call.
+    #[must_use]
+    pub fn memory_high_water(&self) -> usize {
+        self.tally.memory.load(Ordering::Relaxed)
+    }
+
+    /// How many calls it takes at a time.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.workers.size()
+    }
+
+    /// Whether it answers at all of these extension points.
+    #[must_use]
+    pub fn offers(&self, points: ExtensionPoints) -> bool {
+        self.info.extension_points.contains(points)
     }
 
     /// One verdict a row, 0..=4. A plugin without this extension point lets every row pass and is not called.
@@ -143,10 +161,6 @@ impl Plugin {
             return Err(self.blueprint.error(Entry::Plan, Failure::NotOffered));
         }
         self.acquire(Entry::Plan)?.call(|instance| instance.plan(source, pods, budget, seed))
-    }
-
-    fn offers(&self, point: ExtensionPoints) -> bool {
-        self.info.extension_points.contains(point)
     }
 
     fn acquire(&self, entry: Entry) -> Result<Lease<'_, Worker>, CallError> {

@@ -4,7 +4,7 @@
 //! caller whose call failed, so the next caller does not pay for it. It must not know what is called.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tracing::{debug, warn};
 
@@ -12,18 +12,27 @@ use crate::blueprint::Blueprint;
 use crate::error::CallError;
 use crate::instance::Instance;
 
+/// What all workers of a plugin have in common to count.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Instances made to replace lost ones.
+    pub(crate) restarts: AtomicU64,
+    /// The most bytes of memory that one instance was seen to hold after a call.
+    pub(crate) memory: AtomicUsize,
+}
+
 /// Holds an instance, or none while none can be started.
 pub(crate) struct Worker {
     blueprint: Arc<Blueprint>,
     instance: Option<Instance>,
-    restarts: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
 impl Worker {
     /// Starts the first instance; every later one counts as a restart.
-    pub(crate) fn start(blueprint: &Arc<Blueprint>, restarts: &Arc<AtomicU64>) -> Result<Self, CallError> {
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, tally: &Arc<Tally>) -> Result<Self, CallError> {
         let instance = Some(Instance::start(blueprint)?);
-        Ok(Self { blueprint: Arc::clone(blueprint), instance, restarts: Arc::clone(restarts) })
+        Ok(Self { blueprint: Arc::clone(blueprint), instance, tally: Arc::clone(tally) })
     }
 
     /// Makes one call; when that costs the instance, starts the next one before returning.
@@ -33,6 +42,7 @@ impl Worker {
             None => self.restart()?,
         };
         let answer = call(&mut instance);
+        self.tally.memory.fetch_max(instance.memory(), Ordering::Relaxed);
         if instance.is_poisoned() {
             drop(instance);
             self.replace();
@@ -51,7 +61,7 @@ impl Worker {
     }
 
     fn restart(&self) -> Result<Instance, CallError> {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
+        self.tally.restarts.fetch_add(1, Ordering::Relaxed);
         debug!(plugin = &*self.blueprint.name, "starting the plugin again");
         Instance::start(&self.blueprint)
     }

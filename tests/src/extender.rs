@@ -37,6 +37,8 @@ pub struct ExtenderSettings {
     pub plan: Value,
     /// The section `forecasts`; null: none.
     pub forecasts: Value,
+    /// The section `profiles` in place of the one that the settings above make; empty: that one.
+    pub profiles: Vec<Value>,
 }
 
 impl Default for ExtenderSettings {
@@ -49,11 +51,29 @@ impl Default for ExtenderSettings {
             bind: false,
             plan: Value::Null,
             forecasts: Value::Null,
+            profiles: Vec::new(),
         }
     }
 }
 
 impl ExtenderSettings {
+    fn profiles(&self) -> Vec<Value> {
+        if !self.profiles.is_empty() {
+            return self.profiles.clone();
+        }
+        vec![json!({
+            "schedulerName": "default-scheduler",
+            "plugins": [{
+                "name": "gantry",
+                "component": self.component,
+                "settings": self.settings,
+                "limits": {"deadline": format!("{}ms", self.call_deadline.as_millis())},
+            }],
+            "dictionary": self.dictionary,
+            "plan": self.plan,
+        })]
+    }
+
     fn to_json(&self, kubeconfig: &Path, listen: &str, admin: &str) -> Value {
         let mut config = json!({
             "apiVersion": "gantry.dev/v1alpha1",
@@ -61,17 +81,7 @@ impl ExtenderSettings {
             "server": {"listen": listen, "admin": admin, "deadline": "1s", "bind": self.bind},
             "cluster": {"kubeconfig": kubeconfig, "mode": "auto"},
             "resources": RESOURCES,
-            "profiles": [{
-                "schedulerName": "default-scheduler",
-                "plugins": [{
-                    "name": "gantry",
-                    "component": self.component,
-                    "settings": self.settings,
-                    "limits": {"deadline": format!("{}ms", self.call_deadline.as_millis())},
-                }],
-                "dictionary": self.dictionary,
-                "plan": self.plan,
-            }],
+            "profiles": self.profiles(),
         });
         if !self.forecasts.is_null() {
             config["forecasts"] = self.forecasts.clone();
@@ -83,6 +93,9 @@ impl ExtenderSettings {
 /// Who the extender is in a cluster: the service account of the manifests, with the rights that they give it.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:gantry-system:gantry-extender";
 
+/// The pod that it takes itself for; there is no such pod, and its Events need none.
+pub const OWN_POD: &str = "gantry-extender-0";
+
 /// A running extender; dropping it kills it.
 #[derive(Debug)]
 pub struct Extender {
@@ -91,6 +104,7 @@ pub struct Extender {
     listen: String,
     config: PathBuf,
     folder: PathBuf,
+    namespace: &'static str,
 }
 
 impl Extender {
@@ -110,7 +124,10 @@ impl Extender {
         let config = plane.folder().join("gantry.yaml");
         std::fs::write(&config, settings.to_json(&kubeconfig, &listen, &admin).to_string())?;
         let endpoint = Endpoint::plain(&admin)?;
-        let mut extender = Self { process: None, endpoint, listen, config, folder: plane.folder().to_owned() };
+        // Who nominates takes part in an election in Gantry's own namespace; the others' Events are easier found here.
+        let namespace = if settings.plan["nominate"] == json!(true) { "gantry-system" } else { "default" };
+        let folder = plane.folder().to_owned();
+        let mut extender = Self { process: None, endpoint, listen, config, folder, namespace };
         extender.restart().await?;
         Ok(extender)
     }
@@ -133,7 +150,8 @@ impl Extender {
     pub async fn restart(&mut self) -> Result<()> {
         self.kill();
         let arguments = ["serve".as_ref(), "--config".as_ref(), self.config.as_os_str()];
-        let mut process = Process::start("gantry-extender", binaries::extender()?, arguments, &[], &self.folder)?;
+        let own_pod = [("POD_NAME", OWN_POD), ("POD_NAMESPACE", self.namespace)];
+        let mut process = Process::start("gantry-extender", binaries::extender()?, arguments, &own_pod, &self.folder)?;
         process.serves(&self.endpoint, "/readyz").await?;
         self.process = Some(process);
         Ok(())
@@ -151,6 +169,26 @@ impl Extender {
     /// Whether it says that it can answer.
     pub async fn is_ready(&self) -> bool {
         self.endpoint.get("/readyz").await.is_ok()
+    }
+
+    /// Writes another configuration in the file's place, whole, as a mount that is swapped does. It is not restarted.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn rewrite(&self, edit: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut config = serde_json::from_slice(&std::fs::read(&self.config)?)?;
+        edit(&mut config);
+        let new = self.config.with_extension("new");
+        std::fs::write(&new, config.to_string())?;
+        Ok(std::fs::rename(new, &self.config)?)
+    }
+
+    /// What it says of its configuration: the page `/profiles`.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn profiles(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.endpoint.get("/profiles").await?)?)
     }
 
     /// The metrics page.

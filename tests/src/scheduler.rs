@@ -24,6 +24,8 @@ pub struct SchedulerSettings {
     pub scores_all_resources: bool,
     /// 0 and absent let kube-scheduler choose by the number of nodes.
     pub percentage_of_nodes_to_score: u32,
+    /// The profiles' `schedulerName`s; empty: `default-scheduler` alone.
+    pub scheduler_names: Vec<String>,
     /// An extender beside the profile.
     pub extender: Option<ExtenderStanza>,
 }
@@ -89,6 +91,10 @@ impl SchedulerSettings {
             "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
             "profiles": [{"schedulerName": "default-scheduler"}],
         });
+        if !self.scheduler_names.is_empty() {
+            let profile = |name: &String| json!({"schedulerName": name});
+            config["profiles"] = self.scheduler_names.iter().map(profile).collect();
+        }
         if self.scores_all_resources {
             config["profiles"][0]["pluginConfig"] = all_resources();
         }

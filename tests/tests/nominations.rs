@@ -7,7 +7,7 @@ use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::kubectl::{kubectl, manifests};
 use gantry_tests::poll::until;
 use gantry_tests::scheduler::SchedulerSettings;
-use gantry_tests::trial::place;
+use gantry_tests::trial::{compare, place};
 use gantry_tests::workload::{GATE, Workload, create, node, pod, typed};
 use gantry_tests::{ControlPlane, Extender, Scheduler};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
@@ -137,7 +137,10 @@ async fn one_pod_in_ten_from_outside_the_plan_does_not_spoil_it() {
     plane.clear().await.unwrap();
     let extender = nominating(&plane).await.unwrap();
     let mixed = place(&plane, &scheduler, &workload.gated_but_every(10)).await.unwrap();
-    println!("default {:.2}, one in ten outside the plan {:.2}", alone.sigma, mixed.sigma);
+    compare(
+        "300 pods on 50 nodes, one in ten of them from outside the plan",
+        &[("default", &[alone.clone()]), ("Gantry, nominate", &[mixed.clone()])],
+    );
     assert_eq!(mixed.violations, Vec::<String>::new());
     assert!(mixed.sigma <= 2.0 / 3.0 * alone.sigma, "{} of {}", mixed.sigma, alone.sigma);
     assert_eq!(extender.nominations("refused").await.unwrap(), 0.0);

@@ -168,12 +168,3 @@ async fn a_plan_places_what_kube_scheduler_alone_strands() {
     assert_eq!(nominate.iter().map(|outcome| outcome.unplaced).sum::<usize>(), 0);
     assert!(default.iter().any(|outcome| outcome.unplaced > 0), "the instances are not tight");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn temp_follow_only() {
-    let plane = ControlPlane::start().await.unwrap();
-    let workloads = workloads(grouped, (300, 50), 1..=5);
-    let (follow, followed) = follow(&plane, 0, &workloads).await.unwrap();
-    compare(&format!("adherence {followed:.4}"), &[("Gantry, follow", &follow)]);
-    panic!("keep");
-}

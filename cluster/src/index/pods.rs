@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{Index, Slot};
 use crate::class::Interned;
 use crate::constraints::Constraints;
+use crate::dictionary::Dictionary;
 use crate::error::ObjectError;
 use crate::pod::{PodRow, Stage, Tenant, uid};
 use crate::unplaced::Waiting;
@@ -88,6 +89,27 @@ impl Index {
             self.keep(Waiting { pod: Arc::clone(&pod), ..waiting });
         }
         Ok(pod)
+    }
+
+    /// Puts another dictionary in place: every waiting pod is judged anew under it. True if it differs.
+    ///
+    /// Classes are made anew and the snapshot takes a new shape, so whoever holds classes is told everything again.
+    pub fn set_dictionary(&mut self, dictionary: Dictionary) -> bool {
+        if self.dictionary == dictionary {
+            return false;
+        }
+        self.dictionary = dictionary;
+        let constraints_by_class = self.classes.clear();
+        for waiting in self.state.unplaced.iter().cloned().collect::<Vec<_>>() {
+            let Some(constraints) = constraints_by_class.get(&waiting.pod.class) else { continue };
+            let rulings = self.dictionary.rulings(&waiting.pod.scheduler_name, &waiting.pod.labels);
+            let class = self.intern(constraints.under(rulings));
+            let pod = Arc::new(PodRow { class, ..(*waiting.pod).clone() });
+            self.state.unplaced.insert(Waiting { pod, ..waiting });
+        }
+        self.state.shaped = self.change();
+        self.state.classes = Arc::new(self.classes.list());
+        true
     }
 
     fn read(&mut self, pod: &Pod) -> Result<Arc<PodRow>, ObjectError> {

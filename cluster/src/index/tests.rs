@@ -310,3 +310,52 @@ fn a_refused_object_changes_nothing() {
     assert!(index.apply_node(&refused).is_err());
     assert!(Arc::ptr_eq(&before, &index.snapshot()));
 }
+
+fn forbidding(tier: &str) -> Dictionary {
+    let entry =
+        json!([{"pods": {"matchLabels": {"app": "db"}}, "nodes": {"matchLabels": {"tier": tier}}, "type": "Forbid"}]);
+    let mut dictionary = Dictionary::default();
+    dictionary.add_profile("default-scheduler", &serde_json::from_value::<Vec<_>>(entry).unwrap()).unwrap();
+    dictionary
+}
+
+fn told_of_tiers(index: &mut Index) {
+    for tier in ["edge", "core"] {
+        let mut node = node(tier);
+        node.metadata.labels = Some([("tier".to_owned(), tier.to_owned())].into());
+        index.apply_node(&node).unwrap();
+    }
+    for (uid, app) in [("u1", "db"), ("u2", "web")] {
+        let mut pod = pod(uid, json!({}));
+        pod.metadata.labels = Some([("app".to_owned(), app.to_owned())].into());
+        index.apply_pod(&pod).unwrap();
+    }
+}
+
+/// Where each pod may go as far as the dictionary is concerned.
+fn permitted(index: &mut Index) -> Vec<[bool; 2]> {
+    let snapshot = index.snapshot();
+    let of = |uid: &str| {
+        let class = snapshot.class(snapshot.pod(uid).unwrap().class).unwrap();
+        ["edge", "core"].map(|node| class.is_permitted(snapshot.row(node).unwrap()))
+    };
+    vec![of("u1"), of("u2")]
+}
+
+#[test]
+fn another_dictionary_judges_as_if_it_had_been_there_from_the_start() {
+    let mut changed = Index::new(IndexSettings { dictionary: forbidding("edge"), ..IndexSettings::default() }).unwrap();
+    told_of_tiers(&mut changed);
+    assert_eq!(permitted(&mut changed), [[false, true], [true, true]]);
+    let before = changed.snapshot();
+    assert!(changed.set_dictionary(forbidding("core")));
+    assert_eq!(permitted(&mut changed), [[true, false], [true, true]]);
+    let after = changed.snapshot();
+    assert_eq!(after.changed_since(before.generation()), None, "whoever holds classes is told everything again");
+    assert_eq!(before.class(before.pod("u1").unwrap().class).map(|class| class.is_permitted(0)), Some(false));
+
+    let mut fresh = Index::new(IndexSettings { dictionary: forbidding("core"), ..IndexSettings::default() }).unwrap();
+    told_of_tiers(&mut fresh);
+    assert_eq!(permitted(&mut changed), permitted(&mut fresh));
+    assert!(!changed.set_dictionary(forbidding("core")), "the same again changes nothing");
+}

@@ -144,26 +144,19 @@ impl InPlan {
 
 fn decision(record: &DecisionRecord, now: SystemTime) -> String {
     let DecisionRecord { verb, outcome, seconds, trace, .. } = record;
-    let mut text = format!(
-        "  {verb} {:.1} s ago: {outcome} in {:.2} ms, {} candidates",
-        record.age(now),
-        seconds * 1e3,
-        trace.candidates
-    );
-    for (reason, count) in &trace.refused {
-        text.push_str(&format!("; {count} {reason}"));
-    }
+    let (age, candidates) = (record.age(now), trace.candidates);
+    let mut parts =
+        vec![format!("  {verb} {age:.1} s ago: {outcome} in {:.2} ms, {candidates} candidates", seconds * 1e3)];
+    parts.extend(trace.refused.iter().map(|(reason, count)| format!("{count} {reason}")));
     if trace.follows_plan {
-        text.push_str(&format!("; as planned: {}", trace.planned.as_deref().unwrap_or_default()));
+        parts.push(format!("as planned: {}", trace.planned.as_deref().unwrap_or_default()));
     } else if !trace.best.is_empty() {
         let best: Vec<String> =
             trace.best.iter().map(|choice| format!("{} {:.1}", choice.node, choice.score)).collect();
-        text.push_str(&format!("; best: {}", best.join(", ")));
+        parts.push(format!("best: {}", best.join(", ")));
     }
-    if let Some(fallback) = &record.fallback {
-        text.push_str(&format!("; no answer from {fallback}"));
-    }
-    text
+    parts.extend(record.fallbacks.iter().map(|fallback| format!("no answer from {fallback}")));
+    parts.join("; ")
 }
 
 fn line(out: &mut String, text: &str) {
@@ -191,7 +184,7 @@ mod tests {
             uid: "u".to_owned(),
             profile: "default-scheduler".to_owned(),
             outcome: "ok",
-            fallback: None,
+            fallbacks: Vec::new(),
             seconds: 0.0012,
             trace,
         })

@@ -38,28 +38,30 @@ pub(super) fn text(plans: &[(Arc<str>, Arc<PublishedPlan>)], now: SystemTime) ->
     if plans.is_empty() {
         return "nothing was planned yet\n".to_owned();
     }
-    let mut out = String::new();
-    for (scheduler, plan) in plans {
-        let state = if plan.stands { "stands" } else { "is over" };
-        let placed = plan.pods.iter().filter(|planned| planned.node.is_some()).count();
-        out.push_str(&format!(
-            "plan {} of {scheduler} {state}: {placed} of {} pods placed, objective {}, {} evaluations in {:.3} s \
-             ({}), made {:.1} s ago of snapshot {}\n",
-            plan.serial,
-            plan.pods.len(),
-            plan.objective.first().map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")),
-            plan.evaluations,
-            plan.seconds,
-            plan.reason,
-            age(plan, now),
-            plan.generation,
-        ));
-        for planned in &plan.pods {
-            let node = planned.node.as_deref().unwrap_or("- (no room)");
-            out.push_str(&format!("  {}/{} {node}\n", planned.pod.namespace, planned.pod.name));
-        }
-    }
-    out
+    let lines = plans.iter().flat_map(|(scheduler, plan)| {
+        let pods = plan.pods.iter().map(|PlannedPod { pod, node }| {
+            format!("  {}/{} {}\n", pod.namespace, pod.name, node.as_deref().unwrap_or("- (no room)"))
+        });
+        std::iter::once(headline(scheduler, plan, now)).chain(pods)
+    });
+    lines.collect()
+}
+
+fn headline(scheduler: &str, plan: &PublishedPlan, now: SystemTime) -> String {
+    let state = if plan.stands { "stands" } else { "is over" };
+    let placed = plan.pods.iter().filter(|planned| planned.node.is_some()).count();
+    format!(
+        "plan {} of {scheduler} {state}: {placed} of {} pods placed, objective {}, {} evaluations in {:.3} s ({}), made \
+         {:.1} s ago of snapshot {}\n",
+        plan.serial,
+        plan.pods.len(),
+        plan.objective.first().map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")),
+        plan.evaluations,
+        plan.seconds,
+        plan.reason,
+        age(plan, now),
+        plan.generation,
+    )
 }
 
 fn age(plan: &PublishedPlan, now: SystemTime) -> f64 {
@@ -98,9 +100,8 @@ pub(super) fn nodes_text(snapshot: &Snapshot) -> String {
     let objective = snapshot.objective_resources();
     let width = snapshot.resources().len();
     let names: Vec<&str> = snapshot.resources()[..objective].iter().map(AsRef::as_ref).collect();
-    let mut out = format!("node: {} (requested, with planned), percent of allocatable\n", names.join(", "));
-    for (row, name) in snapshot.names().iter().enumerate() {
-        let Some(name) = name else { continue };
+    let head = format!("node: {} (requested, with planned), percent of allocatable\n", names.join(", "));
+    let node = |(row, name): (usize, &Option<Arc<str>>)| {
         let share = |resource: usize| {
             let cell = row * width + resource;
             let offered = snapshot.allocatable()[cell];
@@ -110,7 +111,7 @@ pub(super) fn nodes_text(snapshot: &Snapshot) -> String {
             format!("{:.0} {:.0}", percent(taken), percent(taken + planned))
         };
         let shares: Vec<String> = (0..objective).map(share).collect();
-        out.push_str(&format!("{name}: {}\n", shares.join(", ")));
-    }
-    out
+        Some(format!("{}: {}\n", name.as_ref()?, shares.join(", ")))
+    };
+    std::iter::once(head).chain(snapshot.names().iter().enumerate().filter_map(node)).collect()
 }

@@ -6,6 +6,7 @@
 
 mod forecasts;
 mod plan;
+mod plugins;
 mod profiles;
 
 use std::net::SocketAddr;
@@ -15,9 +16,9 @@ use std::time::Duration;
 
 use gantry_cluster::MAX_RESOURCES;
 
-use super::file::{API_VERSION, ClusterFile, ConfigFile, KIND, ServerFile, TlsFile};
+use super::file::{API_VERSION, CacheFile, ClusterFile, ConfigFile, KIND, ServerFile, TlsFile};
 use super::units;
-use super::valid::{Cluster, ClusterSource, Config, Profile, Server, Tls};
+use super::valid::{Cluster, ClusterSource, Config, Mode, Profile, Server, Tls};
 use super::{ConfigError, Problem};
 
 /// kube-scheduler's `httpTimeout` where an admin sets none.
@@ -26,6 +27,8 @@ const DEFAULT_HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(91)..=Duration::from_hours(1);
 /// Below it no request with whole nodes fits; above it one request would be a tenth of a large machine's memory.
 const BODY_LIMIT: RangeInclusive<u64> = (64 << 10)..=(1 << 30);
+/// What to do about half a pair of files.
+const NO_TLS_FILE: &str = "name a PEM file; certificate and key are both needed, or leave out server.tls";
 /// The four resources that Gantry balances unless told otherwise.
 const DEFAULT_RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
 
@@ -57,10 +60,11 @@ pub fn check(file: ConfigFile, surroundings: Surroundings) -> Result<Config, Con
     checker.binding(&server, &cluster);
     let forecasts = file.forecasts.map(|file| checker.forecasts(file));
     let resources = checker.resources(file.resources);
+    let cache = file.cache.and_then(|file| checker.cache(file));
     let (profiles, dictionary) = checker.profiles(file.profiles, &resources, server.deadline);
     checker.planning(&profiles, &cluster);
     if checker.problems.is_empty() {
-        Ok(Config { server, cluster, forecasts, resources, profiles, dictionary })
+        Ok(Config { server, cluster, forecasts, resources, cache, profiles, dictionary })
     } else {
         Err(ConfigError::Refused(checker.problems))
     }
@@ -157,17 +161,17 @@ impl Checker {
 
     fn tls(&mut self, file: TlsFile) -> Tls {
         Tls {
-            cert_file: self.required_file("server.tls.certFile", file.cert_file),
-            key_file: self.required_file("server.tls.keyFile", file.key_file),
+            cert_file: self.required_file("server.tls.certFile", file.cert_file, NO_TLS_FILE),
+            key_file: self.required_file("server.tls.keyFile", file.key_file, NO_TLS_FILE),
             client_ca_file: file.client_ca_file.map(|path| self.file("server.tls.clientCaFile", path)),
         }
     }
 
-    fn required_file(&mut self, key: &str, path: Option<PathBuf>) -> PathBuf {
+    fn required_file(&mut self, key: &str, path: Option<PathBuf>, remedy: &str) -> PathBuf {
         if let Some(path) = path {
             return self.file(key, path);
         }
-        self.refuse(key, "", "name a PEM file; certificate and key are both needed, or leave out server.tls");
+        self.refuse(key, "", remedy);
         PathBuf::new()
     }
 
@@ -176,6 +180,20 @@ impl Checker {
             self.refuse(key, path.display(), "name a file that exists");
         }
         path
+    }
+
+    /// A folder that cannot be used is a warning at the start, not a refusal: without it everything works, slower.
+    fn cache(&mut self, file: CacheFile) -> Option<PathBuf> {
+        let dir = file.dir.unwrap_or_default();
+        if !dir.is_absolute() {
+            self.refuse(
+                "cache.dir",
+                dir.display(),
+                "name a folder by its absolute path, or leave out the section cache",
+            );
+            return None;
+        }
+        Some(dir)
     }
 
     fn cluster(&mut self, file: ClusterFile, surroundings: Surroundings) -> Cluster {
@@ -225,15 +243,15 @@ impl Checker {
     }
 
     fn planning(&mut self, profiles: &[Profile], cluster: &Cluster) {
-        if cluster.source == ClusterSource::Requests {
-            for position in
-                profiles.iter().enumerate().filter_map(|(position, profile)| profile.plan.is_some().then_some(position))
-            {
-                self.refuse(
-                    format!("profiles[{position}].plan"),
-                    "",
-                    "planning needs to see the pods that wait: set cluster.mode to auto, or leave plan out",
-                );
+        for (position, profile) in profiles.iter().enumerate() {
+            let Some(plan) = &profile.plan else { continue };
+            if cluster.source == ClusterSource::Requests {
+                let remedy = "planning needs to see the pods that wait: set cluster.mode to auto, or leave plan out";
+                self.refuse(format!("profiles[{position}].plan"), "", remedy);
+            }
+            if plan.nominate && profile.mode == Mode::Shadow {
+                let remedy = "gated pods would wait for ever: leave nominate out while the profile's mode is shadow";
+                self.refuse(format!("profiles[{position}].plan.nominate"), "true", remedy);
             }
         }
     }

@@ -30,6 +30,8 @@ pub struct ConfigFile {
     pub forecasts: Option<ForecastsFile>,
     /// The objective's resources. Default: cpu, memory, `gantry.dev/disk-io`, `gantry.dev/network`.
     pub resources: Option<Vec<String>>,
+    /// Where compiled plugins are kept. Absent: nowhere, they are compiled at every start.
+    pub cache: Option<CacheFile>,
     /// What to do for whose pods. Default: one profile for `default-scheduler` with the built-in plugin.
     pub profiles: Option<Vec<ProfileFile>>,
 }
@@ -95,13 +97,23 @@ pub struct ForecastsFile {
     pub poll: Option<String>,
 }
 
+/// The section `cache`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CacheFile {
+    /// A folder that this user alone may write to; it is made if it is missing.
+    pub dir: Option<PathBuf>,
+}
+
 /// One entry of `profiles`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProfileFile {
     /// Whose pods: the pods' `spec.schedulerName`.
     pub scheduler_name: Option<String>,
-    /// Exactly one plugin in this version.
+    /// `serve`, or `shadow`: asked and measured, never answered. Default serve.
+    pub mode: Option<String>,
+    /// At least one, asked in this order.
     pub plugins: Vec<PluginFile>,
     /// Objective weight by resource, 0 to 1000; 1 for what is not named.
     pub weights: BTreeMap<String, f64>,
@@ -133,16 +145,45 @@ pub struct PlanFile {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct PluginFile {
-    /// A name for metrics and logs.
+    /// A name for metrics and logs, its own within the profile.
     pub name: Option<String>,
-    /// `builtin:gantry` or `file:` and a path.
+    /// `builtin:gantry`, `file:` and a path, an `https://` address, or `oci://` and an artifact's reference.
     pub component: Option<String>,
     /// `sha256:` and 64 hexadecimal digits; enforced where given.
     pub digest: Option<String>,
+    /// How a component from `https://` or `oci://` is fetched.
+    pub fetch: Option<FetchFile>,
+    /// Who must have signed an artifact from `oci://`. Absent: nobody.
+    pub signature: Option<SignatureFile>,
+    /// How much its scores count beside those of the profile's other plugins. Default 1, above 0 to 1000.
+    pub weight: Option<f64>,
+    /// What it is asked for: `filter`, `score`, `plan`. Default: all that it offers.
+    pub extension_points: Option<Vec<String>>,
     /// The plugin's own settings.
     pub settings: Option<serde_json::Map<String, serde_json::Value>>,
     /// What it may use up.
     pub limits: LimitsFile,
+}
+
+/// The section `fetch` of a plugin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct FetchFile {
+    /// PEM file with the authorities of the server. Absent: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// A docker configuration file (`config.json`) with the registry's credentials. Absent: anonymous.
+    pub auth_file: Option<PathBuf>,
+    /// Time for the whole of it. Default 30s, from 1s to 10m.
+    #[serde(deserialize_with = "scalar")]
+    pub timeout: Option<String>,
+}
+
+/// The section `signature` of a plugin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct SignatureFile {
+    /// PEM file with an ECDSA P-256 public key, such as cosign's `cosign.pub`.
+    pub public_key: Option<PathBuf>,
 }
 
 /// The section `limits` of a plugin.

@@ -22,13 +22,17 @@ cluster:
   assumedTtl: 30s
 forecasts: {from: 'unix:/run/gantry/forecasts.sock', file: /run/gantry/forecasts.json, poll: 5s}
 resources: [cpu, memory, gantry.dev/disk-io, gantry.dev/network]
+cache: {dir: /var/cache/gantry}
 profiles:
   - schedulerName: default-scheduler
+    mode: serve
     weights: {cpu: 2, memory: 0.5}
     plugins:
       - name: gantry
         component: builtin:gantry
         digest: sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+        weight: 1
+        extensionPoints: [filter, score, plan]
         settings: {objective: balanced}
         limits: {memory: 64Mi, deadline: 100ms, workers: 2}
     dictionary:
@@ -57,8 +61,8 @@ fn the_whole_example_is_accepted() {
     let config = checked(WHOLE).unwrap();
     let profile = &config.profiles[0];
     assert_eq!(profile.weights, [2.0, 0.5, 1.0, 1.0]);
-    assert_eq!(profile.plugin.settings, r#"{"objective":"balanced"}"#);
-    assert_eq!(profile.plugin.digest.unwrap().to_string(), format!("sha256:{}", "a".repeat(64)));
+    assert_eq!(profile.plugins[0].settings, r#"{"objective":"balanced"}"#);
+    assert_eq!(profile.plugins[0].digest.unwrap().to_string(), format!("sha256:{}", "a".repeat(64)));
     assert_eq!(config.server.body_limit, 128 << 20);
 }
 
@@ -69,7 +73,7 @@ fn no_file_means_all_defaults_and_no_api_server() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8888");
     assert_eq!(config.server.deadline, Duration::from_millis(500));
     assert_eq!(config.profiles[0].scheduler_name, "default-scheduler");
-    assert_eq!(config.profiles[0].plugin.component, ComponentSource::Builtin);
+    assert_eq!(config.profiles[0].plugins[0].component, ComponentSource::Builtin);
 }
 
 /// A line of the example, what stands there instead, and the problem: key, start of the value, part of the remedy.
@@ -115,19 +119,20 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
         "builtin:x",
         "builtin:gantry",
     ),
+    ("component: builtin:gantry", "component: oci://R/X", "profiles[0].plugins[0].component", "oci://R/X", "registry"),
     (
         "component: builtin:gantry",
-        "component: oci://r/x",
+        "component: http://h/x",
         "profiles[0].plugins[0].component",
-        "oci://r/x",
-        "not supported by this version",
+        "http://h/x",
+        "https://",
     ),
     (
         "component: builtin:gantry",
-        "component: https://h/x",
+        "component: https://u@h/x",
         "profiles[0].plugins[0].component",
-        "https://h/x",
-        "not supported",
+        "https://u@",
+        "https://",
     ),
     (
         "component: builtin:gantry",
@@ -137,6 +142,21 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
         "a file that exists",
     ),
     ("component: builtin:gantry", "component: x.wasm", "profiles[0].plugins[0].component", "x.wasm", "file:"),
+    ("cache: {dir: /var/cache/gantry}", "cache: {dir: here}", "cache.dir", "here", "absolute path"),
+    ("cache: {dir: /var/cache/gantry}", "cache: {}", "cache.dir", "", "absolute path"),
+    ("mode: serve", "mode: mirror", "profiles[0].mode", "mirror", "serve, or shadow"),
+    ("weight: 1", "weight: 0", "profiles[0].plugins[0].weight", "0", "above 0, to 1000"),
+    ("weight: 1", "weight: -1", "profiles[0].plugins[0].weight", "-1", "leave score out"),
+    ("weight: 1", "weight: 1e9", "profiles[0].plugins[0].weight", "1000000000", "above 0, to 1000"),
+    ("weight: 1", "weight: heavy", "profiles[0].plugins[0].weight", "heavy", "f64"),
+    ("[filter, score, plan]", "[]", "profiles[0].plugins[0].extensionPoints", "[]", "filter, score, plan"),
+    ("[filter, score, plan]", "[bind]", "profiles[0].plugins[0].extensionPoints[0]", "bind", "filter, score or plan"),
+    ("weight: 1", "fetch: {}", "profiles[0].plugins[0].fetch", "builtin:gantry", "leave it out"),
+    ("weight: 1", "fetch: {timeout: 1h}", "profiles[0].plugins[0].fetch.timeout", "1h", "1s to 600s"),
+    ("weight: 1", "fetch: {caFile: /no}", "profiles[0].plugins[0].fetch.caFile", "/no", "a file that exists"),
+    ("weight: 1", "fetch: {authFile: /no}", "profiles[0].plugins[0].fetch.authFile", "/no", "a file that exists"),
+    ("weight: 1", "signature: {}", "profiles[0].plugins[0].signature.publicKey", "", "name the PEM file"),
+    ("weight: 1", "signature: {publicKey: Cargo.toml}", "profiles[0].plugins[0].signature", "builtin", "a digest pins"),
     ("digest: sha256:", "digest: sha512:", "profiles[0].plugins[0].digest", "sha512:", "64 hexadecimal"),
     ("settings: {objective: balanced}", "settings: balanced", "profiles[0].plugins[0].settings", "balanced", "map"),
     ("memory: 64Mi", "memory: 64K", "profiles[0].plugins[0].limits.memory", "64K", "1024Ki to"),
@@ -169,6 +189,9 @@ fn an_unknown_key_is_refused_at_every_level() {
         ("mode: none", "modus: none", "cluster.modus"),
         ("weights: {cpu: 2, memory: 0.5}", "weight: 1", "profiles[0].weight"),
         ("digest: sha256:", "digset: sha256:", "profiles[0].plugins[0].digset"),
+        ("cache: {dir:", "cache: {folder:", "cache.folder"),
+        ("weight: 1", "wait: 1", "profiles[0].plugins[0].wait"),
+        ("weight: 1", "fetch: {ca: x}", "profiles[0].plugins[0].fetch.ca"),
         ("workers: 2", "worker: 2", "profiles[0].plugins[0].limits.worker"),
         ("{app: db}", "{app: db}, matchNames: []", "profiles[0].dictionary[0].pods.matchNames"),
     ];
@@ -186,18 +209,18 @@ fn several_problems_are_reported_at_once() {
 }
 
 #[test]
-fn zero_two_or_equal_profiles_and_plugins_are_refused() {
+fn no_or_equal_profiles_and_plugins_are_refused() {
     let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
     let plugin = "{name: a, component: 'builtin:gantry'}";
     let profile = format!("{{schedulerName: s, plugins: [{plugin}]}}");
     let cases = [
         ("profiles: []".to_owned(), "profiles", "at least one profile"),
         (format!("profiles: [{profile}, {profile}]"), "profiles[1].schedulerName", "one profile"),
-        ("profiles: [{schedulerName: s}]".to_owned(), "profiles[0].plugins", "exactly one plugin"),
+        ("profiles: [{schedulerName: s}]".to_owned(), "profiles[0].plugins", "1 to 16 plugins"),
         (
             format!("profiles: [{{schedulerName: s, plugins: [{plugin}, {plugin}]}}]"),
-            "profiles[0].plugins",
-            "does not combine",
+            "profiles[0].plugins[1].name",
+            "its own name",
         ),
         ("resources: []".to_owned(), "resources", "1 to 64"),
         (
@@ -227,6 +250,8 @@ fn a_missing_file_and_broken_yaml_say_what_to_do() {
     assert!(broken.contains("no valid YAML") && broken.contains("line"), "{broken}");
     let infinite = parse(&with("{cpu: 2,", "{cpu: .inf,"), Path::new("gantry.yaml")).unwrap_err().to_string();
     assert!(infinite.contains("non-finite float `.inf`") && infinite.contains("weights:"), "{infinite}");
+    let nan = parse(&with("weight: 1", "weight: .nan"), Path::new("gantry.yaml")).unwrap_err().to_string();
+    assert!(nan.contains("non-finite float `.nan`") && nan.contains("weight:"), "{nan}");
     assert!(matches!(parse("[1]", Path::new("x")), Err(ConfigError::Refused(_))));
 }
 

@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gantry_cluster::Dictionary;
+use gantry_host::types::ExtensionPoints;
 use gantry_host::{Digest, Limits};
+use hyper::Uri;
 
 /// A checked configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// How to be reached.
     pub server: Server,
@@ -22,6 +24,8 @@ pub struct Config {
     pub forecasts: Option<Forecasts>,
     /// The objective's resources, 1 to 64, no two alike; the order is the order of columns.
     pub resources: Vec<String>,
+    /// The folder where compiled plugins are kept, if anywhere. It need not exist (yet).
+    pub cache: Option<PathBuf>,
     /// At least one, no two for the same scheduler.
     pub profiles: Vec<Profile>,
     /// The admins' validation dictionaries of all profiles.
@@ -29,7 +33,7 @@ pub struct Config {
 }
 
 /// How to be reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Address of the extender's endpoints.
     pub listen: SocketAddr,
@@ -48,7 +52,7 @@ pub struct Server {
 }
 
 /// The files of TLS; they existed when they were checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the server's certificate chain.
     pub cert_file: PathBuf,
@@ -59,7 +63,7 @@ pub struct Tls {
 }
 
 /// Where the cluster is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// What to watch.
     pub source: ClusterSource,
@@ -79,7 +83,7 @@ pub enum ClusterSource {
 }
 
 /// Where forecasts of use come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecasts {
     /// The sidecar.
     pub source: ForecastSource,
@@ -108,14 +112,16 @@ impl fmt::Display for ForecastSource {
 }
 
 /// What to do for the pods of one scheduler.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Whose pods: their `spec.schedulerName`.
     pub scheduler_name: String,
+    /// Whether what the plugins say is answered.
+    pub mode: Mode,
     /// The objective's weights, one a resource, finite, 0 to 1000, not all 0.
     pub weights: Vec<f64>,
-    /// The plugin that filters and scores.
-    pub plugin: Plugin,
+    /// At least one, no two of one name; the order is the order of asking.
+    pub plugins: Vec<Plugin>,
     /// How waiting pods are planned together, if they are.
     pub plan: Option<Plan>,
 }
@@ -144,8 +150,29 @@ pub enum PlanMode {
     Follow,
 }
 
+/// Whether what a profile's plugins say is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Serve,
+    /// Plugins are asked and measured, and the answer is neutral.
+    Shadow,
+}
+
+impl Mode {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// A plugin to load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plugin {
     /// Where it stands in the configuration, for messages: `profiles[0].plugins[0]`.
     pub key: String,
@@ -155,6 +182,12 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// The SHA-256 that the bytes must have.
     pub digest: Option<Digest>,
+    /// How they are fetched.
+    pub fetch: Fetch,
+    /// How much its scores count, finite, above 0 to 1000.
+    pub weight: f64,
+    /// What it is asked for; `None`: all that it offers.
+    pub extension_points: Option<ExtensionPoints>,
     /// Its settings, a JSON document; empty for all defaults.
     pub settings: String,
     /// What it may use up.
@@ -168,4 +201,120 @@ pub enum ComponentSource {
     Builtin,
     /// In a file, which existed when it was checked.
     File(PathBuf),
+    /// On an HTTPS server.
+    Https(Uri),
+    /// In an OCI registry.
+    Oci(Image),
+}
+
+impl fmt::Display for ComponentSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Builtin => formatter.write_str("builtin:gantry"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Https(address) => write!(formatter, "{address}"),
+            Self::Oci(image) => write!(formatter, "{image}"),
+        }
+    }
+}
+
+/// How a component's bytes are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// PEM file with the authorities of the server; `None`: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// A docker configuration file with credentials; `None`: anonymous.
+    pub auth_file: Option<PathBuf>,
+    /// PEM file with the key that must have signed an artifact; `None`: nobody must.
+    pub public_key: Option<PathBuf>,
+    /// Time for the whole of it.
+    pub timeout: Duration,
+}
+
+/// An artifact in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Host, and port where it is not that of the scheme.
+    pub registry: String,
+    /// The name of the repository there.
+    pub repository: String,
+    /// A tag, or a manifest's digest.
+    pub reference: String,
+}
+
+impl Image {
+    /// Reads `REGISTRY/REPOSITORY`, followed by `:TAG`, by `@sha256:DIGEST`, or by nothing for the tag `latest`. The
+    /// registry is never left out: whose default it would be is not for Gantry to say.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (registry, rest) = text.split_once('/')?;
+        let (name, digest) = rest.split_once('@').map_or((rest, None), |(name, digest)| (name, Some(digest)));
+        let (repository, tag) = name.split_once(':').map_or((name, None), |(name, tag)| (name, Some(tag)));
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
+        let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_host = |byte: u8| is_tag(byte) || b":[]".contains(&byte);
+        let fits = !registry.is_empty()
+            && registry.bytes().all(is_host)
+            && repository.bytes().all(is_name)
+            && repository.split('/').all(|part| part.starts_with(|first: char| first.is_ascii_alphanumeric()))
+            && tag.is_none_or(|tag| !tag.is_empty() && tag.len() <= 128 && tag.bytes().all(is_tag))
+            && digest.is_none_or(|digest| digest.parse::<Digest>().is_ok());
+        let reference = digest.or(tag).unwrap_or("latest");
+        fits.then(|| Self {
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+            reference: reference.to_owned(),
+        })
+    }
+
+    /// Whether the registry is on this machine: only there may it speak plain HTTP.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let host = self.registry.rsplit_once(':').map_or(&*self.registry, |(host, _)| host);
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let separator = if self.reference.starts_with("sha256:") { '@' } else { ':' };
+        write!(formatter, "oci://{}/{}{separator}{}", self.registry, self.repository, self.reference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_read_as_it_is_written() {
+        let digest = Digest::of(b"").to_string();
+        for text in ["r.example/a/b:1.0", "127.0.0.1:5000/p:latest", &format!("[::1]:5000/p@{digest}")] {
+            assert_eq!(Image::parse(text).unwrap().to_string(), format!("oci://{text}"));
+        }
+        assert_eq!(Image::parse("r/p").unwrap().reference, "latest");
+        assert_eq!(Image::parse(&format!("r/p:1@{digest}")).unwrap().reference, digest);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        for text in ["", "p", "/p", "r/", "r/P", "r/../p", "r/p:", "r/p:a b", "r/p@sha256:0", "r/p?x", "a b/p"] {
+            assert_eq!(Image::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_local() {
+        for (registry, local) in [
+            ("localhost:5000", true),
+            ("127.1.2.3", true),
+            ("[::1]:5000", true),
+            ("10.0.0.1:5000", false),
+            ("r", false),
+        ] {
+            let image = Image { registry: registry.to_owned(), repository: "p".to_owned(), reference: "t".to_owned() };
+            assert_eq!(image.is_local(), local, "{registry}");
+        }
+    }
 }

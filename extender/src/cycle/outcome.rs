@@ -14,8 +14,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// How they came about.
     pub outcome: Outcome,
-    /// Why they are neutral, where somebody failed.
-    pub fallback: Option<Fallback>,
+    /// Who failed and was left out, and why. Of a neutral answer: why it is neutral, where somebody failed.
+    pub fallbacks: Vec<Fallback>,
     /// What counts as placed once the answer is sent.
     pub assumption: Option<Assumption>,
     /// What led to it.
@@ -23,22 +23,36 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A plugin's answer.
+    /// The plugins' answer.
     #[must_use]
     pub fn ok(body: Vec<u8>, assumption: Option<Assumption>) -> Self {
-        Self { body, outcome: Outcome::Ok, fallback: None, assumption, trace: Trace::default() }
+        Self { body, outcome: Outcome::Ok, fallbacks: Vec::new(), assumption, trace: Trace::default() }
     }
 
     /// An answer that changes nothing. Without a fallback nobody failed: there was nothing to say.
     #[must_use]
-    pub fn neutral(body: Vec<u8>, fallback: Option<Fallback>) -> Self {
-        Self { body, outcome: Outcome::Neutral, fallback, assumption: None, trace: Trace::default() }
+    pub fn neutral(body: Vec<u8>, fallbacks: impl IntoIterator<Item = Fallback>) -> Self {
+        let fallbacks = fallbacks.into_iter().collect();
+        Self { body, outcome: Outcome::Neutral, fallbacks, assumption: None, trace: Trace::default() }
     }
 
     /// The same answer with what led to it.
     #[must_use]
     pub fn with(self, trace: Trace) -> Self {
         Self { trace, ..self }
+    }
+
+    /// The same, given without the plugins that failed.
+    #[must_use]
+    pub fn without(self, left_out: Vec<Fallback>) -> Self {
+        Self { fallbacks: left_out, ..self }
+    }
+
+    /// The same as far as it is measured, with a body that changes nothing in place of what the plugins said.
+    #[must_use]
+    pub fn shadowed(self, body: Vec<u8>) -> Self {
+        let outcome = if self.outcome == Outcome::Ok { Outcome::Shadow } else { self.outcome };
+        Self { body, outcome, assumption: None, ..self }
     }
 }
 
@@ -49,6 +63,8 @@ pub enum Outcome {
     Ok,
     /// All candidates pass, equal scores, victims as they came.
     Neutral,
+    /// As neutral, though plugins answered: the profile's mode is shadow.
+    Shadow,
     /// The request could not be read, or the binding failed.
     Refused,
 }
@@ -60,16 +76,19 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Neutral => "neutral",
+            Self::Shadow => "shadow",
             Self::Refused => "refused",
         }
     }
 }
 
-/// Why an answer is neutral.
+/// Why a plugin is left out, and, where none is left, the answer neutral.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The plugin failed.
     Plugin(Reason),
+    /// The plugin failed too often of late to be asked.
+    BreakerOpen,
     /// The request holds a pod that Kubernetes itself would have refused.
     BadPod,
 }
@@ -77,7 +96,7 @@ pub enum Cause {
 impl Cause {
     /// Every cause there is.
     pub fn all() -> impl Iterator<Item = Self> {
-        Reason::ALL.iter().map(|reason| Self::Plugin(*reason)).chain([Self::BadPod])
+        Reason::ALL.iter().map(|reason| Self::Plugin(*reason)).chain([Self::BreakerOpen, Self::BadPod])
     }
 
     /// The label.
@@ -85,12 +104,13 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plugin(reason) => reason.as_str(),
+            Self::BreakerOpen => "breaker-open",
             Self::BadPod => "bad-pod",
         }
     }
 }
 
-/// A neutral answer in a plugin's place.
+/// A plugin's failure to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// The plugin's name in the configuration.

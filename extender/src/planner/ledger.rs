@@ -160,11 +160,12 @@ impl Ledger {
                 Whereabouts::Bound(_) => Landing::Elsewhere,
                 Whereabouts::Unknown => Landing::Gone,
             };
-            let nomination = entry.ask_at.and_then(|_| match landing {
+            let nomination = match landing {
                 Landing::Planned => Some(Nomination::Kept),
                 Landing::Elsewhere => Some(Nomination::FellThrough),
                 Landing::Gone => None,
-            });
+            };
+            let nomination = nomination.filter(|_| entry.ask_at.is_some());
             let (pod, node) = (Arc::clone(&entry.pod), Arc::clone(&entry.node));
             landed.push(Landed { pod, node, landing, nomination });
             false

@@ -164,7 +164,7 @@ impl Counts {
 
     fn admits(&self, value: u32) -> bool {
         let least = self.by_value.values().min().copied().unwrap_or(0);
-        self.by_value.get(&value).is_none_or(|count| count + 1 <= least.saturating_add(self.skew))
+        self.by_value.get(&value).is_none_or(|count| *count < least.saturating_add(self.skew))
     }
 
     fn add(&mut self, value: u32) {

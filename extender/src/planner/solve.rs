@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
 use gantry_host::types::{self, Budget};
 
-use super::{Planner, TICK};
 use super::order;
 use super::plan::Plan;
 use super::reserved::{Reservation, Reserved};
+use super::{Planner, TICK};
 use crate::columns::Columns;
 use crate::cycle::{Cause, Fallback};
 use crate::handlers::Context;

@@ -7,8 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use gantry_extender::app::App;
+use gantry_extender::args::ServeArgs;
 use gantry_extender::config::{self, Config, Surroundings};
 use gantry_extender::handlers::Context;
+use gantry_extender::reload::Reloader;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -46,6 +48,14 @@ impl Extender {
         (Self::new(&profiles), folder)
     }
 
+    /// An extender that follows a configuration file, and what looks at the file when told to.
+    pub(crate) fn reloading(file: &Path) -> (Self, Reloader) {
+        let flags = ServeArgs { config: Some(file.to_owned()), ..ServeArgs::default() };
+        let (app, reloader) = App::reloading(&flags).expect("a good configuration");
+        let extender = Self { context: Arc::clone(&app.context), endpoints: app.extender(), admin: app.admin() };
+        (extender, reloader.expect("there is a file"))
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         self.send("POST", path, body).await
     }
@@ -74,9 +84,18 @@ impl Extender {
     }
 }
 
+/// A component as a file in a folder, and how a configuration names it.
+pub(crate) fn component(folder: &Path, guest: &str) -> String {
+    let path = folder.join(format!("{guest}.wasm"));
+    std::fs::write(&path, gantry_guests::bytes(guest)).unwrap();
+    format!("'file:{}'", path.display())
+}
+
+/// The head that every test's configuration begins with.
+pub(crate) const HEAD: &str = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
+
 pub(crate) fn configuration(sections: &str) -> Config {
-    let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
-    let file = config::parse(&format!("{head}{sections}"), Path::new("test.yaml")).expect("a good configuration");
+    let file = config::parse(&format!("{HEAD}{sections}"), Path::new("test.yaml")).expect("a good configuration");
     config::check::check(file, Surroundings::default()).expect("a good configuration")
 }
 
@@ -117,6 +136,18 @@ pub(crate) fn full_request(pod_uid: &str, pod_labels: &str, node_labels: &[&str]
         pod(pod_uid, pod_labels, "500m"),
         nodes.join(",")
     )
+}
+
+/// The same with nodes that grow, so that the built-in plugin finds no two of them equally good.
+pub(crate) fn uneven_request(pod_uid: &str, nodes: usize) -> String {
+    let request = full_request(pod_uid, "{}", &vec!["{}"; nodes]);
+    let mut size = 0;
+    let parts = request.split(r#""cpu":"8""#).map(str::to_owned);
+    let grown = parts.reduce(|before, after| {
+        size += 2;
+        format!(r#"{before}"cpu":"{size}"{after}"#)
+    });
+    grown.unwrap_or_default()
 }
 
 pub(crate) fn pod(uid: &str, labels: &str, cpu: &str) -> String {

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use crate::binary::Running;
 
 /// An authority, a server's and a client's certificate, in a folder.
-fn certificates(folder: &Path) {
+pub(crate) fn certificates(folder: &Path) {
     let key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

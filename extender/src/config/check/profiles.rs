@@ -1,22 +1,16 @@
-//! The checks of the section `profiles`.
+//! The checks of the section `profiles`, but for their plugins.
 //!
-//! Knows which plugin sources this version loads; must not open a component.
+//! Must not open a component.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use gantry_cluster::{Dictionary, DictionaryEntry, LabelSelector};
-use gantry_host::{Digest, Limits};
 
 use super::Checker;
-use crate::config::file::{LimitsFile, PluginFile, ProfileFile};
-use crate::config::valid::{ComponentSource, Plugin, Profile};
-
-/// The one component that is in this program.
-const BUILTIN: &str = "builtin:gantry";
-/// The contract's largest weight.
-const MAX_WEIGHT: f64 = 1000.0;
+use super::plugins::{MAX_WEIGHT, default_plugin};
+use crate::config::file::ProfileFile;
+use crate::config::valid::{Mode, Profile};
 
 impl Checker {
     pub(super) fn profiles(
@@ -60,8 +54,20 @@ impl Checker {
         Profile {
             scheduler_name,
             weights: self.weights(&format!("{key}.weights"), &file.weights, resources),
-            plugin: self.only_plugin(&format!("{key}.plugins"), file.plugins, deadline),
+            mode: self.mode(&format!("{key}.mode"), file.mode.as_deref()),
+            plugins: self.plugins(&format!("{key}.plugins"), file.plugins, deadline),
             plan: file.plan.map(|plan| self.plan(&format!("{key}.plan"), plan)),
+        }
+    }
+
+    fn mode(&mut self, key: &str, value: Option<&str>) -> Mode {
+        match value {
+            None | Some("serve") => Mode::Serve,
+            Some("shadow") => Mode::Shadow,
+            Some(other) => {
+                self.refuse(key, other, "use serve, or shadow (asked and measured, never answered)");
+                Mode::Serve
+            }
         }
     }
 
@@ -83,81 +89,6 @@ impl Checker {
             self.refuse(key, "all 0", "give at least one resource a weight above 0");
         }
         weights
-    }
-
-    fn only_plugin(&mut self, key: &str, mut files: Vec<PluginFile>, deadline: Duration) -> Plugin {
-        if files.len() != 1 {
-            self.refuse(
-                key,
-                format!("{} plugins", files.len()),
-                "write exactly one plugin: this version does not combine several",
-            );
-        }
-        let file = if files.is_empty() { default_plugin() } else { files.swap_remove(0) };
-        self.plugin(&format!("{key}[0]"), file, deadline)
-    }
-
-    fn plugin(&mut self, key: &str, file: PluginFile, deadline: Duration) -> Plugin {
-        let name = file.name.unwrap_or_default();
-        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 63 || !name.bytes().all(is_allowed) {
-            self.refuse(
-                format!("{key}.name"),
-                &name,
-                "use 1 to 63 lower-case letters, digits and dashes: the name is a metric's label",
-            );
-        }
-        Plugin {
-            key: key.to_owned(),
-            name,
-            component: self.component(&format!("{key}.component"), file.component.as_deref()),
-            digest: self.digest(&format!("{key}.digest"), file.digest),
-            settings: file.settings.map(|settings| serde_json::Value::Object(settings).to_string()).unwrap_or_default(),
-            limits: self.limits(&format!("{key}.limits"), file.limits, deadline),
-        }
-    }
-
-    fn component(&mut self, key: &str, value: Option<&str>) -> ComponentSource {
-        let remedy = match value {
-            Some(BUILTIN) => return ComponentSource::Builtin,
-            Some(text) if text.starts_with("builtin:") => "use builtin:gantry, the only component in this program",
-            Some(text) if text.starts_with("https:") || text.starts_with("oci:") => {
-                "not supported by this version: fetch the component and name it by file:"
-            }
-            Some(text) => match text.strip_prefix("file:") {
-                Some(path) => return ComponentSource::File(self.file(key, PathBuf::from(path))),
-                None => "use builtin:gantry, or file: and the path of a component",
-            },
-            None => "name a component: builtin:gantry, or file: and the path of one",
-        };
-        self.refuse(key, value.unwrap_or_default(), remedy);
-        ComponentSource::Builtin
-    }
-
-    fn digest(&mut self, key: &str, value: Option<String>) -> Option<Digest> {
-        let text = value?;
-        text.parse()
-            .map_err(|_| self.refuse(key, text, "use sha256: and 64 hexadecimal digits, as sha256sum prints them"))
-            .ok()
-    }
-
-    fn limits(&mut self, key: &str, file: LimitsFile, deadline: Duration) -> Limits {
-        let default_deadline = Duration::from_millis(100).min(deadline);
-        let workers = file.workers.unwrap_or(2);
-        if !(1..=64).contains(&workers) {
-            self.refuse(format!("{key}.workers"), workers, "use 1 to 64 warm instances");
-        }
-        Limits {
-            memory: self.bytes(format!("{key}.memory"), file.memory, "64Mi", (1 << 20)..=(4 << 30)),
-            deadline: self.duration(
-                format!("{key}.deadline"),
-                file.deadline,
-                default_deadline,
-                Duration::from_millis(1)..=deadline,
-            ),
-            workers: workers as usize,
-            ..Limits::default()
-        }
     }
 
     fn dictionary(&mut self, key: &str, scheduler: &str, entries: &[DictionaryEntry], dictionary: &mut Dictionary) {
@@ -186,8 +117,4 @@ fn default_profile() -> ProfileFile {
         plugins: vec![default_plugin()],
         ..ProfileFile::default()
     }
-}
-
-fn default_plugin() -> PluginFile {
-    PluginFile { name: Some("gantry".to_owned()), component: Some(BUILTIN.to_owned()), ..PluginFile::default() }
 }

@@ -1,0 +1,193 @@
+//! The two GETs of an OCI registry: a manifest, and the one layer that is a component.
+//!
+//! OCI distribution 1.1; tokens as docker's registries give them out. Promises that a
+//! manifest asked for by digest, and every layer, is what its digest says, and that an
+//! artifact whose signature is asked for is used only with one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gantry_host::Digest;
+use gantry_host::component::MAX_BYTES;
+use hyper::header::WWW_AUTHENTICATE;
+use hyper::{StatusCode, Uri};
+use serde::Deserialize;
+
+use super::FetchError;
+use super::client::{Answer, Client};
+use super::credentials::Credentials;
+use super::signature::{self, PublicKey};
+use crate::config::valid::Image;
+
+/// The kinds of manifests that are understood.
+const MANIFESTS: &str =
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+/// The specification's limit of a manifest.
+const MANIFEST_BYTES: usize = 4 << 20;
+
+/// More signatures of one artifact are not looked through.
+const SIGNATURES: usize = 16;
+
+/// A registry, asked for one artifact.
+pub(super) struct Registry<'a> {
+    client: Client,
+    image: &'a Image,
+    /// What `Authorization` holds: a password's, until the registry asks for a token.
+    basic: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    layers: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Layer {
+    media_type: String,
+    digest: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(alias = "access_token")]
+    token: String,
+}
+
+impl<'a> Registry<'a> {
+    pub(super) fn new(client: Client, image: &'a Image, credentials: &Credentials) -> Self {
+        Self { client, image, basic: credentials.basic(&image.registry) }
+    }
+
+    /// The component's bytes; with `public_key`, only if the artifact is signed by it.
+    pub(super) async fn pull(&self, public_key: Option<&Path>) -> Result<Vec<u8>, FetchError> {
+        let path = format!("manifests/{}", self.image.reference);
+        let (manifest, authorization) = self.first(&path).await?;
+        if let Ok(expected) = self.image.reference.parse() {
+            check(&manifest, expected)?;
+        }
+        if let Some(path) = public_key {
+            self.check_signature(Digest::of(&manifest.body), path, authorization.as_deref()).await?;
+        }
+        let layer = self.layer(&manifest.body)?;
+        Ok(self.blob(layer, MAX_BYTES, authorization.as_deref()).await?.body.to_vec())
+    }
+
+    async fn blob(&self, digest: Digest, limit: usize, authorization: Option<&str>) -> Result<Answer, FetchError> {
+        let address = self.address(&format!("blobs/{digest}"))?;
+        let blob = self.client.get(&address, "*/*", authorization, limit).await?.ok()?;
+        check(&blob, digest)?;
+        Ok(blob)
+    }
+
+    async fn check_signature(
+        &self,
+        manifest: Digest,
+        path: &Path,
+        authorization: Option<&str>,
+    ) -> Result<(), FetchError> {
+        let key = PublicKey::read(path)?;
+        let unsigned = || FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned() };
+        let address = self.address(&format!("manifests/{}", signature::tag(manifest)))?;
+        let answer = self.client.get(&address, MANIFESTS, authorization, MANIFEST_BYTES).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(unsigned());
+        }
+        let signatures: Manifest =
+            serde_json::from_slice(&answer.ok()?.body).map_err(|error| self.refused(error.to_string()))?;
+        for layer in signatures.layers.iter().take(SIGNATURES) {
+            let Some(signature) = layer.annotations.get(signature::ANNOTATION) else { continue };
+            let Ok(digest) = layer.digest.parse() else { continue };
+            let payload = self.blob(digest, MANIFEST_BYTES, authorization).await?;
+            if key.signed(&payload.body, signature, manifest) {
+                return Ok(());
+            }
+        }
+        Err(unsigned())
+    }
+
+    /// The first answer, and the authorization that it took.
+    async fn first(&self, path: &str) -> Result<(Answer, Option<String>), FetchError> {
+        let address = self.address(path)?;
+        let answer = self.client.get(&address, MANIFESTS, self.basic.as_deref(), MANIFEST_BYTES).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok((answer.ok()?, self.basic.clone()));
+        }
+        let Some(realm) = realm(&answer) else { return Err(unauthorized(answer)) };
+        let token = self.client.get(&realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
+        let token: Token = serde_json::from_slice(&token.body).map_err(|error| self.refused(error.to_string()))?;
+        let bearer = format!("Bearer {}", token.token);
+        let answer = self.client.get(&address, MANIFESTS, Some(&bearer), MANIFEST_BYTES).await?;
+        Ok((answer.ok()?, Some(bearer)))
+    }
+
+    fn address(&self, path: &str) -> Result<Uri, FetchError> {
+        let Image { registry, repository, .. } = self.image;
+        let scheme = if self.client.is_plain { "http" } else { "https" };
+        let text = format!("{scheme}://{registry}/v2/{repository}/{path}");
+        text.parse().map_err(|error: hyper::http::uri::InvalidUri| self.refused(error.to_string()))
+    }
+
+    fn layer(&self, manifest: &[u8]) -> Result<Digest, FetchError> {
+        let manifest: Manifest = serde_json::from_slice(manifest).map_err(|error| self.refused(error.to_string()))?;
+        let is_component =
+            |layer: &&Layer| layer.media_type == "application/wasm" || layer.media_type.ends_with("+wasm");
+        let components: Vec<&Layer> = manifest.layers.iter().filter(is_component).collect();
+        let [component] = components[..] else {
+            let kinds: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
+            return Err(
+                self.refused(format!("one layer has to be application/wasm, its layers are [{}]", kinds.join(", ")))
+            );
+        };
+        component
+            .digest
+            .parse()
+            .map_err(|error: gantry_host::component::ParseDigestError| self.refused(error.to_string()))
+    }
+
+    fn refused(&self, why: String) -> FetchError {
+        FetchError::Artifact { image: self.image.to_string(), why }
+    }
+}
+
+fn check(answer: &Answer, expected: Digest) -> Result<(), FetchError> {
+    let found = Digest::of(&answer.body);
+    let address = answer.address.clone();
+    if found == expected { Ok(()) } else { Err(FetchError::Digest { address, expected, found }) }
+}
+
+fn unauthorized(answer: Answer) -> FetchError {
+    let hint = "; fetch.authFile names the credentials";
+    FetchError::Status { address: answer.address, status: answer.status, hint }
+}
+
+/// Where a token is to be had: `Bearer realm="https://…",service="…",scope="…"`. Only over https, or where the
+/// registry itself is on this machine.
+fn realm(answer: &Answer) -> Option<Uri> {
+    let challenge = answer.headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
+    let parameters = challenge.strip_prefix("Bearer ").or_else(|| challenge.strip_prefix("bearer "))?;
+    let value = |name: &str| {
+        let start = parameters.find(&format!("{name}=\""))? + name.len() + 2;
+        parameters[start..].split('"').next()
+    };
+    let realm = value("realm")?;
+    if !realm.starts_with("https://") && !answer.address.starts_with("http://") {
+        return None;
+    }
+    let mut query = Vec::new();
+    for name in ["service", "scope"] {
+        query.extend(value(name).map(|value| format!("{name}={}", escaped(value))));
+    }
+    let separator = if realm.contains('?') { '&' } else { '?' };
+    format!("{realm}{separator}{}", query.join("&")).parse().ok()
+}
+
+/// RFC 3986, unreserved characters as they are.
+fn escaped(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}

@@ -1,0 +1,278 @@
+//! Components from a real HTTPS server, and from a registry behind it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gantry_extender::config::valid::{ComponentSource, Fetch, Image, Tls};
+use gantry_extender::fetch::{FetchError, fetch};
+use gantry_extender::server::Server;
+use gantry_extender::tls;
+use gantry_host::Digest;
+use rcgen::{KeyPair, SigningKey as _};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::harness::Extender;
+use crate::tls::certificates;
+
+/// An HTTPS server with one component, by address and as an artifact that is signed.
+struct Shop {
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    seal: Arc<KeyPair>,
+    _over: watch::Sender<bool>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        certificates(folder.path());
+        let files = Tls {
+            cert_file: folder.path().join("server.pem"),
+            key_file: folder.path().join("server.key"),
+            client_ca_file: None,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seal = Arc::new(KeyPair::generate().unwrap());
+        let router = Router::new().fallback(serve).with_state((address, Arc::clone(&seal)));
+        let tls = Some(tls::acceptor(&files).unwrap());
+        let (over, is_over) = watch::channel(false);
+        tokio::spawn(Server { listener, router, tls, keep_alive: Duration::from_mins(2) }.run(is_over));
+        Self { folder, address, seal, _over: over }
+    }
+
+    fn host(&self) -> String {
+        format!("localhost:{}", self.address.port())
+    }
+
+    fn how(&self) -> Fetch {
+        let auth_file = self.folder.path().join("config.json");
+        // `user:word`.
+        let auths = json!({"auths": {self.host(): {"auth": "dXNlcjp3b3Jk"}}});
+        std::fs::write(&auth_file, auths.to_string()).unwrap();
+        Fetch {
+            ca_file: Some(self.authority()),
+            auth_file: Some(auth_file),
+            public_key: None,
+            timeout: Duration::from_secs(20),
+        }
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    async fn get(&self, path: &str, how: Fetch) -> Result<Vec<u8>, FetchError> {
+        let source = ComponentSource::Https(format!("https://{}{path}", self.host()).parse().unwrap());
+        blocking(source, how).await
+    }
+
+    async fn pull(&self, name: &str) -> Result<Vec<u8>, FetchError> {
+        self.pull_as(name, self.how()).await
+    }
+
+    async fn pull_as(&self, name: &str, how: Fetch) -> Result<Vec<u8>, FetchError> {
+        let image = Image::parse(&format!("{}/{name}", self.host())).unwrap();
+        blocking(ComponentSource::Oci(image), how).await
+    }
+
+    /// As [`Shop::how`], with a key that must have signed the artifact.
+    fn signed_by(&self, key: &KeyPair) -> Fetch {
+        let file = self.folder.path().join("cosign.pub");
+        std::fs::write(&file, key.public_key_pem()).unwrap();
+        Fetch { public_key: Some(file), ..self.how() }
+    }
+}
+
+async fn blocking(source: ComponentSource, how: Fetch) -> Result<Vec<u8>, FetchError> {
+    tokio::task::spawn_blocking(move || fetch(&source, &how)).await.unwrap()
+}
+
+fn component() -> &'static [u8] {
+    gantry_guests::bytes("well_behaved")
+}
+
+fn manifest(kind: &str, digest: &str) -> Vec<u8> {
+    let layer = json!({"mediaType": kind, "digest": digest, "size": component().len()});
+    json!({"schemaVersion": 2, "layers": [layer]}).to_string().into_bytes()
+}
+
+/// What the shop has: files, an artifact that wants a password, one that wants a token, and some that are broken.
+async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, request: Request<Body>) -> Response<Body> {
+    let digest = Digest::of(component()).to_string();
+    let path = request.uri().path();
+    let authorization = text(request.headers(), header::AUTHORIZATION);
+    let host = format!("localhost:{}", address.port());
+    let needs = if path.contains("/token/") { "Bearer t0ken" } else { "Basic dXNlcjp3b3Jk" };
+    match path {
+        "/spread.wasm" => reply(StatusCode::OK, component().to_vec()),
+        "/moved" => redirect("/spread.wasm"),
+        "/downgrade" => redirect(&format!("http://{host}/spread.wasm")),
+        "/loop" => redirect("/loop"),
+        "/huge" => reply(StatusCode::OK, vec![0; (64 << 20) + 1]),
+        "/hangs" => std::future::pending().await,
+        "/tokens" if authorization == "Basic dXNlcjp3b3Jk" => reply(StatusCode::OK, br#"{"token":"t0ken"}"#.to_vec()),
+        _ if path.starts_with("/v2/") && authorization != needs => {
+            let challenge = if needs.starts_with("Bearer") {
+                format!(r#"Bearer realm="https://{host}/tokens",service="shop",scope="repository:token/p:pull""#)
+            } else {
+                "Basic realm=\"shop\"".to_owned()
+            };
+            let response =
+                Response::builder().status(StatusCode::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, challenge);
+            response.body(Body::empty()).unwrap()
+        }
+        "/v2/basic/p/manifests/1.0" | "/v2/token/p/manifests/latest" => {
+            reply(StatusCode::OK, manifest("application/wasm", &digest))
+        }
+        _ if path == format!("/v2/basic/p/manifests/{}.sig", artifact().to_string().replace(':', "-")) => {
+            reply(StatusCode::OK, signatures(&seal))
+        }
+        _ if path.ends_with(&Digest::of(&payload()).to_string()) => reply(StatusCode::OK, payload()),
+        "/v2/basic/lying/manifests/latest" => {
+            reply(StatusCode::OK, manifest("application/wasm", &Digest::of(b"other").to_string()))
+        }
+        "/v2/basic/image/manifests/latest" => reply(StatusCode::OK, manifest("application/tar", &digest)),
+        _ if path.contains("/manifests/sha256:") => reply(StatusCode::OK, manifest("application/wasm", &digest)),
+        _ if path.contains("/blobs/sha256:") => redirect("/spread.wasm"),
+        _ => reply(StatusCode::NOT_FOUND, Vec::new()),
+    }
+}
+
+/// The digest of the artifact's manifest.
+fn artifact() -> Digest {
+    Digest::of(&manifest("application/wasm", &Digest::of(component()).to_string()))
+}
+
+/// What `cosign sign` signs.
+fn payload() -> Vec<u8> {
+    let image = json!({"docker-manifest-digest": artifact().to_string()});
+    let kind = "cosign container image signature";
+    let critical = json!({"identity": {"docker-reference": ""}, "image": image, "type": kind});
+    json!({"critical": critical, "optional": null}).to_string().into_bytes()
+}
+
+/// Two signatures: one that is none, and one of the shop.
+fn signatures(seal: &KeyPair) -> Vec<u8> {
+    let layer = |signature: &[u8]| {
+        json!({
+            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+            "digest": Digest::of(&payload()).to_string(),
+            "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(signature)},
+        })
+    };
+    let layers = [layer(b"nonsense"), layer(&seal.sign(&payload()).unwrap())];
+    json!({"schemaVersion": 2, "layers": layers}).to_string().into_bytes()
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn reply(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+fn redirect(to: &str) -> Response<Body> {
+    Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, to).body(Body::empty()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_comes_over_https_also_by_a_redirect() {
+    let shop = Shop::open().await;
+    for path in ["/spread.wasm", "/moved"] {
+        assert_eq!(shop.get(path, shop.how()).await.unwrap(), component(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_on_the_way_is_named() {
+    let shop = Shop::open().await;
+    for (path, message) in [
+        ("/none", "404"),
+        ("/downgrade", "only https is followed"),
+        ("/loop", "one redirect too many"),
+        ("/huge", "more than the 67108864 bytes"),
+    ] {
+        let error = shop.get(path, shop.how()).await.unwrap_err().to_string();
+        assert!(error.contains(message) && error.contains(path), "{path}: {error}");
+    }
+    let stranger = tempfile::tempdir().unwrap();
+    certificates(stranger.path());
+    let other = Fetch { ca_file: Some(stranger.path().join("ca.pem")), ..shop.how() };
+    let error = gantry_extender::profile::chain(&shop.get("/spread.wasm", other).await.unwrap_err());
+    assert!(error.contains("certificate"), "{error}");
+    let no_authority = Fetch { ca_file: Some(shop.folder.path().join("server.key")), ..shop.how() };
+    let error = shop.get("/spread.wasm", no_authority).await.unwrap_err().to_string();
+    assert!(error.contains("server.key"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_given_up_in_time() {
+    let shop = Shop::open().await;
+    let start = Instant::now();
+    let hasty = Fetch { timeout: Duration::from_millis(200), ..shop.how() };
+    let error = shop.get("/hangs", hasty).await.unwrap_err().to_string();
+    assert!(error.contains("fetch.timeout") && start.elapsed() < Duration::from_secs(10), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_comes_from_a_registry_by_password_by_token_and_by_digest() {
+    let shop = Shop::open().await;
+    for name in ["basic/p:1.0", "token/p", &format!("basic/p@{}", artifact())] {
+        assert_eq!(shop.pull(name).await.unwrap(), component(), "{name}");
+    }
+    for (name, message) in [
+        ("basic/none:1.0", "404"),
+        ("basic/lying", "was asked for"),
+        ("basic/image", "its layers are [application/tar]"),
+        (&format!("basic/p@{}", Digest::of(b"x")), "was asked for"),
+    ] {
+        let error = shop.pull(name).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{name}: {error}");
+    }
+    let image = Image::parse(&format!("{}/basic/p:1.0", shop.host())).unwrap();
+    let anonymous = Fetch { auth_file: None, ..shop.how() };
+    let error = blocking(ComponentSource::Oci(image), anonymous).await.unwrap_err().to_string();
+    assert!(error.contains("401") && error.contains("fetch.authFile"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_it() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.pull_as("basic/p:1.0", shop.signed_by(&shop.seal)).await.unwrap(), component());
+    let stranger = shop.signed_by(&KeyPair::generate().unwrap());
+    let error = shop.pull_as("basic/p:1.0", stranger).await.unwrap_err().to_string();
+    assert!(error.contains("no signature by") && error.contains("cosign.pub"), "{error}");
+    let error = shop.pull_as("basic/lying", shop.signed_by(&shop.seal)).await.unwrap_err().to_string();
+    assert!(error.contains("no signature by"), "an artifact that nobody signed: {error}");
+    let no_key = Fetch { public_key: Some(shop.authority()), ..shop.how() };
+    let error = shop.pull_as("basic/p:1.0", no_key).await.unwrap_err().to_string();
+    assert!(error.contains("ca.pem"), "{error}");
+}
+
+fn sections(shop: &Shop, digest: &str) -> String {
+    let component = format!("component: 'https://{}/spread.wasm', digest: '{digest}'", shop.host());
+    let fetch = format!("fetch: {{caFile: {}}}", shop.authority().display());
+    format!("profiles: [{{schedulerName: default-scheduler, plugins: [{{name: guest, {component}, {fetch}}}]}}]")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_digest_holds_for_what_was_fetched() {
+    let shop = Shop::open().await;
+    for (digest, reason) in [(Digest::of(component()), "null"), (Digest::of(b"other"), "digest-mismatch")] {
+        let extender = Extender::new(&sections(&shop, &digest.to_string()));
+        let (_, page) = extender.admin("/profiles").await;
+        assert!(page.contains(reason), "{page}");
+    }
+}

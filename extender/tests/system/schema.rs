@@ -1,0 +1,95 @@
+//! The JSON schema of the configuration says what the program takes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use boon::{Compiler, Schemas};
+use gantry_extender::config::{self, ConfigError};
+use serde_json::{Value, json};
+
+use crate::harness::HEAD;
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn schema() -> Value {
+    let text = std::fs::read_to_string(root().join("docs/gantry-configuration.schema.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn is_valid(document: &Value) -> bool {
+    let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+    compiler.add_resource("configuration.json", schema()).unwrap();
+    let compiled = compiler.compile("configuration.json", &mut schemas).unwrap();
+    schemas.validate(document, compiled).is_ok()
+}
+
+/// A document with `inner` at a place, and where the schema speaks of that place.
+const PLACES: [(&str, &str); 15] = [
+    ("@", ""),
+    ("server: {@}", "/properties/server"),
+    ("server: {tls: {@}}", "/properties/server/properties/tls"),
+    ("cluster: {@}", "/properties/cluster"),
+    ("forecasts: {@}", "/properties/forecasts"),
+    ("cache: {@}", "/properties/cache"),
+    ("profiles: [{@}]", "/$defs/profile"),
+    ("profiles: [{plan: {@}}]", "/$defs/profile/properties/plan"),
+    ("profiles: [{plugins: [{@}]}]", "/$defs/plugin"),
+    ("profiles: [{plugins: [{fetch: {@}}]}]", "/$defs/plugin/properties/fetch"),
+    ("profiles: [{plugins: [{signature: {@}}]}]", "/$defs/plugin/properties/signature"),
+    ("profiles: [{plugins: [{limits: {@}}]}]", "/$defs/plugin/properties/limits"),
+    ("profiles: [{dictionary: [{@}]}]", "/$defs/entry"),
+    ("profiles: [{dictionary: [{pods: {@}}]}]", "/$defs/selector"),
+    ("profiles: [{dictionary: [{pods: {matchExpressions: [{@}]}}]}]", "/$defs/expression"),
+];
+
+/// The keys that the program takes at a place: it lists them when it meets another.
+fn keys_taken(place: &str) -> BTreeSet<String> {
+    let Err(ConfigError::Refused(problems)) = config::parse(&place.replace('@', "zzz: 1"), Path::new("x")) else {
+        panic!("an unknown key is taken: {place}");
+    };
+    let (unknown, expected) = problems[0].remedy.split_once("expected").unwrap();
+    assert!(unknown.contains("zzz"), "{}", problems[0]);
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_schema_names_every_key_and_no_other() {
+    let schema = schema();
+    for (place, pointer) in PLACES {
+        let object = schema.pointer(pointer).unwrap();
+        assert_eq!(object["additionalProperties"], false, "{pointer}");
+        let named: BTreeSet<String> = object["properties"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(named, keys_taken(place), "{place}");
+    }
+}
+
+/// Places where the schema forbids other keys: each is one of [`PLACES`], so that none is forgotten.
+#[test]
+fn no_object_of_the_schema_is_left_out() {
+    fn closed(value: &Value) -> usize {
+        let own = usize::from(value.get("additionalProperties") == Some(&Value::Bool(false)));
+        let inner = value.as_object().into_iter().flat_map(|object| object.values());
+        own + inner.map(closed).sum::<usize>()
+    }
+    assert_eq!(closed(&schema()), PLACES.len());
+}
+
+#[test]
+fn the_configuration_in_the_manifests_fits_the_schema_and_a_typing_error_does_not() {
+    for file in [
+        "manifests/base/gantry.yaml",
+        "manifests/components/nominate/gantry.yaml",
+        "manifests/examples/profiles/gantry.yaml",
+    ] {
+        let bytes = std::fs::read(root().join(file)).unwrap();
+        let (document, _) = config::read_bytes(&bytes, Path::new(file)).unwrap();
+        assert!(is_valid(&document), "{file}");
+    }
+    let (mut document, _) = config::read_bytes(HEAD.as_bytes(), Path::new("x")).unwrap();
+    assert!(is_valid(&document));
+    document["profiles"] =
+        json!([{"schedulerName": "s", "plugins": [{"name": "a", "component": "builtin:gantry", "weight": 0}]}]);
+    assert!(!is_valid(&document));
+}
