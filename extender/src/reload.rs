@@ -231,9 +231,9 @@ mod tests {
     use std::path::Path;
 
     fn draft(sections: &str) -> Draft {
-        let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
-        let flags = ServeArgs::default();
-        flags.draft_of(format!("{head}{sections}").as_bytes(), Path::new("x"), Surroundings::default()).unwrap()
+        let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: auto}\n";
+        let (flags, in_a_pod) = (ServeArgs::default(), Surroundings { is_in_cluster: true });
+        flags.draft_of(format!("{head}{sections}").as_bytes(), Path::new("x"), in_a_pod).unwrap()
     }
 
     fn restart_keys(old: &str, new: &str) -> Vec<String> {
@@ -254,7 +254,9 @@ mod tests {
         assert_eq!(restart_keys("resources: [cpu]", "resources: [memory]"), ["resources[0]"]);
         assert_eq!(restart_keys("", "cache: {dir: /x}"), ["cache.dir"]);
         assert_eq!(restart_keys("", "server: {deadline: 500ms}"), [""; 0]);
-        let planned = "profiles: [{schedulerName: default-scheduler, plugins: [{name: gantry, component: 'builtin:gantry'}], plan: {mode: guide}}]";
-        assert_eq!(restart_keys(&planned.replace(", plan: {mode: guide}", ""), planned), ["profiles[0].plan.mode"]);
+        let profile = |plan: &str| {
+            format!("profiles: [{{schedulerName: s, plugins: [{{name: gantry, component: 'builtin:gantry'}}]{plan}}}]")
+        };
+        assert_eq!(restart_keys(&profile(""), &profile(", plan: {mode: guide}")), ["profiles[0].plan.mode"]);
     }
 }
