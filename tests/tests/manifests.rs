@@ -16,6 +16,7 @@ async fn the_api_server_takes_every_manifest_as_it_stands() {
         ("overlays/second-scheduler", 19),
         ("overlays/default-scheduler", 11),
         ("overlays/forecaster", 21),
+        ("overlays/nominate", 20),
     ] {
         let applied = kubectl(&plane, &[&DRY[..], &["-k"]].concat(), &manifests().join(folder)).unwrap();
         let count = applied.lines().filter(|line| line.contains("server dry run")).count();
@@ -53,10 +54,12 @@ fn the_forecaster_component_tells_the_extender_where_the_sidecar_serves() {
 
 #[test]
 fn the_configuration_in_the_manifests_is_one_that_the_extender_takes() {
-    let output = Command::new(binaries::extender().unwrap())
-        .arg("check-config")
-        .arg(manifests().join("base/gantry.yaml"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for file in ["base/gantry.yaml", "components/nominate/gantry.yaml"] {
+        let output = Command::new(binaries::extender().unwrap())
+            .arg("check-config")
+            .arg(manifests().join(file))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

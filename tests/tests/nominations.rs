@@ -139,7 +139,7 @@ async fn one_pod_in_ten_from_outside_the_plan_does_not_spoil_it() {
     let mixed = place(&plane, &scheduler, &workload.gated_but_every(10)).await.unwrap();
     compare(
         "300 pods on 50 nodes, one in ten of them from outside the plan",
-        &[("default", &[alone.clone()]), ("Gantry, nominate", &[mixed.clone()])],
+        &[("default", std::slice::from_ref(&alone)), ("Gantry, nominate", std::slice::from_ref(&mixed))],
     );
     assert_eq!(mixed.violations, Vec::<String>::new());
     assert!(mixed.sigma <= 2.0 / 3.0 * alone.sigma, "{} of {}", mixed.sigma, alone.sigma);

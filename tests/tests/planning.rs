@@ -6,12 +6,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::poll::until;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
 use gantry_tests::trial::{Outcome, compare, mean_sigma, mean_sigma_of_resources, place, place_queue};
-use gantry_tests::workload::Workload;
+use gantry_tests::workload::{Workload, pod_name};
 use gantry_tests::{ControlPlane, Extender, Scheduler, metrics};
 use serde_json::{Value, json};
 
@@ -57,9 +57,16 @@ async fn follow(plane: &ControlPlane, percentage: u32, workloads: &[Workload]) -
     for workload in workloads {
         outcomes.push(place_queue(plane, &extender, &settings, workload).await?);
         every_pod_has_landed(&extender).await?;
+        every_pod_is_explained(&extender, workload).await?;
     }
     let adherence = adherence(&extender, bound(&outcomes, workloads)).await?;
     Ok((outcomes, adherence))
+}
+
+/// Pods are scheduled while they are created; Gantry plans whoever waits at the moment.
+async fn live(plane: &ControlPlane, mode: &str, workloads: &[Workload]) -> Result<Vec<Outcome>> {
+    let extender = extender(plane, json!({ "mode": mode })).await?;
+    alone(plane, &SchedulerSettings::with_extender(ExtenderStanza::new(extender.url())), workloads).await
 }
 
 /// Gated pods are planned, nominated and released; kube-scheduler has no extender.
@@ -70,6 +77,7 @@ async fn nominate(plane: &ControlPlane, workloads: &[Workload]) -> Result<(Vec<O
     for workload in workloads {
         outcomes.push(place(plane, &scheduler, &workload.clone().gated()).await?);
         every_pod_has_landed(&extender).await?;
+        every_pod_is_explained(&extender, workload).await?;
     }
     let adherence = adherence(&extender, bound(&outcomes, workloads)).await?;
     Ok((outcomes, adherence))
@@ -96,6 +104,16 @@ async fn every_pod_has_landed(extender: &Extender) -> Result<()> {
     until("Gantry to see every binding", Duration::from_secs(30), landed).await
 }
 
+/// `kubectl gantry explain` has an answer for each of the workload's pods: the plan it was in, or what it was asked about.
+async fn every_pod_is_explained(extender: &Extender, workload: &Workload) -> Result<()> {
+    for index in 0..workload.pods() {
+        let text = extender.page(&format!("/explain/default/{}?format=text", pod_name(index))).await?;
+        let says_where = text.contains(": bound to node-") || text.contains(": waiting");
+        ensure!(says_where && (text.contains("planned: ") || text.contains("candidates")), "{text}");
+    }
+    Ok(())
+}
+
 fn assert_legal(outcomes: &[Outcome]) {
     for outcome in outcomes {
         assert_eq!(outcome.violations, Vec::<String>::new());
@@ -112,13 +130,26 @@ async fn a_planned_burst_on_50_nodes_leaves_less_than_a_third_of_the_imbalance()
     let workloads = workloads(Workload::generated, (300, 50), 1..=5);
     let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
     let best_alone = alone(&plane, &k4(), &workloads).await.unwrap();
+    let live_follow = live(&plane, "follow", &workloads).await.unwrap();
+    let live_guide = live(&plane, "guide", &workloads).await.unwrap();
     let (follow, followed) = follow(&plane, 0, &workloads).await.unwrap();
     let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
 
     compare(
         &format!("300 pods on 50 nodes, one burst, five seeds; adherence: follow {followed:.4}, nominate {kept:.4}"),
-        &[("default", &default), ("K4", &best_alone), ("Gantry, follow", &follow), ("Gantry, nominate", &nominate)],
+        &[
+            ("default", &default),
+            ("K4", &best_alone),
+            ("Gantry, follow, scheduled as they come", &live_follow),
+            ("Gantry, guide, scheduled as they come", &live_guide),
+            ("Gantry, follow, a queue", &follow),
+            ("Gantry, nominate", &nominate),
+        ],
     );
+    for live in [&live_follow, &live_guide] {
+        assert_legal(live);
+        assert_at_most(0.75, mean_sigma(live), mean_sigma(&default));
+    }
     for (ours, adherence) in [(&follow, followed), (&nominate, kept)] {
         assert_legal(ours);
         assert!(adherence >= 0.995, "adherence {adherence}");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gantry_cluster::{Snapshot, Whereabouts};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::decision::{DecisionRecord, unix_seconds};
@@ -19,6 +20,8 @@ use crate::standing::Standing;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explanation {
+    /// When the newest answer was given: with several replicas the newest explanation is the one to read.
+    time: Option<String>,
     namespace: String,
     pod: String,
     /// bound, assumed, waiting or unknown.
@@ -73,11 +76,10 @@ pub(super) fn explain(
     let decisions = context.decisions.of(namespace, pod);
     let waits = snapshot.pending().find(|row| *row.namespace == *namespace && *row.name == *pod);
     let planned = context.board.all().into_iter().find_map(|(_, plan)| in_plan(&plan, namespace, pod, now));
+    let (planned, planned_uid) = planned.unzip();
     let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
-    if uid.is_none() && planned.is_none() {
-        return None;
-    }
-    let (state, node) = context.cluster.whereabouts(&uid.unwrap_or_default(), |whereabouts| match whereabouts {
+    let uid = uid.or(planned_uid)?;
+    let (state, node) = context.cluster.whereabouts(&uid, |whereabouts| match whereabouts {
         Whereabouts::Bound(node) => ("bound", Some(node.to_string())),
         Whereabouts::Assumed(node) => ("assumed", Some(node.to_string())),
         Whereabouts::Waiting => ("waiting", None),
@@ -89,18 +91,22 @@ pub(super) fn explain(
         standing: Standing::of(snapshot, row),
     });
     let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
-    Some(Explanation { namespace, pod, state, node, waiting, plan: planned, decisions, now })
+    let time = decisions.first().and_then(|record| Timestamp::from_millisecond((record.at * 1e3) as i64).ok());
+    let time = time.map(|time| time.to_string());
+    Some(Explanation { time, namespace, pod, state, node, waiting, plan: planned, decisions, now })
 }
 
-fn in_plan(plan: &PublishedPlan, namespace: &str, pod: &str, now: SystemTime) -> Option<InPlan> {
+/// What a plan says of the pod, and the pod's UID.
+fn in_plan(plan: &PublishedPlan, namespace: &str, pod: &str, now: SystemTime) -> Option<(InPlan, String)> {
     let planned = plan.pods.iter().find(|planned| *planned.pod.namespace == *namespace && *planned.pod.name == *pod)?;
-    Some(InPlan {
+    let in_plan = InPlan {
         serial: plan.serial,
         node: planned.node.as_deref().map(str::to_owned),
         made_seconds_ago: (unix_seconds(now) - unix_seconds(plan.made)).max(0.0),
         stands: plan.stands,
         pods: plan.pods.len(),
-    })
+    };
+    Some((in_plan, planned.pod.uid.to_string()))
 }
 
 impl Explanation {
@@ -196,6 +202,7 @@ mod tests {
         let trace = Trace { generation: 5, candidates: 50, best, ..Trace::default() };
         let plan = InPlan { serial: 3, node: Some("n7".into()), made_seconds_ago: 4.0, stands: true, pods: 300 };
         let explanation = Explanation {
+            time: None,
             namespace: "default".to_owned(),
             pod: "web".to_owned(),
             state: "bound",

@@ -154,7 +154,7 @@ fn progress(pod: &Pod, node: &str) -> Progress {
 mod tests {
     use super::*;
 
-    fn pod(spec: serde_json::Value, status: serde_json::Value) -> Pod {
+    fn pod(spec: &serde_json::Value, status: &serde_json::Value) -> Pod {
         let document = json!({"metadata": {"name": "p"}, "spec": spec, "status": status});
         serde_json::from_value(document).unwrap()
     }
@@ -173,17 +173,17 @@ mod tests {
             (json!({"nominatedNodeName": "b", "conditions": refusal("Unschedulable")}), Progress::NominatedElsewhere),
             (json!({"conditions": refusal("Unschedulable")}), Progress::NotNominated),
         ] {
-            assert_eq!(progress(&pod(spec.clone(), status.clone()), "a"), expected, "{status}");
+            assert_eq!(progress(&pod(&spec, &status), "a"), expected, "{status}");
         }
         let bound = json!({"containers": [], "nodeName": "a"});
-        assert_eq!(progress(&pod(bound, json!({"nominatedNodeName": "a"})), "a"), Progress::Over);
+        assert_eq!(progress(&pod(&bound, &json!({"nominatedNodeName": "a"})), "a"), Progress::Over);
     }
 
     #[test]
     fn our_gate_is_known_among_others() {
         let gated = |names: &[&str]| {
             let gates: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
-            pod(json!({"containers": [], "schedulingGates": gates}), json!({}))
+            pod(&json!({"containers": [], "schedulingGates": gates}), &json!({}))
         };
         assert!(holds_our_gate(&gated(&["example.com/other", GATE])));
         assert!(!holds_our_gate(&gated(&["example.com/other"])));
