@@ -59,6 +59,10 @@ pub struct Planner {
     gathering: Gathering,
     serial: u64,
     not_before: Instant,
+    /// What the agenda was made of: the snapshot's generation, and whether gated pods are ours.
+    last_look: Option<((u64, bool), Arc<Agenda>)>,
+    /// Whether the plan is known to hold in the last snapshot looked at.
+    is_checked: bool,
 }
 
 /// What a planner works with beside its profile.
@@ -81,7 +85,22 @@ impl Planner {
         let Desk { context, index, nominator, leads } = desk;
         let (plan, ledger, serial, not_before) = (None, Ledger::default(), 0, Instant::now());
         let scheduler = scheduler.into();
-        Self { scheduler, settings, context, index, nominator, leads, plan, ledger, gathering, serial, not_before }
+        let (last_look, is_checked) = (None, false);
+        Self {
+            scheduler,
+            settings,
+            context,
+            index,
+            nominator,
+            leads,
+            plan,
+            ledger,
+            gathering,
+            serial,
+            not_before,
+            last_look,
+            is_checked,
+        }
     }
 
     /// Whether it writes to the cluster.
@@ -106,16 +125,47 @@ impl Planner {
         if !snapshot.has_synced() {
             return;
         }
-        self.settle(now).await;
-        let agenda = self.agenda(&snapshot);
+        let (agenda, is_new) = self.looked_at(&snapshot);
+        if is_new {
+            self.settle();
+            self.is_checked = false;
+        }
+        self.take_back(now).await;
         if self.gathering.is_complete(&agenda.gated, now) {
             self.plan_batch().await;
-        } else if now >= self.not_before
-            && let Some(deviation) = self.deviation(&snapshot, &agenda, now)
-            && let Some(plan) = self.solve(&snapshot, agenda.open, agenda.reserved).await
-        {
-            self.adopt(plan, deviation);
+        } else if now >= self.not_before && (!self.is_checked || self.is_expired(now)) {
+            self.keep_true(&snapshot, &agenda, now).await;
         }
+    }
+
+    /// Makes another plan where something contradicts the one that stands.
+    async fn keep_true(&mut self, snapshot: &Arc<Snapshot>, agenda: &Agenda, now: Instant) {
+        match self.deviation(snapshot, agenda, now) {
+            None => self.is_checked = true,
+            Some(deviation) => {
+                let made = self.solve(snapshot, agenda.open.clone(), agenda.reserved.clone()).await;
+                if let Some(plan) = made {
+                    self.adopt(plan, deviation);
+                }
+            }
+        }
+    }
+
+    fn is_expired(&self, now: Instant) -> bool {
+        self.plan.as_ref().is_some_and(|plan| now.saturating_duration_since(plan.made) > self.settings.ttl)
+    }
+
+    /// The agenda of a snapshot, and whether it is another one than at the last look.
+    fn looked_at(&mut self, snapshot: &Snapshot) -> (Arc<Agenda>, bool) {
+        let seen = (snapshot.generation(), self.batches());
+        if let Some((before, agenda)) = &self.last_look
+            && *before == seen
+        {
+            return (Arc::clone(agenda), false);
+        }
+        let agenda = Arc::new(self.agenda(snapshot));
+        self.last_look = Some((seen, Arc::clone(&agenda)));
+        (agenda, true)
     }
 
     fn agenda(&self, snapshot: &Snapshot) -> Agenda {
@@ -140,7 +190,7 @@ impl Planner {
             return None;
         }
         match &self.plan {
-            Some(plan) if now.saturating_duration_since(plan.made) > self.settings.ttl => Some(Deviation::Expired),
+            Some(_) if self.is_expired(now) => Some(Deviation::Expired),
             Some(plan) if audit::knows_all(plan, agenda) => audit::contradiction(plan, snapshot, &self.index),
             _ => Some(Deviation::NewPods),
         }
@@ -173,22 +223,28 @@ impl Planner {
         }
     }
 
-    /// Writes down where planned pods went, and takes back nominations that were not heard.
-    async fn settle(&mut self, now: Instant) {
+    /// Writes down where planned pods went.
+    fn settle(&mut self) {
         let landed = self.ledger.settle(&self.index.lock());
+        let metrics = &self.context.metrics.plans;
         for Landed { pod, node, landing, nomination } in landed {
-            self.context.metrics.plans.landed(&self.scheduler, landing);
+            metrics.landed(&self.scheduler, landing);
             if let Some(nomination) = nomination {
-                self.context.metrics.plans.nominated(&self.scheduler, nomination);
+                metrics.nominated(&self.scheduler, nomination);
             }
             match landing {
-                Landing::Planned => self.context.events.placed(&pod, &node, now),
+                Landing::Planned => self.context.events.placed(&pod, &node, Instant::now()),
                 Landing::Elsewhere | Landing::Gone => {
-                    tracing::debug!(namespace = %pod.namespace, pod = %pod.name, planned = %node, landing = landing.as_str(), "landed");
+                    let (namespace, landing) = (&*pod.namespace, landing.as_str());
+                    tracing::debug!(namespace, pod = %pod.name, planned = %node, landing, "landed");
                 }
             }
         }
-        self.context.metrics.plans.open(&self.scheduler, self.ledger.len());
+        metrics.open(&self.scheduler, self.ledger.len());
+    }
+
+    /// Takes back nominations that were not heard.
+    async fn take_back(&mut self, now: Instant) {
         if let Some(nominator) = &self.nominator {
             for nomination in self.ledger.take_back(nominator, now).await {
                 self.context.metrics.plans.nominated(&self.scheduler, nomination);

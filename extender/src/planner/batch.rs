@@ -35,12 +35,14 @@ impl Planner {
         let Some(nominator) = self.nominator.clone() else { return };
         let mut nominated = NominatedByPod::new();
         let mut ordered = HashSet::new();
+        let mut batch = HashSet::new();
         for _ in 0..ROUNDS {
             let snapshot = self.index.snapshot(Instant::now());
             let agenda = self.agenda(&snapshot);
             if agenda.gated.is_empty() {
                 break;
             }
+            batch = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
             let pods = agenda.everybody();
             let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
             let gated = agenda.gated.iter().filter_map(|pod| Some((pod, snapshot.name(plan.row(&pod.uid)?)?)));
@@ -54,7 +56,7 @@ impl Planner {
                 break;
             }
         }
-        self.release_all(&nominator, &nominated, &ordered).await;
+        self.release_all(&nominator, &batch, &nominated, &ordered).await;
         self.gathering.begin_again();
     }
 
@@ -80,10 +82,17 @@ impl Planner {
     }
 
     /// Those with a nomination first: who has none may take what they leave. Pods whose order matters go one by one.
-    async fn release_all(&mut self, nominator: &Nominator, nominated: &NominatedByPod, ordered: &HashSet<Arc<str>>) {
+    /// Pods that came since are a batch of their own.
+    async fn release_all(
+        &mut self,
+        nominator: &Nominator,
+        batch: &HashSet<Arc<str>>,
+        nominated: &NominatedByPod,
+        ordered: &HashSet<Arc<str>>,
+    ) {
         let agenda = self.agenda(&self.index.snapshot(Instant::now()));
-        let (with, without): (Vec<_>, Vec<_>) =
-            agenda.gated.into_iter().partition(|pod| nominated.contains_key(&pod.uid));
+        let gated = agenda.gated.into_iter().filter(|pod| batch.contains(&pod.uid));
+        let (with, without): (Vec<_>, Vec<_>) = gated.partition(|pod| nominated.contains_key(&pod.uid));
         let (in_order, at_once) = with.into_iter().partition(|pod| ordered.contains(&pod.uid));
         for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
             let pods: Vec<Arc<PodRow>> = pods;

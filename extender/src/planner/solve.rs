@@ -52,7 +52,7 @@ impl Planner {
         let asked = loop {
             tokio::select! {
                 asked = &mut search => break asked,
-                () = tokio::time::sleep(TICK) => self.settle(Instant::now()).await,
+                () = tokio::time::sleep(TICK) => self.settle(),
             }
         };
         let took = start.elapsed();
