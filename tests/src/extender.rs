@@ -269,15 +269,16 @@ impl Extender {
     }
 }
 
-/// Waits for the first Event on a pod that says that the component's answer was replaced; its message says why.
+/// Waits for an Event on a pod that says that the component's answer was replaced, and why: `reason`.
 ///
 /// # Errors
 /// There is none within a bound.
-pub async fn fallback_event(plane: &ControlPlane) -> Result<Event> {
+pub async fn fallback_event(plane: &ControlPlane, reason: &str) -> Result<Event> {
     let events = Api::<Event>::default_namespaced(plane.client());
     let on_pods = ListParams::default().fields("reason=PluginFallback,involvedObject.kind=Pod");
-    until("an Event PluginFallback on a pod", Duration::from_secs(30), || async {
-        Ok(events.list(&on_pods).await?.items.into_iter().next())
+    let says = |event: &Event| event.message.as_deref().is_some_and(|message| message.contains(reason));
+    until(&format!("an Event PluginFallback ({reason}) on a pod"), Duration::from_secs(30), || async {
+        Ok(events.list(&on_pods).await?.items.into_iter().find(says))
     })
     .await
 }

@@ -70,8 +70,7 @@ async fn every_pod_is_scheduled_whatever_the_component_does() {
         let outcome = place(&plane, &scheduler, &Workload::light(20, 5, 1)).await.unwrap();
         assert_eq!((outcome.unplaced, &outcome.violations), (0, &Vec::new()), "{guest}");
         assert!(extender.fallbacks_for(reason).await.unwrap() > 0.0, "{guest}: {}", extender.metrics().await.unwrap());
-        let message = fallback_event(&plane).await.unwrap().message.unwrap_or_default();
-        assert!(message.contains(reason), "{guest}: {message}");
+        fallback_event(&plane, reason).await.unwrap_or_else(|error| panic!("{guest}: {error:#}"));
     }
 }
 

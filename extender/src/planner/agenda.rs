@@ -74,17 +74,22 @@ pub(super) struct Gathering {
     seen: HashSet<Arc<str>>,
     first: Option<Instant>,
     last: Instant,
+    /// Before this no batch is complete.
+    rests_until: Option<Instant>,
 }
 
 impl Gathering {
     pub(super) fn new(window: Duration) -> Self {
-        Self { window, seen: HashSet::new(), first: None, last: Instant::now() }
+        Self { window, seen: HashSet::new(), first: None, last: Instant::now(), rests_until: None }
     }
 
     /// Whether the gated pods have stopped coming, or have kept coming for too long.
     pub(super) fn is_complete(&mut self, gated: &[Arc<PodRow>], now: Instant) -> bool {
         if gated.is_empty() {
             self.begin_again();
+            return false;
+        }
+        if self.rests_until.is_some_and(|until| now < until) {
             return false;
         }
         let first = *self.first.get_or_insert(now);
@@ -97,9 +102,62 @@ impl Gathering {
         quiet || now.saturating_duration_since(first) >= self.window * MOST_WINDOWS
     }
 
+    /// Lets time pass: the API server refused writes, and would refuse them again at once.
+    pub(super) fn rest_until(&mut self, until: Instant) {
+        self.rests_until = Some(until);
+    }
+
     /// Forgets who has come: what is still gated is a new batch.
     pub(super) fn begin_again(&mut self) {
         self.seen.clear();
         self.first = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_cluster::{Index, IndexSettings};
+    use serde_json::json;
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(200);
+
+    fn pod(name: &str) -> Arc<PodRow> {
+        let pod = json!({"metadata": {"name": name, "uid": name}, "spec": {"containers": []}});
+        Index::new(IndexSettings::default()).unwrap().row_of(&serde_json::from_value(pod).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_complete_when_nobody_has_come_for_a_window() {
+        let (mut gathering, start) = (Gathering::new(WINDOW), Instant::now());
+        let (one, two) = (vec![pod("a")], vec![pod("a"), pod("b")]);
+        assert!(!gathering.is_complete(&[], start));
+        assert!(!gathering.is_complete(&one, start));
+        assert!(!gathering.is_complete(&two, start + WINDOW / 2));
+        assert!(!gathering.is_complete(&two, start + WINDOW));
+        assert!(gathering.is_complete(&two, start + WINDOW * 2));
+    }
+
+    #[test]
+    fn a_batch_that_keeps_growing_is_complete_all_the_same() {
+        let (mut gathering, start) = (Gathering::new(WINDOW), Instant::now());
+        let mut pods = Vec::new();
+        let complete = (0..100_u32).find(|half| {
+            pods.push(pod(&half.to_string()));
+            gathering.is_complete(&pods, start + WINDOW / 2 * *half)
+        });
+        assert_eq!(complete, Some(2 * MOST_WINDOWS));
+    }
+
+    #[test]
+    fn after_a_refusal_a_batch_waits() {
+        let (mut gathering, start) = (Gathering::new(WINDOW), Instant::now());
+        gathering.rest_until(start + WINDOW * 10);
+        let pods = [pod("a")];
+        assert!(!gathering.is_complete(&pods, start));
+        assert!(!gathering.is_complete(&pods, start + WINDOW * 9));
+        assert!(!gathering.is_complete(&pods, start + WINDOW * 10));
+        assert!(gathering.is_complete(&pods, start + WINDOW * 11));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use gantry_cluster::PodRow;
@@ -18,6 +18,8 @@ use super::{Deviation, Planner, audit};
 
 /// How often a batch is planned anew because the cluster changed under it.
 const ROUNDS: usize = 3;
+/// How long the next batch waits after the API server has refused a write: rights are missing, or it is in trouble.
+const AFTER_REFUSAL: Duration = Duration::from_secs(5);
 /// Writes in flight: more only queue in the API server.
 const WRITERS: usize = 16;
 
@@ -61,7 +63,7 @@ impl Planner {
     }
 
     async fn nominate_all(
-        &self,
+        &mut self,
         nominator: &Nominator,
         wanted: Vec<(Arc<PodRow>, Arc<str>)>,
         nominated: &mut NominatedByPod,
@@ -116,8 +118,11 @@ impl Planner {
         }
     }
 
-    fn note_refusal(&self, pod: &PodRow, refusal: &Refusal) {
+    fn note_refusal(&mut self, pod: &PodRow, refusal: &Refusal) {
         let fate = if matches!(refusal, Refusal::Lost) { Nomination::LostRace } else { Nomination::Refused };
+        if matches!(refusal, Refusal::Api(_)) {
+            self.gathering.rest_until(Instant::now() + AFTER_REFUSAL);
+        }
         self.context.metrics.plans.nominated(&self.scheduler, fate);
         tracing::warn!(pod = %format_args!("{}/{}", pod.namespace, pod.name), %refusal, "not nominated or not released");
     }
