@@ -25,9 +25,7 @@ use crate::resources::{Amounts, PODS, ResourceList, Resources, add, raise, read_
 use crate::ties::Ties;
 
 /// A pod that waits for a node, in numbers.
-///
-/// Two rows are equal if nothing that matters to scheduling differs: the resource version does not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PodRow {
     /// The pod's UID.
     pub uid: Arc<str>,
@@ -43,8 +41,6 @@ pub struct PodRow {
     pub request: Box<[f64]>,
     /// Its priority, higher first; 0 where it has none.
     pub priority: i32,
-    /// Whether a scheduling gate still holds it back.
-    pub gated: bool,
     /// The node it was nominated for, by preemption or a planner.
     pub nominated_node: Option<Arc<str>>,
     /// The host's ports it takes.
@@ -55,28 +51,10 @@ pub struct PodRow {
     pub created: i64,
     /// Whether it was told to go.
     pub deleting: bool,
-    /// Whether it may preempt others: its preemption policy is not `Never`.
-    pub preempts: bool,
-    /// The version of the object last seen; empty where it does not say.
-    pub resource_version: Arc<str>,
-    /// The UID of its controller.
-    pub owner: Option<Arc<str>>,
     /// Its labels: another dictionary may say something else of them.
     pub labels: Arc<BTreeMap<String, String>>,
     /// What ties it to other pods.
     pub(crate) ties: Arc<Ties>,
-}
-
-impl PartialEq for PodRow {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { uid, namespace, name, scheduler_name, class, request, priority, gated, .. } = self;
-        let Self { nominated_node, ports, gates, created, deleting, preempts, owner, labels, ties, .. } = self;
-        (uid, namespace, name, scheduler_name) == (&other.uid, &other.namespace, &other.name, &other.scheduler_name)
-            && (class, request, priority, gated) == (&other.class, &other.request, &other.priority, &other.gated)
-            && (nominated_node, ports, gates) == (&other.nominated_node, &other.ports, &other.gates)
-            && (created, deleting, preempts) == (&other.created, &other.deleting, &other.preempts)
-            && (owner, labels, ties) == (&other.owner, &other.labels, &other.ties)
-    }
 }
 
 /// What a pod on a node takes there.
@@ -129,7 +107,6 @@ impl PodRow {
         let tenant = Tenant::read(pod, resources)?;
         let spec = pod.spec.as_ref();
         let text = |text: Option<&String>| Arc::from(text.map_or("", String::as_str));
-        let gates: Box<[Arc<str>]> = spec.iter().flat_map(|spec| gate_names(spec)).collect();
         let nominated = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
         Ok(Self {
             uid: uid(pod)?.into(),
@@ -139,15 +116,11 @@ impl PodRow {
             class,
             request: tenant.request,
             priority: spec.and_then(|spec| spec.priority).unwrap_or(0),
-            gated: !gates.is_empty(),
             nominated_node: nominated.filter(|node| !node.is_empty()).map(Arc::from),
             ports: tenant.ports,
-            gates,
+            gates: spec.iter().flat_map(|spec| gate_names(spec)).collect(),
             created: pod.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
             deleting: tenant.deleting,
-            preempts: spec.and_then(|spec| spec.preemption_policy.as_deref()) != Some("Never"),
-            resource_version: text(pod.metadata.resource_version.as_ref()),
-            owner: controller(pod).map(Arc::from),
             ties: Arc::new(Ties::of_pending(pod)),
             labels: Arc::new(pod.metadata.labels.clone().unwrap_or_default()),
         })
@@ -181,12 +154,6 @@ impl Tenant {
 
 fn gate_names(spec: &PodSpec) -> impl Iterator<Item = Arc<str>> {
     spec.scheduling_gates.iter().flatten().map(|gate| Arc::from(gate.name.as_str()))
-}
-
-/// The UID of the object that made the pod and looks after it.
-fn controller(pod: &Pod) -> Option<&str> {
-    let owners = pod.metadata.owner_references.iter().flatten();
-    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str()).next()
 }
 
 /// When a pod was bound, in seconds since 1970; where it does not say, when it was made; else long ago.

@@ -142,21 +142,12 @@ impl Index {
         let assumed = known.and_then(|waiting| waiting.assumed.clone());
         let planned = known.and_then(|waiting| waiting.planned.clone());
         let waiting = Waiting { pod, listed: true, assumed, planned };
-        match known {
-            Some(known) if *known == waiting => {
-                if known.pod.resource_version != waiting.pod.resource_version {
-                    // No change to anybody but who writes to the pod: same generation, another snapshot.
-                    self.latest = None;
-                    self.state.unplaced.insert(waiting);
-                }
-                was_bound
-            }
-            _ => {
-                self.change();
-                self.keep(waiting);
-                true
-            }
+        if known == Some(&waiting) {
+            return was_bound;
         }
+        self.change();
+        self.keep(waiting);
+        true
     }
 
     fn bind(&mut self, uid: &str, node: &str, tenant: Tenant) -> bool {
