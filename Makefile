@@ -5,7 +5,7 @@ SHELL := /bin/sh
 # Always the whole workspace, never one package: cargo unifies features over what is selected, and another selection
 # would compile wasmtime again.
 UNIT := --lib --bins --test all --test captured --test cmma_ga --test dictionary_ga --test house --test incremental --test mabc --test promises --test quota_ga --test sandbox_equals_native --test system --test tcga
-E2E := --test binding --test control_plane_smoke --test failures --test forecasts --test manifests --test nominations --test planning --test pod_by_pod --test preemption --test profiles --test real --test registry --test ungate
+E2E := --test e2e --test real
 
 .PHONY: help setup run test check e2e bench referees papers deny fmt clean
 

@@ -1,7 +1,7 @@
 //! An unmodified control plane on loopback: etcd, kube-apiserver, and kwok for the kubelets.
 //!
 //! Starts in a few seconds with certificates and data of its own, in a folder that is removed at the end (kept, and
-//! named on stderr, when the test fails). One control plane runs at a time in a test binary. kube-scheduler is started
+//! named on stderr, when the test fails). At most two run at a time in a test binary. kube-scheduler is started
 //! apart ([`crate::Scheduler`]), because tests restart it with other configurations.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::{Client, Resource};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::binaries;
 use crate::certificates::{Authority, Identity, service_account_keys};
@@ -20,8 +20,8 @@ use crate::http::{Endpoint, client};
 use crate::poll::until;
 use crate::process::{Process, free_ports};
 
-/// Two control planes at once would only measure each other.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// A control plane waits for much of its life: two share a small machine well, more would only measure each other.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// A start takes about 5 s on an idle machine; a build may be running beside the tests.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -37,7 +37,7 @@ pub struct ControlPlane {
     admin: Identity,
     kubeconfig: PathBuf,
     folder: Folder,
-    _turn: MutexGuard<'static, ()>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl ControlPlane {
@@ -46,7 +46,7 @@ impl ControlPlane {
     /// # Errors
     /// The binaries cannot be had, or a process ends or does not get ready; the message has the end of its log.
     pub async fn start() -> Result<Self> {
-        let turn = TURN.lock().await;
+        let turn = TURNS.acquire().await?;
         let binaries = binaries::control_plane()?;
         let folder = Folder::new()?;
         let authority = Authority::new(folder.path())?;

@@ -1,5 +1,4 @@
 //! `kubectl-gantry` against a real API server: the dead man's switch, and a simulation of what is there.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use clap::Parser as _;
 use gantry_cli::Args;

@@ -1,5 +1,4 @@
 //! The manifests, shown to the real API server, and the configuration in them, shown to the real binary.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use std::process::Command;
 

@@ -1,5 +1,4 @@
 //! A component in a real registry on loopback (Debian's docker-registry), pulled by the real binary.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};

@@ -1,6 +1,5 @@
 //! Forecasts all the way: a real Prometheus, the real sidecar, the real extender, kube-scheduler, and the nodes that are
 //! chosen.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 mod usage;
 

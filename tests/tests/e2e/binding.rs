@@ -1,5 +1,4 @@
 //! Gantry binding pods itself, in kube-scheduler's place: only with the right to; without it kube-scheduler does.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use std::time::Duration;
 

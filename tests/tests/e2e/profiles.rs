@@ -1,6 +1,5 @@
 //! Profiles on a real kube-scheduler: different ones place the same pods differently, and one that is edited in its file
 //! takes effect without a restart and without a failed attempt.
-#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 use std::time::Duration;
 

@@ -1,0 +1,17 @@
+//! Whole scenarios on an unmodified control plane, a module each; two control planes run side by side.
+//!
+//! One test binary: it links once, and a scenario that waits leaves the processors to another.
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
+
+mod binding;
+mod failures;
+mod forecasts;
+mod manifests;
+mod nominations;
+mod planning;
+mod pod_by_pod;
+mod preemption;
+mod profiles;
+mod registry;
+mod smoke;
+mod ungate;
