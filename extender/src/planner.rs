@@ -37,7 +37,7 @@ use crate::handlers::Context;
 use crate::standing::Standing;
 use agenda::{Agenda, Gathering};
 pub use audit::Deviation;
-pub use board::{Board, PlannedPod, PublishedPlan};
+pub use board::{Board, PlannedPod, PublishedPlan, Remembered};
 use ledger::{Landed, Ledger};
 pub use ledger::{Landing, Nomination};
 pub use nominate::{GATE, Nominator};
@@ -227,8 +227,9 @@ impl Planner {
     fn settle(&mut self) {
         let landed = self.ledger.settle(&self.index.lock());
         let metrics = &self.context.metrics.plans;
-        for Landed { pod, node, landing, nomination } in landed {
+        for Landed { pod, node, serial, landing, nomination } in landed {
             metrics.landed(&self.scheduler, landing);
+            self.context.board.remember(&pod, &node, serial, landing);
             if let Some(nomination) = nomination {
                 metrics.nominated(&self.scheduler, nomination);
             }

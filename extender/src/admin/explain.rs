@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::decision::{DecisionRecord, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::PublishedPlan;
+use crate::planner::{PublishedPlan, Remembered};
 use crate::standing::Standing;
 
 /// All that is known of one pod.
@@ -30,6 +30,7 @@ pub(super) struct Explanation {
     node: Option<String>,
     waiting: Option<Waiting>,
     plan: Option<InPlan>,
+    landed: Option<Landed>,
     /// The newest answer of each verb, newest first.
     #[serde(serialize_with = "records")]
     decisions: Vec<Arc<DecisionRecord>>,
@@ -65,6 +66,40 @@ struct InPlan {
     pods: usize,
 }
 
+/// What became of a pod's place in a plan that is over.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Landed {
+    /// The plan.
+    serial: u64,
+    /// The node it had there.
+    planned: String,
+    /// planned, elsewhere or gone.
+    landing: &'static str,
+    seconds_ago: f64,
+}
+
+impl Landed {
+    fn of(remembered: &Remembered, now: SystemTime) -> Self {
+        Self {
+            serial: remembered.serial,
+            planned: remembered.node.to_string(),
+            landing: remembered.landing.as_str(),
+            seconds_ago: (unix_seconds(now) - unix_seconds(remembered.at)).max(0.0),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { serial, planned, landing, seconds_ago } = self;
+        let fate = match *landing {
+            "planned" => "landed there",
+            "elsewhere" => "landed elsewhere",
+            _ => "deleted while it waited",
+        };
+        format!("  planned: {planned} in plan {serial}; {fate} {seconds_ago:.1} s ago")
+    }
+}
+
 /// What is known of the pod; `None`: nothing is.
 pub(super) fn explain(
     context: &Context,
@@ -78,7 +113,9 @@ pub(super) fn explain(
     let planned = context.board.all().into_iter().find_map(|(_, plan)| in_plan(&plan, namespace, pod, now));
     let (planned, planned_uid) = planned.unzip();
     let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
-    let uid = uid.or(planned_uid)?;
+    let remembered = context.board.remembered(namespace, pod);
+    let uid = uid.or(planned_uid).or_else(|| remembered.as_ref().map(|landed| landed.pod.uid.to_string()))?;
+    let landed = remembered.filter(|landed| *landed.pod.uid == *uid).map(|landed| Landed::of(&landed, now));
     let (state, node) = context.cluster.whereabouts(&uid, |whereabouts| match whereabouts {
         Whereabouts::Bound(node) => ("bound", Some(node.to_string())),
         Whereabouts::Assumed(node) => ("assumed", Some(node.to_string())),
@@ -93,7 +130,7 @@ pub(super) fn explain(
     let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
     let time = decisions.first().and_then(|record| Timestamp::from_millisecond((record.at * 1e3) as i64).ok());
     let time = time.map(|time| time.to_string());
-    Some(Explanation { time, namespace, pod, state, node, waiting, plan: planned, decisions, now })
+    Some(Explanation { time, namespace, pod, state, node, waiting, plan: planned, landed, decisions, now })
 }
 
 /// What a plan says of the pod, and the pod's UID.
@@ -120,6 +157,8 @@ impl Explanation {
         }
         if let Some(plan) = &self.plan {
             line(&mut out, &plan.text());
+        } else if let Some(landed) = &self.landed {
+            line(&mut out, &landed.text());
         }
         for record in &self.decisions {
             line(&mut out, &decision(record, self.now));
@@ -209,6 +248,7 @@ mod tests {
             node: Some("n7".into()),
             waiting: None,
             plan: Some(plan),
+            landed: None,
             decisions: vec![record(trace)],
             now: now(),
         };
@@ -217,6 +257,12 @@ mod tests {
             "pod default/web: bound to n7\n  planned: n7 in plan 3 of 300 pods, made 4.0 s ago\n  prioritize 2.0 s ago: ok in \
              1.20 ms, 50 candidates; best: n7 100.0, n9 97.2\n"
         );
+    }
+
+    #[test]
+    fn a_pod_of_a_plan_that_is_over_reads_as_where_it_went() {
+        let landed = Landed { serial: 2, planned: "n7".into(), landing: "planned", seconds_ago: 4.0 };
+        assert_eq!(landed.text(), "  planned: n7 in plan 2; landed there 4.0 s ago");
     }
 
     #[test]

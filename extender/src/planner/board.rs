@@ -2,14 +2,18 @@
 //!
 //! Pods count as planned on their nodes from here on, those of all profiles together.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use gantry_cluster::{PodRow, SharedIndex};
 use gantry_host::types::TerminationReason;
 
+use super::ledger::Landing;
 use super::plan::Plan;
+
+/// Pods remembered after they landed.
+const MEMORY: usize = 4096;
 
 /// What a plan says of a pod.
 #[derive(Clone, Debug)]
@@ -45,18 +49,34 @@ pub struct PublishedPlan {
     pub stands: bool,
 }
 
+/// Where a pod was planned that waits no longer.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The pod.
+    pub pod: Arc<PodRow>,
+    /// Its node in the plan.
+    pub node: Arc<str>,
+    /// The plan.
+    pub serial: u64,
+    /// What became of it.
+    pub landing: Landing,
+    /// When that was seen.
+    pub at: SystemTime,
+}
+
 /// The plans that count, one a profile.
 #[derive(Debug)]
 pub struct Board {
     index: Arc<SharedIndex>,
     plan_by_scheduler: Mutex<BTreeMap<Arc<str>, Arc<PublishedPlan>>>,
+    landed: Mutex<VecDeque<Remembered>>,
 }
 
 impl Board {
     /// A board without plans.
     #[must_use]
     pub fn new(index: Arc<SharedIndex>) -> Self {
-        Self { index, plan_by_scheduler: Mutex::default() }
+        Self { index, plan_by_scheduler: Mutex::default(), landed: Mutex::default() }
     }
 
     /// The plan of a profile.
@@ -106,6 +126,27 @@ impl Board {
         }
     }
 
+    /// Keeps in mind where a pod was planned that waits no longer; the oldest goes where there are too many.
+    pub(super) fn remember(&self, pod: &Arc<PodRow>, node: &Arc<str>, serial: u64, landing: Landing) {
+        let (pod, node, at) = (Arc::clone(pod), Arc::clone(node), SystemTime::now());
+        let mut landed = self.landed();
+        if landed.len() == MEMORY {
+            landed.pop_front();
+        }
+        landed.push_back(Remembered { pod, node, serial, landing, at });
+    }
+
+    /// Where a pod was planned last that waits no longer.
+    #[must_use]
+    pub fn remembered(&self, namespace: &str, pod: &str) -> Option<Remembered> {
+        let landed = self.landed();
+        landed.iter().rev().find(|landed| *landed.pod.namespace == *namespace && *landed.pod.name == *pod).cloned()
+    }
+
+    fn landed(&self) -> MutexGuard<'_, VecDeque<Remembered>> {
+        self.landed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Told under the board's lock, so that no older union overwrites a newer one.
     fn tell(&self, plans: &BTreeMap<Arc<str>, Arc<PublishedPlan>>) {
         let pods = plans.values().filter(|plan| plan.stands).flat_map(|plan| plan.pods.iter().chain(&plan.nominated));
@@ -114,7 +155,7 @@ impl Board {
         self.index.lock().set_plan(planned);
     }
 
-    fn plans(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Arc<PublishedPlan>>> {
+    fn plans(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<PublishedPlan>>> {
         self.plan_by_scheduler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

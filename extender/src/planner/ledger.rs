@@ -96,6 +96,8 @@ pub(super) struct Landed {
     pub(super) pod: Arc<PodRow>,
     /// Its node in the plan.
     pub(super) node: Arc<str>,
+    /// The plan that put it there.
+    pub(super) serial: u64,
     pub(super) landing: Landing,
     /// What became of its nomination, if it had one.
     pub(super) nomination: Option<Nomination>,
@@ -111,8 +113,16 @@ pub(super) struct Ledger {
 struct Entry {
     pod: Arc<PodRow>,
     node: Arc<str>,
+    /// The plan that says so.
+    serial: u64,
     /// When to ask after it, of a pod that was nominated and released.
     ask_at: Option<Instant>,
+}
+
+impl Entry {
+    fn new(pod: &Arc<PodRow>, node: &Arc<str>, serial: u64) -> Self {
+        Self { pod: Arc::clone(pod), node: Arc::clone(node), serial, ask_at: None }
+    }
 }
 
 impl Ledger {
@@ -124,7 +134,7 @@ impl Ledger {
             if is_nominated || index.whereabouts(&pod.uid) != Whereabouts::Waiting {
                 continue;
             }
-            let entry = node.map(|node| Entry { pod: Arc::clone(pod), node: Arc::clone(node), ask_at: None });
+            let entry = node.map(|node| Entry::new(pod, node, plan.serial));
             match entry {
                 Some(entry) => drop(self.entry_by_pod.insert(Arc::clone(&pod.uid), entry)),
                 None => drop(self.entry_by_pod.remove(&pod.uid)),
@@ -167,7 +177,7 @@ impl Ledger {
             };
             let nomination = nomination.filter(|_| entry.ask_at.is_some());
             let (pod, node) = (Arc::clone(&entry.pod), Arc::clone(&entry.node));
-            landed.push(Landed { pod, node, landing, nomination });
+            landed.push(Landed { pod, node, serial: entry.serial, landing, nomination });
             false
         });
         landed
