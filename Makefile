@@ -7,7 +7,7 @@ SHELL := /bin/sh
 UNIT := --lib --bins --test all --test captured --test cmma_ga --test dictionary_ga --test house --test incremental --test mabc --test promises --test quota_ga --test sandbox_equals_native --test system --test tcga
 E2E := --test e2e --test real
 
-.PHONY: help setup run test check e2e bench referees papers deny fmt clean
+.PHONY: help setup run test check e2e soak bench referees papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -39,11 +39,17 @@ e2e: ## Only the tests against a real control plane, Prometheus and Redis
 	tests/e2e/build.sh
 	cargo test --locked --workspace $(E2E)
 
+soak: ## Half an hour of change at random on a real control plane (GANTRY_SOAK=10m and GANTRY_SOAK_SEED=7 for another)
+	@scripts/setup.sh test
+	tests/e2e/build.sh
+	GANTRY_SOAK=$${GANTRY_SOAK:-30m} cargo test --locked --workspace --test e2e soak -- --nocapture
+
 bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver or forecaster, FULL=1)
 ifeq ($(ONLY),forecaster)
 	@scripts/setup.sh build
 	cargo run --release --locked -p gantry-forecaster -- backtest forecaster/data/nab
 	cargo run --release --locked -p gantry-forecaster --example inference
+	cargo run --release --locked -p gantry-forecaster --example poll
 	cargo run --release --locked -p gantry-forecaster --example memory
 else ifeq ($(firstword $(ONLY)),solver)
 	@scripts/setup.sh build
@@ -55,11 +61,18 @@ else
 	$(if $(ONLY),,$(MAKE) bench ONLY=forecaster)
 endif
 
-referees: setup ## Lets pymoo, DEAP, OR-Tools and HiGHS place the same pods (needs Python 3.11)
+referees: setup ## pymoo, DEAP, OR-Tools and HiGHS place the same pods (Python 3.11); ONLY=forecaster: PyTorch's inference
+ifeq ($(ONLY),forecaster)
+	cargo build --release --locked -p gantry-forecaster --example inference
+	python3 -m venv target/pytorch
+	target/pytorch/bin/pip install --quiet --disable-pip-version-check --requirement forecaster/tests/fixtures/requirements.txt
+	target/pytorch/bin/python forecaster/examples/inference.py target/release/examples/inference
+else
 	cargo build --release --locked -p gantry-papers --example placement
 	python3 -m venv target/referees
 	target/referees/bin/pip install --quiet --disable-pip-version-check --requirement tests/referees/requirements.txt
 	target/referees/bin/python tests/referees/referees.py target/release/examples/placement $(ARGUMENTS)
+endif
 
 papers: setup ## Runs the source documents' experiments and writes docs/papers.md with its plots
 	cargo run --release --locked -p gantry-papers -- docs

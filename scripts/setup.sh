@@ -2,11 +2,13 @@
 # Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
 #   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
 #   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, Prometheus and Redis for
-#                            the forecaster's, and a registry for the extender's; nothing is started
+#                            the forecaster's, and a registry for the extender's; nothing is started. Node.js and
+#                            Python too, for the plugins in examples/plugins, unless GANTRY_WITHOUT_LANGUAGES=1
 set -eu
 
 RUST_NEEDED=1.95
 GO_NEEDED=1.26
+NODE_NEEDED=18
 TARGET=wasm32-unknown-unknown
 
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -71,8 +73,24 @@ need_servers() {
         die "not installed: $*; tests start these on loopback"
 }
 
+# The plugins in JavaScript and Python are built and run. Who reaches no package index says so, and it is not hidden.
+need_languages() {
+    if [ "${GANTRY_WITHOUT_LANGUAGES:-}" = 1 ]; then
+        printf 'setup: GANTRY_WITHOUT_LANGUAGES=1: the JavaScript and the Python plugin will NOT be tested\n' >&2
+        return
+    fi
+    set --
+    command -v node >/dev/null || set -- "$@" nodejs
+    command -v npm >/dev/null || set -- "$@" npm
+    python3 -c 'import ensurepip, venv' 2>/dev/null || set -- "$@" python3 python3-venv
+    [ $# -eq 0 ] || apt_install "$@" ||
+        die "not installed: $*; the plugins in examples/plugins need them, or say GANTRY_WITHOUT_LANGUAGES=1"
+    found=$(node --version | sed 's/^v//')
+    at_least "$found" "$NODE_NEEDED" || die "Node.js $found is too old: the JavaScript plugin needs $NODE_NEEDED or newer"
+}
+
 case "${1:-}" in
     build) need_c_compiler; need_rust; need_wasm_target ;;
-    test) need_c_compiler; need_rust; need_wasm_target; need_go; need_servers ;;
+    test) need_c_compiler; need_rust; need_wasm_target; need_go; need_servers; need_languages ;;
     *) die "say 'build' or 'test'" ;;
 esac

@@ -5,6 +5,7 @@
 //! unchanged; must not know what is in it, but for the `time` of a record.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::CliError;
 use crate::api::{self, ClusterArgs, Reply};
 use crate::output::Format;
+use crate::recording::write_file;
 
 /// The label of the extender's pods and the name of its Service (manifests/base).
 const EXTENDER: &str = "gantry-extender";
@@ -40,6 +42,17 @@ pub struct LookArgs {
     pub output: Format,
 }
 
+/// Flags of `plan`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlanArgs {
+    /// Write what the plugin was asked for the last plan, and what it answered, to this file: see `replay`.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// The way to the extender.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
 /// Flags of `explain`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
@@ -49,6 +62,10 @@ pub struct ExplainArgs {
     /// Its namespace; without it that of the context.
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Write what the plugins were asked about the pod, and what they answered, to this file: see `replay`. The extender
+    /// keeps that of the last few pods only.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// The way to the extender.
     #[command(flatten)]
     pub look: LookArgs,
@@ -61,6 +78,13 @@ pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Cli
         let extender = Extender::find(&args.look).await?;
         let namespace = args.namespace.as_deref().unwrap_or(extender.client.default_namespace());
         let namespace = object_name("--namespace", namespace)?;
+        if let Some(file) = &args.record {
+            let absent = format!(
+                "no replica of the extender remembers what was asked about pod {namespace}/{pod}: each keeps that of the \
+                 last few pods only"
+            );
+            return extender.write(&format!("/record/{namespace}/{pod}"), &absent, file, out).await;
+        }
         let absent = format!(
             "no replica of the extender has a record of pod {namespace}/{pod}: it was not asked about it since it \
              started, or too many pods ago. Is the pod's schedulerName one of a profile's? \
@@ -71,8 +95,10 @@ pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Cli
 }
 
 /// The plan in force.
-pub(crate) fn plan(args: &LookArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    look(args, "/plan", "no replica of the extender has a plan: is the planner on in a profile?", out)
+pub(crate) fn plan(args: &PlanArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    const ABSENT: &str = "no replica of the extender has a plan: is the planner on in a profile?";
+    let Some(file) = &args.record else { return look(&args.look, "/plan", ABSENT, out) };
+    api::block_on(async { Extender::find(&args.look).await?.write("/plan/record", ABSENT, file, out).await })
 }
 
 /// The nodes as Gantry sees them.
@@ -116,6 +142,23 @@ impl Extender {
 
     /// Prints the newest of the replicas' answers.
     async fn print(&self, path: &str, format: Format, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+        let (replica, json) = self.newest(path, absent).await?;
+        let text = match format {
+            Format::Json => json,
+            Format::Table => self.text(&format!("{replica}{path}?format=text")).await?,
+        };
+        Ok(writeln!(out, "{}", text.trim_end())?)
+    }
+
+    /// Writes the newest of the replicas' answers to a file, byte for byte.
+    async fn write(&self, path: &str, absent: &str, file: &Path, out: &mut dyn Write) -> Result<(), CliError> {
+        let (_, json) = self.newest(path, absent).await?;
+        write_file("--record", file, &json)?;
+        Ok(writeln!(out, "{}: {} bytes; kubectl-gantry replay {0}", file.display(), json.len())?)
+    }
+
+    /// The newest of the replicas' answers, and the way to the replica that gave it.
+    async fn newest(&self, path: &str, absent: &str) -> Result<(&str, String), CliError> {
         let mut newest: Option<(Option<Timestamp>, &str, String)> = None;
         let mut refusal = None;
         for replica in &self.replicas {
@@ -132,14 +175,8 @@ impl Extender {
                 Err(error) => refusal = Some(error),
             }
         }
-        let Some((_, replica, json)) = newest else {
-            return Err(refusal.unwrap_or_else(|| CliError::Failed(absent.to_owned())));
-        };
-        let text = match format {
-            Format::Json => json,
-            Format::Table => self.text(&format!("{replica}{path}?format=text")).await?,
-        };
-        Ok(writeln!(out, "{}", text.trim_end())?)
+        let newest = newest.map(|(_, replica, json)| (replica, json));
+        newest.ok_or_else(|| refusal.unwrap_or_else(|| CliError::Failed(absent.to_owned())))
     }
 
     async fn text(&self, path: &str) -> Result<String, CliError> {

@@ -2,8 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::admin::{ExplainArgs, LookArgs};
+use crate::admin::{ExplainArgs, LookArgs, PlanArgs};
 use crate::plugin::PluginCommand;
+use crate::replay::ReplayArgs;
 use crate::simulate::SimulateArgs;
 use crate::ungate::UngateArgs;
 
@@ -28,9 +29,11 @@ pub enum Command {
     /// Say why a pod went where it went, or why it waits.
     Explain(ExplainArgs),
     /// Show the plan that Gantry follows now.
-    Plan(LookArgs),
+    Plan(PlanArgs),
     /// Show the nodes as Gantry sees them now.
     Nodes(LookArgs),
+    /// Ask a plugin again what the extender asked it, and compare the answers bit for bit.
+    Replay(ReplayArgs),
     /// Look at, try, measure and start plugins.
     Plugin {
         /// What to do with a plugin.

@@ -100,9 +100,9 @@ impl SnapshotSource for Columns<'_> {
 /// The planned row of a pod that is not planned.
 pub(crate) const NOT_PLANNED: i32 = -1;
 
-/// A pod as a plugin is asked about it. Its use is expected to be what it asks for.
-pub(crate) fn pod(row: &PodRow) -> Pod<'_> {
-    Pod { class: row.class, request: &row.request, estimate: &[], planned_row: NOT_PLANNED }
+/// A pod as a plugin is asked about it, with what it is expected to use; empty: what it asks for.
+pub(crate) fn pod<'a>(row: &'a PodRow, estimate: &'a [f64]) -> Pod<'a> {
+    Pod { class: row.class, request: &row.request, estimate, planned_row: NOT_PLANNED }
 }
 
 /// Many pods, as columns that can be lent.
@@ -110,16 +110,18 @@ pub(crate) fn pod(row: &PodRow) -> Pod<'_> {
 pub(crate) struct PodColumns {
     classes: Vec<u32>,
     requests: Vec<f64>,
+    estimates: Vec<f64>,
     priorities: Vec<i32>,
     groups: GroupColumns,
 }
 
 impl PodColumns {
-    /// The pods in their order, with the rules between them.
-    pub(crate) fn of(pods: &[Arc<PodRow>], groups: GroupColumns) -> Self {
+    /// The pods in their order, with the rules between them, as a snapshot expects them to be.
+    pub(crate) fn of(snapshot: &Snapshot, pods: &[Arc<PodRow>], groups: GroupColumns) -> Self {
         let mut columns = Self { groups, ..Self::default() };
         for pod in pods {
             columns.push(pod.class, &pod.request);
+            columns.estimates.extend(snapshot.estimate(pod));
             columns.priorities.push(pod.priority);
         }
         columns
@@ -138,6 +140,7 @@ impl PodColumns {
         question(&Pods {
             classes: &self.classes,
             requests: &self.requests,
+            estimates: &self.estimates,
             warm_start: &[],
             priorities: &self.priorities,
             topologies: &topologies,

@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantry_cluster::{NodeForecast, Use, UseUnit};
+use gantry_cluster::{NodeForecast, Use, UseUnit, WorkloadForecast};
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+
+/// What is expected of each resource.
+type Uses = Vec<(Arc<str>, Use)>;
 
 /// The document that this build reads.
 const VERSION: (&str, &str) = ("gantry.dev/v1alpha1", "ForecastSnapshot");
@@ -45,6 +48,8 @@ struct Document {
 #[derive(Deserialize)]
 struct Entry {
     kind: String,
+    #[serde(default)]
+    namespace: String,
     name: String,
     resources: BTreeMap<String, Forecast>,
 }
@@ -57,11 +62,14 @@ struct Forecast {
     data_until: String,
 }
 
-/// The forecasts of the nodes.
+/// The forecasts of nodes and of workloads.
+pub(crate) type Forecasts = (Vec<NodeForecast>, Vec<WorkloadForecast>);
+
+/// The forecasts of a document.
 ///
 /// # Errors
 /// A document that this build cannot use.
-pub(crate) fn parse(json: &[u8]) -> Result<Vec<NodeForecast>, ForecastsError> {
+pub(crate) fn parse(json: &[u8]) -> Result<Forecasts, ForecastsError> {
     let document: Document = serde_json::from_slice(json)?;
     if (&*document.api_version, &*document.kind) != VERSION {
         return Err(ForecastsError::Version { found: format!("{} {}", document.api_version, document.kind) });
@@ -70,19 +78,30 @@ pub(crate) fn parse(json: &[u8]) -> Result<Vec<NodeForecast>, ForecastsError> {
     let Some(quantiles) = position(0.5).zip(position(0.9)) else {
         return Err(ForecastsError::Quantiles { found: document.quantiles });
     };
-    let nodes = document.entries.iter().filter(|entry| entry.kind == "Node");
-    Ok(nodes.filter_map(|entry| entry.forecast(quantiles)).collect())
+    let of = |kind: &'static str| document.entries.iter().filter(move |entry| entry.kind == kind);
+    let nodes = of("Node").filter_map(|entry| entry.node(quantiles)).collect();
+    Ok((nodes, of("Workload").filter_map(|entry| entry.workload(quantiles)).collect()))
 }
 
 impl Entry {
-    fn forecast(&self, quantiles: (usize, usize)) -> Option<NodeForecast> {
+    fn node(&self, quantiles: (usize, usize)) -> Option<NodeForecast> {
+        let (uses, data_until) = self.uses(quantiles)?;
+        Some(NodeForecast { node: self.name.as_str().into(), uses, data_until })
+    }
+
+    fn workload(&self, quantiles: (usize, usize)) -> Option<WorkloadForecast> {
+        let (uses, data_until) = self.uses(quantiles)?;
+        let [namespace, name] = [&self.namespace, &self.name].map(|text| Arc::from(text.as_str()));
+        Some(WorkloadForecast { namespace, name, uses, data_until })
+    }
+
+    fn uses(&self, quantiles: (usize, usize)) -> Option<(Uses, i64)> {
         let read = |(name, forecast): (&String, &Forecast)| {
             let (expected, until) = forecast.expected(quantiles)?;
             Some(((Arc::from(name.as_str()), expected), until))
         };
         let (uses, untils): (Vec<_>, Vec<_>) = self.resources.iter().filter_map(read).unzip();
-        let data_until = untils.into_iter().min()?;
-        Some(NodeForecast { node: self.name.as_str().into(), uses, data_until })
+        Some((uses, untils.into_iter().min()?))
     }
 }
 
@@ -119,12 +138,12 @@ mod tests {
             "apiVersion": VERSION.0, "kind": VERSION.1, "generation": "9f86", "quantiles": [0.5, 0.9, 0.95],
             "entries": [
                 {"kind": "Node", "name": "a", "resources": {"cpu": cpu}},
-                {"kind": "Workload", "name": "a", "resources": {}},
+                {"kind": "Workload", "namespace": "shop", "name": "web", "resources": {"cpu": cpu}},
             ],
         })
     }
 
-    fn parsed(document: &Value) -> Result<Vec<NodeForecast>, ForecastsError> {
+    fn parsed(document: &Value) -> Result<Forecasts, ForecastsError> {
         parse(document.to_string().as_bytes())
     }
 
@@ -132,7 +151,9 @@ mod tests {
     fn a_node_gets_the_mean_median_and_the_highest_of_the_high_quantile() {
         let expected = Use { unit: UseUnit::Share, p50: 0.300_000_000_000_000_04, p90: 0.7 };
         let node = NodeForecast { node: "a".into(), uses: vec![("cpu".into(), expected)], data_until: 100 };
-        assert_eq!(parsed(&document()).unwrap(), [node]);
+        let (uses, data_until) = (node.uses.clone(), node.data_until);
+        let workload = WorkloadForecast { namespace: "shop".into(), name: "web".into(), uses, data_until };
+        assert_eq!(parsed(&document()).unwrap(), (vec![node], vec![workload]));
     }
 
     #[test]
@@ -145,7 +166,7 @@ mod tests {
         ] {
             let mut document = document();
             *document.pointer_mut(&format!("/entries/0/resources/cpu/{path}")).unwrap() = value;
-            assert_eq!(parsed(&document).unwrap(), [], "{path}");
+            assert_eq!(parsed(&document).unwrap().0, [], "{path}");
         }
     }
 

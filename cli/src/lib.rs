@@ -4,12 +4,13 @@
 //!  dump files, API server ─► recording ─► Index ─► simulate: rules beside each other ─► table, JSON, SVG
 //!  extender's admin port ──► admin: explain, plan, nodes
 //!  API server ─────────────► ungate
+//!  record (explain, plan) ─► replay: the same component asked the same
 //!  component, module ──────► plugin: inspect, validate, run, bench, pack, scaffold
 //! ```
 //!
 //! Every command is a function from its arguments to text on a writer and an exit code: 0 done, 1 failed, 2 bad input,
-//! named by key and value with a remedy. Nothing but `ungate` writes to a cluster, and `scaffold`, `pack` and `--svg`
-//! alone write files. The crate must not link the solver: what decides is the component, in the sandbox, as in the
+//! named by key and value with a remedy. Nothing but `ungate` writes to a cluster, and `scaffold`, `pack`, `--svg` and
+//! `--record` alone write files. The crate must not link the solver: what decides is the component, in the sandbox, as in the
 //! extender.
 
 mod admin;
@@ -21,6 +22,7 @@ mod forecasts;
 mod output;
 mod plugin;
 mod recording;
+mod replay;
 mod simulate;
 mod ungate;
 
@@ -40,6 +42,7 @@ pub fn run(args: Args, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Explain(args) => admin::explain(&args, out),
         Command::Plan(args) => admin::plan(&args, out),
         Command::Nodes(args) => admin::nodes(&args, out),
+        Command::Replay(args) => replay::run(&args, out),
         Command::Plugin { command } => plugin::run(&command, out),
     }
 }

@@ -1,7 +1,7 @@
 //! `plugin`: what the author of a plugin does with it, from a template to a component that may be trusted.
 //!
 //! ```text
-//!  scaffold ─► cargo build ─► pack ─► inspect ─► validate ─► run, bench
+//!  scaffold ─► the language's build ─► (Rust: pack) ─► inspect ─► validate ─► run, bench
 //! ```
 //!
 //! Promises to run a plugin only as the extender does: in the sandbox, within limits, every answer checked. Wherever a
@@ -13,6 +13,7 @@ mod run;
 mod sample;
 mod scaffold;
 pub(crate) mod source;
+mod template;
 mod validate;
 
 use std::io::Write;
@@ -34,7 +35,7 @@ pub enum PluginCommand {
     Bench(bench::BenchArgs),
     /// Wrap the module that a compiler left as a component.
     Pack(scaffold::PackArgs),
-    /// Write the beginning of a plugin in Rust.
+    /// Write the beginning of a plugin in Rust, JavaScript or Python.
     Scaffold(scaffold::ScaffoldArgs),
 }
 

@@ -81,7 +81,9 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), CliErr
     let recording = recording(args)?;
     let mut cluster = Cluster::new(&recording, &args.resources, args.scheduler_name.as_deref())?;
     if let Some(path) = &args.forecasts {
-        cluster.index.set_forecasts(forecasts::parse(&read_file("--forecasts", path)?)?);
+        let (nodes, workloads) = forecasts::parse(&read_file("--forecasts", path)?)?;
+        cluster.index.set_workloads(workloads);
+        cluster.index.set_forecasts(nodes);
     }
     let before = Loads::of(&cluster.index.snapshot());
     let outcomes = outcomes(args, &mut cluster)?;

@@ -28,7 +28,7 @@ pub struct UngateArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Only pods that wait for longer than this: a number with s, m or h.
+    /// Only pods that wait for this long or longer: a number with s, m or h. 0s: all, whatever the clocks say.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub older_than: Duration,
     /// Only pods of this namespace.
@@ -54,7 +54,7 @@ async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> 
     let waiting = ListParams::default().fields("spec.nodeName=,status.phase=Pending");
     let (now, mut released, mut failed) = (Timestamp::now(), 0, 0);
     for pod in api::list_all(&pods, waiting, "the list of pending pods").await? {
-        if !is_gated(&pod) || age(&pod, now) <= args.older_than {
+        if !is_gated(&pod) || age(&pod, now) < args.older_than {
             continue;
         }
         let name = format!("pod/{} -n {}", pod.name_any(), pod.namespace().unwrap_or_default());
@@ -84,7 +84,7 @@ fn is_gated(pod: &Pod) -> bool {
     gates.into_iter().any(|gate| gate.name == GATE)
 }
 
-/// A pod that was created in the future, by a clock that is ahead of ours, has no age.
+/// A pod that was created in the future, by a clock that is ahead of ours, has the age 0.
 fn age(pod: &Pod, now: Timestamp) -> Duration {
     let created = pod.metadata.creation_timestamp.as_ref().map_or(now, |created| created.0);
     Duration::try_from(now.duration_since(created)).unwrap_or_default()
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_from_the_future_has_no_age() {
+    fn a_pod_from_the_future_is_as_old_as_one_of_now() {
         let created = "2026-11-22T08:00:00Z";
         let pod: Pod = serde_json::from_value(json!({"metadata": {"creationTimestamp": created}})).unwrap();
         let at = |text: &str| age(&pod, text.parse().unwrap());

@@ -25,6 +25,7 @@ use std::time::Instant;
 use crate::class::ClassTable;
 use crate::constraints::Site;
 use crate::dictionary::Dictionary;
+use crate::estimates::{EstimateSettings, Estimator};
 use crate::node::NodeRow;
 use crate::pod::{PodRow, Tenant};
 use crate::ports::HostPort;
@@ -32,25 +33,33 @@ use crate::resources::{Resources, ResourcesError};
 use crate::snapshot::Snapshot;
 use crate::ties::TiesTable;
 
-pub use forecasts::{NodeForecast, Use, UseUnit};
+pub use forecasts::{NodeForecast, Use, UseUnit, WorkloadForecast};
 
 /// What an index is made with.
 #[derive(Clone, Debug)]
 pub struct IndexSettings {
-    /// The objective's resources, which become the first columns: 1 to 32 different names. Default: cpu, memory,
-    /// gantry.dev/disk-io, gantry.dev/network.
+    /// The objective's resources, and behind them labels ([`LabelColumn`](crate::LabelColumn)), which become the first
+    /// columns: 1 to 32 different names. Default: cpu, memory, gantry.dev/disk-io, gantry.dev/network.
     pub resources: Vec<String>,
     /// The admin's entries. Default: none.
     pub dictionary: Dictionary,
     /// The most domain classes kept at a time, at least 1. Default 1024: at 5000 nodes up to 40 MB of preferences, and
     /// more different constraints than clusters have been seen to use at once.
     pub max_classes: usize,
+    /// How use is estimated. Default none: pods are expected to use what they ask for, unless their workload's use is
+    /// forecast.
+    pub estimates: Option<EstimateSettings>,
 }
 
 impl Default for IndexSettings {
     fn default() -> Self {
         let resources = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
-        Self { resources: resources.map(str::to_owned).into(), dictionary: Dictionary::default(), max_classes: 1024 }
+        Self {
+            resources: resources.map(str::to_owned).into(),
+            dictionary: Dictionary::default(),
+            max_classes: 1024,
+            estimates: None,
+        }
     }
 }
 
@@ -138,7 +147,9 @@ impl Index {
     /// A list of objective resources that is empty, too long, or names one twice.
     pub fn new(settings: IndexSettings) -> Result<Self, ResourcesError> {
         let resources = Resources::new(&settings.resources)?;
-        let state = Snapshot { objective: resources.objective(), resources: resources.names(), ..Snapshot::default() };
+        let (objective, names) = (resources.objective(), resources.names());
+        let estimator = Arc::new(Estimator::new(settings.estimates));
+        let state = Snapshot { objective, resources: names, estimator, ..Snapshot::default() };
         Ok(Self {
             resources,
             dictionary: settings.dictionary,

@@ -19,7 +19,7 @@ pub(crate) struct NodeRow {
     pub(crate) labels: Labels,
     /// Taints, with one more for an unschedulable node.
     pub(crate) taints: Vec<Taint>,
-    /// By column; columns that came later are missing and count 0.
+    /// By column, labels that are columns among them; columns that came later are missing and count 0.
     pub(crate) allocatable: Box<[f64]>,
 }
 
@@ -37,12 +37,9 @@ impl NodeRow {
             return Err(refused(FieldError::missing("metadata.name")));
         }
         let amounts = allocatable(node).map_err(refused)?;
-        Ok(Self {
-            name: name.into(),
-            labels: node.metadata.labels.clone().unwrap_or_default(),
-            taints: taints(node),
-            allocatable: resources.row(&amounts),
-        })
+        let labels = node.metadata.labels.clone().unwrap_or_default();
+        let allocatable = resources.offer(&amounts, &labels);
+        Ok(Self { name: name.into(), labels, taints: taints(node), allocatable })
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus};
 
 use crate::error::{FieldError, ObjectError};
+use crate::estimates::Origin;
 use crate::ports::{HostPort, host_ports};
 use crate::quantity::Quantity;
 use crate::resources::{Amounts, PODS, ResourceList, Resources, add, raise, read_amounts};
@@ -55,6 +56,8 @@ pub struct PodRow {
     pub labels: Arc<BTreeMap<String, String>>,
     /// What ties it to other pods.
     pub(crate) ties: Arc<Ties>,
+    /// What its use is guessed by.
+    pub(crate) origin: Arc<Origin>,
 }
 
 /// What a pod on a node takes there.
@@ -68,6 +71,8 @@ pub(crate) struct Tenant {
     pub(crate) deleting: bool,
     /// Whom it keeps away, and who it is to others.
     pub(crate) ties: Arc<Ties>,
+    /// What its use is guessed by.
+    pub(crate) origin: Arc<Origin>,
 }
 
 /// How a pod's phase and binding concern the index.
@@ -122,6 +127,7 @@ impl PodRow {
             created: pod.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
             deleting: tenant.deleting,
             ties: Arc::new(Ties::of_pending(pod)),
+            origin: tenant.origin,
             labels: Arc::new(pod.metadata.labels.clone().unwrap_or_default()),
         })
     }
@@ -134,6 +140,7 @@ impl PodRow {
             since: i64::MAX,
             deleting: self.deleting,
             ties: Arc::clone(&self.ties),
+            origin: Arc::clone(&self.origin),
         }
     }
 }
@@ -148,6 +155,7 @@ impl Tenant {
             since: bound_at(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             ties: Arc::new(Ties::of_bound(pod)),
+            origin: Arc::new(Origin::of(pod)),
         })
     }
 }

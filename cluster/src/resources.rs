@@ -1,7 +1,7 @@
 //! Which resource stands in which column.
 //!
-//! First the objective's resources in the order the admin gave, then `pods` and `ephemeral-storage`, then every other
-//! resource as it is first seen with a non-zero amount. A column never moves and never goes. Past [`MAX_RESOURCES`]
+//! First the objective's resources in the order the admin gave, behind them the node labels that plugins go by, then
+//! `pods` and `ephemeral-storage`, then every other resource as it is first seen with a non-zero amount. A column never moves and never goes. Past [`MAX_RESOURCES`]
 //! further resources are left out: kube-scheduler still counts them, our view does not.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use thiserror::Error;
 
 use crate::error::FieldError;
+use crate::label::LabelColumn;
 use crate::quantity::Quantity;
+use crate::selector::Labels;
 
 /// The most columns there can be; the contract with the plugins has the same bound.
 pub const MAX_RESOURCES: usize = 64;
@@ -32,7 +34,7 @@ pub(crate) type ResourceList = BTreeMap<String, ApiQuantity>;
 #[derive(Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResourcesError {
-    /// An objective needs at least one resource.
+    /// An objective needs at least one resource, and a label is none.
     #[error("resources: at least one resource is needed, like cpu")]
     Empty,
     /// Room has to be left for resources that the cluster brings.
@@ -44,6 +46,12 @@ pub enum ResourcesError {
     /// No name.
     #[error("resources: a resource name is empty")]
     Unnamed,
+    /// No label of a node.
+    #[error("resources: \"{0}\" is no label; write label:KEY or label:KEY=VALUE")]
+    NotALabel(String),
+    /// Labels stand behind what the objective balances.
+    #[error("resources: \"{0}\" stands behind a label; name the labels last")]
+    BehindALabel(String),
 }
 
 /// The most resources an objective can have.
@@ -55,22 +63,25 @@ pub(crate) struct Resources {
     names: Arc<Vec<Arc<str>>>,
     column_by_name: HashMap<Arc<str>, usize>,
     objective: usize,
+    /// They stand behind the objective's columns.
+    labels: Vec<LabelColumn>,
 }
 
 impl Resources {
-    pub(crate) fn new(objective: &[String]) -> Result<Self, ResourcesError> {
-        match objective.len() {
-            0 => return Err(ResourcesError::Empty),
-            n if n > MAX_OBJECTIVE => return Err(ResourcesError::TooMany(n)),
-            _ => {}
+    pub(crate) fn new(named: &[String]) -> Result<Self, ResourcesError> {
+        let objective = named.iter().take_while(|name| !LabelColumn::is_named(name)).count();
+        if objective == 0 {
+            return Err(ResourcesError::Empty);
         }
-        let mut resources = Self { names: Arc::default(), column_by_name: HashMap::new(), objective: objective.len() };
-        for name in objective {
-            if name.is_empty() {
-                return Err(ResourcesError::Unnamed);
-            }
-            if resources.column_by_name.contains_key(name.as_str()) {
-                return Err(ResourcesError::Duplicate(name.clone()));
+        if named.len() > MAX_OBJECTIVE {
+            return Err(ResourcesError::TooMany(named.len()));
+        }
+        let mut resources =
+            Self { names: Arc::default(), column_by_name: HashMap::new(), objective, labels: Vec::new() };
+        for (position, name) in named.iter().enumerate() {
+            resources.check(name)?;
+            if position >= objective {
+                resources.labels.push(label(name)?);
             }
             resources.column(name);
         }
@@ -78,6 +89,16 @@ impl Resources {
             resources.column(name);
         }
         Ok(resources)
+    }
+
+    fn check(&self, name: &str) -> Result<(), ResourcesError> {
+        if name.is_empty() {
+            return Err(ResourcesError::Unnamed);
+        }
+        if self.column_by_name.contains_key(name) {
+            return Err(ResourcesError::Duplicate(name.to_owned()));
+        }
+        Ok(())
     }
 
     /// The number of columns.
@@ -106,6 +127,15 @@ impl Resources {
         row.into()
     }
 
+    /// What a node offers, as a row of columns, its labels among them.
+    pub(crate) fn offer(&mut self, amounts: &Amounts<'_>, labels: &Labels) -> Box<[f64]> {
+        let mut row = self.row(amounts);
+        for (cell, label) in row[self.objective..].iter_mut().zip(&self.labels) {
+            *cell = label.amount(labels);
+        }
+        row
+    }
+
     fn column(&mut self, name: &str) -> Option<usize> {
         if let Some(column) = self.column_by_name.get(name) {
             return Some(*column);
@@ -119,6 +149,13 @@ impl Resources {
         self.column_by_name.insert(name, column);
         Some(column)
     }
+}
+
+fn label(name: &str) -> Result<LabelColumn, ResourcesError> {
+    if !LabelColumn::is_named(name) {
+        return Err(ResourcesError::BehindALabel(name.to_owned()));
+    }
+    LabelColumn::parse(name).ok_or_else(|| ResourcesError::NotALabel(name.to_owned()))
 }
 
 /// Reads a resource list; `field` is its path.
@@ -170,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn labels_stand_behind_the_objective_and_are_no_part_of_it() {
+        let mut resources = Resources::new(&names(&["cpu", "label:speed", "label:disk=ssd"])).unwrap();
+        assert_eq!((resources.objective(), resources.len()), (1, 5));
+        let labels = Labels::from([("speed".to_owned(), "7".to_owned()), ("disk".to_owned(), "ssd".to_owned())]);
+        let amounts = Amounts::from([("cpu", Quantity::ONE), ("pods", Quantity::ONE)]);
+        assert_eq!(*resources.offer(&amounts, &labels), [1000.0, 7.0, 1.0, 1.0, 0.0]);
+        assert_eq!(*resources.row(&amounts), [1000.0, 0.0, 0.0, 1.0, 0.0], "no pod asks for a label");
+    }
+
+    #[test]
     fn a_resource_with_amount_zero_takes_no_column() {
         let mut resources = Resources::new(&names(&["cpu"])).unwrap();
         resources.row(&Amounts::from([("hugepages-1Gi", Quantity::ZERO)]));
@@ -190,6 +237,15 @@ mod tests {
         assert_eq!(Resources::new(&[]).unwrap_err(), ResourcesError::Empty);
         assert_eq!(Resources::new(&names(&["cpu", "cpu"])).unwrap_err(), ResourcesError::Duplicate("cpu".into()));
         assert_eq!(Resources::new(&names(&[""])).unwrap_err(), ResourcesError::Unnamed);
+        assert_eq!(Resources::new(&names(&["label:a"])).unwrap_err(), ResourcesError::Empty);
+        assert_eq!(
+            Resources::new(&names(&["cpu", "label:/"])).unwrap_err(),
+            ResourcesError::NotALabel("label:/".into())
+        );
+        assert_eq!(
+            Resources::new(&names(&["cpu", "label:a", "memory"])).unwrap_err(),
+            ResourcesError::BehindALabel("memory".into())
+        );
         assert_eq!(Resources::new(&vec!["x".into(); 33]).unwrap_err(), ResourcesError::TooMany(33));
     }
 }

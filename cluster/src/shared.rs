@@ -29,8 +29,39 @@ pub struct WatchHealth {
     pub last_error: Option<String>,
     /// Failed lists and watches so far; each was tried again.
     pub failures: u64,
+    /// The same by what was wrong.
+    pub failures_by_cause: BTreeMap<WatchFailure, u64>,
     /// Objects that could not be turned into numbers so far.
     pub refused_objects: u64,
+}
+
+/// What is wrong with a list or a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WatchFailure {
+    /// The API server has forgotten the version that the watch knows (410): everything is listed anew.
+    Gone,
+    /// The API server refuses, for want of rights or in trouble of its own.
+    Refused,
+    /// There is no connection to it, or it broke.
+    Unreachable,
+    /// What it answers is no list.
+    Unreadable,
+}
+
+impl WatchFailure {
+    /// Every cause there is.
+    pub const ALL: [Self; 4] = [Self::Gone, Self::Refused, Self::Unreachable, Self::Unreadable];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 /// How the watch of one kind is doing.
@@ -38,7 +69,7 @@ pub struct WatchHealth {
 pub(crate) struct WatchRecord {
     pub(crate) last_event: Option<Instant>,
     pub(crate) last_error: Option<String>,
-    pub(crate) failures: u64,
+    pub(crate) failures_by_cause: BTreeMap<WatchFailure, u64>,
     pub(crate) refused_objects: u64,
 }
 
@@ -67,11 +98,16 @@ impl SharedIndex {
     pub fn health(&self) -> WatchHealth {
         let synced = self.lock().has_synced();
         let watches = self.watches();
+        let mut failures_by_cause = BTreeMap::new();
+        for (cause, count) in watches.values().flat_map(|watch| &watch.failures_by_cause) {
+            *failures_by_cause.entry(*cause).or_default() += count;
+        }
         WatchHealth {
             synced,
             last_event: watches.values().filter_map(|watch| watch.last_event).max(),
             last_error: watches.values().find_map(|watch| watch.last_error.clone()),
-            failures: watches.values().map(|watch| watch.failures).sum(),
+            failures: failures_by_cause.values().sum(),
+            failures_by_cause,
             refused_objects: watches.values().map(|watch| watch.refused_objects).sum(),
         }
     }

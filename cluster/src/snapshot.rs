@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::class::DomainClass;
+use crate::estimates::Estimator;
 use crate::node::NodeRow;
 use crate::pod::PodRow;
 use crate::residents::Residents;
@@ -36,7 +37,9 @@ pub struct Snapshot {
     pub(crate) changed: Arc<Vec<u64>>,
     pub(crate) classes: Arc<Vec<Arc<DomainClass>>>,
     pub(crate) unplaced: Unplaced,
+    pub(crate) estimator: Arc<Estimator>,
     pub(crate) assumed: usize,
+    pub(crate) bound: usize,
     pub(crate) synced: bool,
 }
 
@@ -84,13 +87,13 @@ impl Snapshot {
     }
 
     /// The median of what the nodes will use over the forecasts' horizon, with the pods that came since, rows x
-    /// resources; what is asked for where nothing is forecast. Empty without any forecast.
+    /// resources; what their pods are expected to use where nothing is forecast. Empty without any forecast or estimate.
     #[must_use]
     pub fn used_p50(&self) -> &[f64] {
         &self.used_p50
     }
 
-    /// The largest 0.9 quantile of the same; 0 where nothing is forecast. Empty without any forecast.
+    /// The largest 0.9 quantile of the same; 0 where nothing is forecast. As long as the median's.
     #[must_use]
     pub fn used_p90(&self) -> &[f64] {
         &self.used_p90
@@ -101,6 +104,15 @@ impl Snapshot {
     #[must_use]
     pub fn planned(&self) -> &[f64] {
         &self.planned
+    }
+
+    /// What a pod is expected to use, one number a resource; empty: as much as it asks for.
+    #[must_use]
+    pub fn estimate(&self, pod: &PodRow) -> Vec<f64> {
+        if !self.estimator.is_active() {
+            return Vec::new();
+        }
+        self.estimator.estimate(&pod.request, &pod.origin, &self.resources, self.objective)
     }
 
     /// The row on which [`planned`](Self::planned) counts the pod; none if it does not.
@@ -186,6 +198,12 @@ impl Snapshot {
     #[must_use]
     pub fn assumed(&self) -> usize {
         self.assumed
+    }
+
+    /// How many pods the watch has shown on a node, whether or not it has shown the node.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.bound
     }
 
     /// Whether the first complete lists of nodes and pods are in.

@@ -18,7 +18,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::error::ObjectError;
 use crate::index::Index;
-use crate::shared::SharedIndex;
+use crate::shared::{SharedIndex, WatchFailure};
 
 /// Feeds the index until it is dropped. Needs `list` and `watch` on nodes and pods, cluster-wide.
 pub async fn run(client: Client, index: Arc<SharedIndex>) {
@@ -94,13 +94,30 @@ async fn feed<K: Indexed>(events: impl Stream<Item = watcher::Result<Event<K>>>,
                 });
             }
             Err(error) => {
-                warn!(%error, "watch failed, trying again");
+                let cause = cause(&error);
+                warn!(%error, reason = cause.as_str(), "watch failed, trying again");
                 index.record(K::KIND, |watch| {
-                    watch.failures += 1;
+                    *watch.failures_by_cause.entry(cause).or_default() += 1;
                     watch.last_error = Some(error.to_string());
                 });
             }
         }
+    }
+}
+
+fn cause(error: &watcher::Error) -> WatchFailure {
+    const GONE: u16 = 410;
+    match error {
+        watcher::Error::WatchError(status) if status.code == GONE => WatchFailure::Gone,
+        watcher::Error::WatchError(_) => WatchFailure::Refused,
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) if status.code == GONE => WatchFailure::Gone,
+            kube::Error::Api(_) => WatchFailure::Refused,
+            _ => WatchFailure::Unreachable,
+        },
+        watcher::Error::NoResourceVersion => WatchFailure::Unreadable,
     }
 }
 

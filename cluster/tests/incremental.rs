@@ -317,6 +317,7 @@ fn assert_same_cluster(incremental: &Snapshot, rebuilt: &Snapshot, model: &Model
     }
     assert_eq!(uids(incremental.pending()), uids(rebuilt.pending()));
     assert_eq!((incremental.assumed(), rebuilt.assumed()), (model.assumed.len(), model.assumed.len()));
+    assert_eq!(incremental.bound(), rebuilt.bound());
     for pod in rebuilt.pending() {
         assert_eq!(class_view(incremental, &pod.uid), class_view(rebuilt, &pod.uid), "{}", pod.uid);
     }

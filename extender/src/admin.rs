@@ -5,24 +5,29 @@
 
 mod explain;
 mod plan;
+mod record;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use gantry_cluster::{WatchFailure, WatchHealth};
+use gantry_host::record::Record;
 use serde_json::{Value, json};
 
 use crate::forecasts::freshness;
 use crate::handlers::Context;
+use crate::planner::{FEED, FEED_WAIT, Feed};
 use crate::profile::{Member, Point, Profile};
 use crate::verb::Verb;
 
 /// What is served.
-const PATHS: &str = "/livez /readyz /metrics /version /status /plan /nodes /explain/{namespace}/{pod}";
+const PATHS: &str = "/livez /readyz /metrics /version /status /profiles /plan /plan/feed /plan/record /nodes \
+                     /explain/{namespace}/{pod} /record/{namespace}/{pod}";
 
 /// The admin's endpoints.
 pub fn router(context: Arc<Context>) -> Router {
@@ -33,7 +38,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/version", get(version))
         .route("/status", get(status))
         .route("/explain/{namespace}/{pod}", get(explain))
+        .route("/record/{namespace}/{pod}", get(record))
         .route("/plan", get(plan))
+        .route(FEED, get(feed))
+        .route("/plan/record", get(plan_record))
         .route("/nodes", get(nodes))
         .route("/profiles", get(configuration))
         .fallback(wrong_path)
@@ -57,10 +65,11 @@ async fn readyz(State(context): State<Arc<Context>>) -> Response {
 
 async fn metrics(State(context): State<Arc<Context>>) -> Response {
     let now = Instant::now();
-    let last_event = context.cluster.health().last_event;
-    let age = last_event.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+    let health = context.cluster.health();
+    context.metrics.watch_failures(&health.failures_by_cause);
+    let age = health.last_event.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
     context.metrics.plugins(context.cycles.profiles().iter().map(|profile| &**profile), now);
-    let text = context.metrics.text(age, context.cluster.snapshot(now).assumed());
+    let text = context.metrics.text(age, &context.cluster.snapshot(now));
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
@@ -111,9 +120,48 @@ async fn explain(
     }
 }
 
+async fn record(State(context): State<Arc<Context>>, Path((namespace, pod)): Path<(String, String)>) -> Response {
+    let absent = || {
+        format!(
+            "no record of pod {namespace}/{pod}: only the last answers are kept with all that led to them; with several \
+             replicas ask the one that kube-scheduler calls\n"
+        )
+    };
+    recorded(record::of_pod(&context, &namespace, &pod), absent)
+}
+
+async fn plan_record(State(context): State<Arc<Context>>) -> Response {
+    recorded(record::of_plans(&context), || "nothing was planned yet\n".to_owned())
+}
+
+/// In one line: the columns are for programs.
+fn recorded(record: Option<Record>, absent: impl FnOnce() -> String) -> Response {
+    match record {
+        Some(record) => ([(header::CONTENT_TYPE, "application/json")], format!("{}\n", json!(record))).into_response(),
+        None => (StatusCode::NOT_FOUND, absent()).into_response(),
+    }
+}
+
 async fn plan(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    let (plans, now) = (context.board.all(), SystemTime::now());
-    if wants_text(&uri) { plan::text(&plans, now).into_response() } else { document(&plan::document(&plans, now)) }
+    let (posts, now) = (context.board.all(), SystemTime::now());
+    if wants_text(&uri) { plan::text(&posts, now).into_response() } else { document(&plan::document(&posts, now)) }
+}
+
+/// The plans for other replicas. Who has them already waits until they change, a second at most.
+async fn feed(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+    let (board, known) = (&context.board, headers.get(header::IF_NONE_MATCH));
+    let is_known = |tag: &str| known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut changes = board.changes();
+    if is_known(&board.tag()) {
+        // Over without a change or not, the board is looked at once more.
+        drop(tokio::time::timeout(FEED_WAIT, changes.changed()).await);
+    }
+    let tag = board.tag();
+    if is_known(&tag) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+    }
+    let body = serde_json::to_vec(&Feed::of(board)).expect("invariant: names and finite numbers are JSON");
+    ([(header::ETAG, tag), (header::CONTENT_TYPE, "application/json".to_owned())], body).into_response()
 }
 
 async fn nodes(State(context): State<Arc<Context>>, uri: Uri) -> Response {
@@ -141,8 +189,14 @@ fn watch(context: &Context, now: Instant) -> Value {
         "lastEventSecondsAgo": health.last_event.map(|last| now.saturating_duration_since(last).as_secs()),
         "lastError": health.last_error,
         "failures": health.failures,
+        "failuresByCause": failures_by_cause(&health),
         "refusedObjects": health.refused_objects,
     })
+}
+
+fn failures_by_cause(health: &WatchHealth) -> Value {
+    let entry = |(cause, count): (&WatchFailure, &u64)| (cause.as_str().to_owned(), Value::from(*count));
+    Value::Object(health.failures_by_cause.iter().map(entry).collect())
 }
 
 fn forecasts(context: &Context, now: Instant) -> Value {

@@ -6,18 +6,21 @@
 use std::future::Future;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use gantry_cluster::{Index, IndexSettings, SharedIndex};
+use gantry_host::Workshop;
+use gantry_host::workshop::compile_for_parent;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::args::{Args, Command, ServeArgs};
+use crate::args::{Args, COMPILE_PLUGIN, Command, ServeArgs};
 use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::config::valid::{ClusterSource, Config};
@@ -29,33 +32,41 @@ use crate::error::StartError;
 use crate::events::{self, Events, Notice};
 use crate::forecasts::Feed;
 use crate::handlers::{self, Context};
+use crate::lease::{Candidate, Role};
 use crate::metrics::Metrics;
-use crate::planner::{Board, Desk, Nominator, Planner};
+use crate::planner::{Board, Desk, Follower, Nominator, Planner};
 use crate::profile::loader::Loader;
 use crate::profile::{Member, Profiles, chain};
 use crate::reload::{Configuration, Reloader};
 use crate::server::Server;
 use crate::verb::LastCalls;
 use crate::view::Cluster;
-use crate::{admin, golden, lease, reload, telemetry, tls};
+use crate::{admin, golden, reload, telemetry, tls};
 
-/// Does what the command line says.
+/// This very program, also where its file was replaced by a newer one meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// Does what the command line says, and tells with which exit code the process ends.
 ///
 /// # Errors
 /// Why nothing, or nothing more, can be served.
-pub fn run(args: Args) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::Runtime)?;
+pub fn run(args: Args) -> Result<ExitCode, StartError> {
     match args.command.unwrap_or(Command::Serve(args.serve)) {
-        Command::Serve(flags) => runtime.block_on(serve(&flags)),
-        Command::CheckConfig { file } => check_config(&ServeArgs { config: Some(file), ..ServeArgs::default() }),
+        Command::Serve(flags) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            runtime.map_err(StartError::Runtime)?.block_on(serve(&flags))?;
+        }
+        Command::CheckConfig { file } => check_config(&ServeArgs { config: Some(file), ..ServeArgs::default() })?,
+        Command::CompilePlugin => return Ok(compile_for_parent()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A configuration is good if it would run: plugins are loaded, so that settings are checked by whom they concern. Where
 /// it would run is not known here: a configuration for a pod is checked as in a pod.
 fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
     let config = flags.config(Surroundings { is_in_cluster: true })?;
-    let loader = Loader::new(config.cache.as_deref());
+    let loader = loader(&config);
     let profiles = loader.load(&config.profiles, &[])?;
     reload::refuse_failures(&profiles)?;
     golden::try_all(&loader, &config)?;
@@ -65,6 +76,12 @@ fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
+/// What this program loads plugins with: it starts itself again to compile them.
+fn loader(config: &Config) -> Loader {
+    let workshop = Workshop::new(OWN_PROGRAM.into(), COMPILE_PLUGIN, config.compile);
+    Loader::new(config.cache.as_deref(), Some(workshop))
+}
+
 async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
     telemetry::start(flags.log_format);
     let surroundings = Surroundings::of_process();
@@ -72,7 +89,7 @@ async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
     let config = draft.config.clone();
     let end = interrupted()?;
     let client = connect(&config.cluster.source).await?;
-    let loader = Loader::new(config.cache.as_deref());
+    let loader = loader(&config);
     let profiles = loader.load(&config.profiles, &[])?;
     let mut app = App::assemble(&config, client, profiles)?;
     app.watch(flags, surroundings, draft, loader);
@@ -112,7 +129,8 @@ pub struct App {
     reloader: Option<Reloader>,
     client: Option<Client>,
     planners: Vec<Planner>,
-    leads: watch::Sender<bool>,
+    follower: Option<Follower>,
+    role: watch::Sender<Role>,
 }
 
 impl App {
@@ -150,9 +168,19 @@ impl App {
         };
         let context = Arc::new(context);
         // A process that is no replica among others leads from the start.
-        let (leads, is_leading) = watch::channel(lease::Candidate::of_process().is_none());
-        let planners = planners(config, &context, &index, client.as_ref(), &is_leading);
-        Ok(Self { context, index, notices, feed, reloader: None, client, planners, leads })
+        let is_replica = Candidate::of_process(config.server.admin.port()).is_some();
+        let (role, is_now) = watch::channel(if is_replica { Role::Alone } else { Role::Leads });
+        let (follower, leader) = Follower::new(is_now.clone());
+        let desk = |nominator| Desk {
+            context: Arc::clone(&context),
+            index: Arc::clone(&index),
+            nominator,
+            role: is_now.clone(),
+            leader: leader.clone(),
+        };
+        let planners = planners(config, &desk, client.as_ref());
+        let follower = Some(follower);
+        Ok(Self { context, index, notices, feed, reloader: None, client, planners, follower, role })
     }
 
     /// From now on the configuration is that of a file, and follows it.
@@ -165,27 +193,43 @@ impl App {
         self.reloader = Reloader::new(flags, surroundings, draft, loader, context, index);
     }
 
-    /// Without an API server and with the plugins of the configuration.
+    /// Without an API server and with the plugins of the configuration, which are compiled in this process: it may be
+    /// another program than the extender.
     ///
     /// # Errors
     /// As for a start of the process.
     pub fn without_cluster(config: &Config) -> Result<Self, StartError> {
-        let profiles = Loader::new(config.cache.as_deref()).load(&config.profiles, &[])?;
+        let profiles = Loader::new(config.cache.as_deref(), None).load(&config.profiles, &[])?;
         Ok(Self::assemble(config, None, profiles)?)
     }
 
-    /// Without an API server, with a file's configuration, and what follows the file. It follows when it is told to look.
+    /// The same with a file's configuration, and what follows the file. It follows when it is told to look.
     ///
     /// # Errors
     /// As for a start of the process.
     pub fn reloading(flags: &ServeArgs) -> Result<(Self, Option<Reloader>), StartError> {
         let draft = flags.draft(Surroundings::default())?;
-        let loader = Loader::new(draft.config.cache.as_deref());
+        let loader = Loader::new(draft.config.cache.as_deref(), None);
         let profiles = loader.load(&draft.config.profiles, &[])?;
         let mut app = Self::assemble(&draft.config, None, profiles)?;
         app.watch(flags, Surroundings::default(), draft, loader);
         let reloader = app.reloader.take();
         Ok((app, reloader))
+    }
+
+    /// The cluster as the watch tells it; without one it is whoever holds this that tells.
+    pub fn index(&self) -> Arc<SharedIndex> {
+        Arc::clone(&self.index)
+    }
+
+    /// The planners, to be run by who takes them.
+    pub fn planners(&mut self) -> Vec<Planner> {
+        std::mem::take(&mut self.planners)
+    }
+
+    /// Says whether this replica writes nominations.
+    pub fn lead(&self, leads: bool) {
+        self.role.send_replace(if leads { Role::Leads } else { Role::Alone });
     }
 
     /// The extender's endpoints.
@@ -207,7 +251,7 @@ impl App {
         demo: Option<SocketAddr>,
     ) -> Result<(), StartError> {
         let (over, is_over) = watch::channel(false);
-        let mut background = self.background();
+        let mut background = self.background(sockets.admin_port);
         let keep_alive = config.server.keep_alive;
         let extender = Server { listener: sockets.extender, router: self.extender(), tls: sockets.tls, keep_alive };
         let admin = Server { listener: sockets.admin, router: self.admin(), tls: None, keep_alive };
@@ -227,7 +271,7 @@ impl App {
         Ok(())
     }
 
-    fn background(&mut self) -> JoinSet<()> {
+    fn background(&mut self, admin_port: u16) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(feed) = self.feed.take() {
             tasks.spawn(feed.run(Arc::clone(&self.context.events)));
@@ -240,11 +284,12 @@ impl App {
             if let Some(notices) = self.notices.take() {
                 tasks.spawn(events::send_all(client.clone(), notices));
             }
-            let writes = self.planners.iter().any(Planner::nominates);
-            if let Some(candidate) = lease::Candidate::of_process().filter(|_| writes) {
-                tasks.spawn(candidate.run(client.clone(), self.leads.clone()));
+            let candidate = Candidate::of_process(admin_port).filter(|_| !self.planners.is_empty());
+            if let (Some(candidate), Some(follower)) = (candidate, self.follower.take()) {
+                tasks.spawn(candidate.run(client.clone(), self.role.clone()));
+                tasks.spawn(follower.run());
             }
-            for planner in self.planners.drain(..) {
+            for planner in self.planners() {
                 tasks.spawn(planner.run());
             }
         }
@@ -253,22 +298,11 @@ impl App {
 }
 
 /// One planner for each profile that plans.
-fn planners(
-    config: &Config,
-    context: &Arc<Context>,
-    index: &Arc<SharedIndex>,
-    client: Option<&Client>,
-    leads: &watch::Receiver<bool>,
-) -> Vec<Planner> {
+fn planners(config: &Config, desk: &dyn Fn(Option<Nominator>) -> Desk, client: Option<&Client>) -> Vec<Planner> {
     let planner = |profile: &crate::config::valid::Profile| {
         let plan = profile.plan.clone()?;
-        context.metrics.plans.start(&profile.scheduler_name);
-        let desk = Desk {
-            context: Arc::clone(context),
-            index: Arc::clone(index),
-            nominator: client.filter(|_| plan.nominate).cloned().map(Nominator::new),
-            leads: leads.clone(),
-        };
+        let desk = desk(client.filter(|_| plan.nominate).cloned().map(Nominator::new));
+        desk.context.metrics.plans.start(&profile.scheduler_name);
         Some(Planner::new(&profile.scheduler_name, plan, desk))
     };
     config.profiles.iter().filter_map(planner).collect()
@@ -278,6 +312,7 @@ fn index(config: &Config) -> Result<Index, Problem> {
     let settings = IndexSettings {
         resources: config.resources.clone(),
         dictionary: config.dictionary.clone(),
+        estimates: config.estimates.clone(),
         ..IndexSettings::default()
     };
     Index::new(settings).map_err(|error| Problem::new("resources", config.resources.join(", "), error.to_string()))
@@ -288,6 +323,7 @@ struct Sockets {
     extender: TcpListener,
     extender_address: SocketAddr,
     admin: TcpListener,
+    admin_port: u16,
     tls: Option<TlsAcceptor>,
 }
 
@@ -298,7 +334,7 @@ impl Sockets {
         let (extender, extender_address) = bind(config.server.listen, "listen").await?;
         let (admin, admin_address) = bind(config.server.admin, "admin").await?;
         tracing::info!(extender = %extender_address, admin = %admin_address, "listening");
-        Ok(Self { extender, extender_address, admin, tls })
+        Ok(Self { extender, extender_address, admin, admin_port: admin_address.port(), tls })
     }
 }
 

@@ -10,6 +10,9 @@ use gantry_host::Digest;
 use crate::config::{self, Config, ConfigError, ConfigFile, Draft, Surroundings};
 use crate::telemetry::LogFormat;
 
+/// The command that a process is started with to compile a plugin for its parent.
+pub const COMPILE_PLUGIN: &str = "compile-plugin";
+
 /// Answers kube-scheduler's extender calls with sandboxed plugins.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "gantry-extender", version, args_conflicts_with_subcommands = true)]
@@ -32,6 +35,9 @@ pub enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Compile the plugin on standard input. Gantry starts itself in this way, so that compiling can be stopped.
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin,
 }
 
 /// Flags of `serve`.

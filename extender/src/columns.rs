@@ -93,12 +93,12 @@ fn class(class: &Arc<DomainClass>) -> ClassColumns<'_> {
     ClassColumns { id: class.id, possible: &class.possible, permitted: &class.permitted, preference: &class.preference }
 }
 
-/// A pod as the plugin is asked about it, with the row that the snapshot's plan has for it. Its use is expected to be
-/// what it asks for.
+/// A pod as the plugin is asked about it, with what it is expected to use (empty: what it asks for) and the row that the
+/// snapshot's plan has for it.
 #[must_use]
-pub fn pod(row: &PodRow, planned_row: Option<u32>) -> Pod<'_> {
+pub fn pod<'a>(row: &'a PodRow, estimate: &'a [f64], planned_row: Option<u32>) -> Pod<'a> {
     let planned_row = planned_row.map_or(-1, |row| row as i32);
-    Pod { class: row.class, request: &row.request, estimate: &[], planned_row }
+    Pod { class: row.class, request: &row.request, estimate, planned_row }
 }
 
 #[cfg(test)]

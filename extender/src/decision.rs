@@ -71,6 +71,8 @@ pub struct DecisionRecord {
     pub fallbacks: Vec<String>,
     /// From the request's head to its answer, in seconds.
     pub seconds: f64,
+    /// Why scores do not follow a plan though the profile plans: a state of planning, not-in-plan or not-offered.
+    pub unplanned: Option<&'static str>,
     /// What the cycle saw.
     #[serde(flatten)]
     pub trace: Trace,
@@ -143,6 +145,7 @@ mod tests {
             outcome: "ok",
             fallbacks: Vec::new(),
             seconds: 0.001,
+            unplanned: None,
             trace: Trace::default(),
         }
     }

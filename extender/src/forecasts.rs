@@ -1,7 +1,7 @@
 //! Forecasts from the sidecar: fetched, judged by their age, and given to the index.
 //!
 //! ```text
-//!  sidecar ──GET, ETag──► fetch ──► document ──► freshness ──► Index::set_forecasts
+//!  sidecar ──GET, ETag──► fetch ──► document ──► freshness ──► Index::set_forecasts, set_workloads
 //!                          file ──►    (parsed once)  (every poll: they age)
 //! ```
 //!
@@ -88,7 +88,7 @@ impl Feed {
     }
 
     async fn poll(&mut self) {
-        let fetched = fetch::fetch(&self.settings.source, self.etag.as_deref()).await;
+        let fetched = fetch::fetch(&self.settings.source, fetch::FORECASTS, self.etag.as_deref()).await;
         self.metrics.forecast_poll(fetched.as_ref().map_or_else(FetchError::reason, Fetched::outcome));
         match fetched {
             Ok(Fetched::Unchanged) => self.note(FeedStatus::answered),
@@ -134,7 +134,10 @@ impl Feed {
         for (node, state) in &usable.left_out {
             events.forecast_left_out(node, state.as_str(), Instant::now());
         }
-        self.index.lock().set_forecasts(usable.forecasts);
+        let mut index = self.index.lock();
+        // First what pods use, by which rows without a forecast go.
+        index.set_workloads(usable.workloads);
+        index.set_forecasts(usable.forecasts);
     }
 
     fn fail(&self, error: &str) {
@@ -158,4 +161,49 @@ impl FeedStatus {
 
 fn seconds_since_1970() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gantry_cluster::{Index, IndexSettings, Use, UseUnit};
+    use serde_json::json;
+
+    use super::*;
+    use document::Entry;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn a_clock_that_jumps_takes_the_forecasts_away_and_one_that_is_put_right_gives_them_back() {
+        let mut index = Index::new(IndexSettings::default()).unwrap();
+        let node = json!({"metadata": {"name": "a"}, "status": {"allocatable": {"cpu": "4"}}});
+        index.apply_node(&serde_json::from_value(node).unwrap()).unwrap();
+        let settings = valid::Forecasts {
+            source: valid::ForecastSource::Unix("nobody.sock".into()),
+            file: None,
+            poll: Duration::from_secs(1),
+        };
+        let mut feed = Feed::new(settings, Arc::new(SharedIndex::new(index)), Arc::new(Metrics::new([])));
+        let now = 100 * HOUR;
+        let expected = Use { unit: UseUnit::Share, p50: 0.25, p90: 0.5 };
+        let entry = Entry { node: "a".into(), resource: "cpu".into(), expected, data_until: now };
+        let generation = "1".to_owned();
+        feed.document =
+            Some(Arc::new(Document { generation, entries: vec![entry], workloads: Vec::new(), refused: 0 }));
+        let p90 = |feed: &Feed| feed.index.snapshot(Instant::now()).used_p90().first().copied();
+
+        for (jump, state) in [(HOUR, State::Expired), (-HOUR, State::Skewed)] {
+            feed.apply(&Events::disabled(), now);
+            assert_eq!(p90(&feed), Some(2_000.0));
+            feed.apply(&Events::disabled(), now + jump);
+            assert_eq!(p90(&feed), None, "nodes count by what pods ask for");
+            let line = format!("gantry_forecast_left_out_total{{reason=\"{}\"}} 1", state.as_str());
+            let text = feed.metrics.text(Duration::ZERO, &feed.index.snapshot(Instant::now()));
+            assert!(text.contains(&line), "{text}");
+        }
+        feed.apply(&Events::disabled(), now);
+        assert_eq!(p90(&feed), Some(2_000.0));
+    }
 }

@@ -42,7 +42,7 @@ pub fn try_all(loader: &Loader, config: &Config) -> Result<(), ConfigError> {
 fn try_one(loader: &Loader, request: &Request, profile: &valid::Profile, config: &valid::Plugin) -> Result<(), String> {
     let plugin: Plugin = loader.trial(config).map_err(|(reason, detail)| format!("{}: {detail}", reason.as_str()))?;
     let source = Columns::new(&request.snapshot, &profile.weights);
-    let decision = plugin.decide(&source, &columns::pod(&request.pod, None)).map_err(|error| chain(&error))?;
+    let decision = plugin.decide(&source, &columns::pod(&request.pod, &[], None)).map_err(|error| chain(&error))?;
     decision.verdicts.map_err(|error| chain(&error))?;
     decision.scores.map_err(|error| chain(&error))?;
     Ok(())

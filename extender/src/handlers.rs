@@ -27,12 +27,13 @@ use tracing::{Instrument, Span, field};
 
 use crate::binding::Binder;
 use crate::body::Bodies;
+use crate::config::valid::PlanMode;
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
 use crate::decision::{self, DecisionRecord, Decisions};
 use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
-use crate::planner::Board;
+use crate::planner::{Board, PlanState};
 use crate::reload::Configuration;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
@@ -147,6 +148,7 @@ async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant)
         report(context, &subject, fallback, answer.outcome);
     }
     record.seconds = start.elapsed().as_secs_f64();
+    record.unplanned = unplanned(context, &record);
     context.decisions.keep(record);
     if let Some(assumption) = &answer.assumption {
         context.cluster.assume(assumption, Instant::now());
@@ -226,9 +228,25 @@ impl<'a> Question<'a> {
             outcome: answer.outcome.as_str(),
             fallbacks: answer.fallbacks.iter().map(fallback).collect(),
             seconds: 0.0,
+            unplanned: None,
             trace: std::mem::take(&mut answer.trace),
         };
         (answer, record)
+    }
+}
+
+/// Why scores do not follow a plan though the profile plans.
+fn unplanned(context: &Context, record: &DecisionRecord) -> Option<&'static str> {
+    if record.verb != Verb::Prioritize.as_str() || record.trace.follows_plan {
+        return None;
+    }
+    let state = context.board.state(&record.profile)?;
+    let profile = context.cycles.profile_of(&record.profile)?;
+    match (state, &record.trace.planned) {
+        (PlanState::Stands, None) => Some("not-in-plan"),
+        (PlanState::Stands, Some(_)) if profile.planning()?.mode == PlanMode::Follow => Some("not-offered"),
+        (PlanState::Stands, Some(_)) => None,
+        (state, _) => Some(state.as_str()),
     }
 }
 

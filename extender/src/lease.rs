@@ -1,10 +1,13 @@
-//! Which of several replicas writes: the holder of a Lease.
+//! Which of several replicas plans and writes: the holder of a Lease, which says there where its plans are read.
 //!
 //! As client-go's leader election does it: a lease that was not renewed for its
 //! duration, as seen by our own clock, may be taken; every write carries the version
 //! that was read, so two takers cannot both succeed. Who cannot renew in time stops
-//! writing before anybody else may begin. Reading and scoring need no leader.
+//! writing before anybody else may begin, also when the API server does not answer at
+//! all. The times that are written into it are for people: clocks may jump. Reading and
+//! scoring need no leader, and where none is known every replica plans for itself.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -13,15 +16,29 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 /// The lease's name.
 pub const NAME: &str = "gantry-planner";
+/// The annotation of the lease with the address of its holder's admin endpoints, `http://10.0.0.7:8889`.
+const ADDRESS: &str = "gantry.dev/planner";
 /// How long a lease holds without being renewed.
 const DURATION: Duration = Duration::from_secs(10);
 /// How long its holder may go on without having renewed it.
 const PATIENCE: Duration = Duration::from_secs(7);
 /// How often it is looked at.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// What a replica is among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Nobody is known to lead, or nobody whose plans can be read.
+    Alone,
+    /// It plans for all, and writes.
+    Leads,
+    /// Another one plans; its admin endpoints are there.
+    Follows(SocketAddr),
+}
 
 /// Who takes part, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,50 +47,68 @@ pub struct Candidate {
     pub namespace: String,
     /// A name that no other replica has.
     pub identity: String,
+    /// Where other replicas reach its admin endpoints, if they can.
+    pub address: Option<SocketAddr>,
 }
 
 impl Candidate {
-    /// A candidate if this runs as a pod that knows its own name: `POD_NAMESPACE` and `POD_NAME`.
+    /// A candidate if this runs as a pod that knows its own name: `POD_NAMESPACE` and `POD_NAME`. `POD_IP` and the port of
+    /// the admin endpoints are where its plans are read.
     #[must_use]
-    pub fn of_process() -> Option<Self> {
+    pub fn of_process(admin_port: u16) -> Option<Self> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Some(Self { namespace: variable("POD_NAMESPACE")?, identity: variable("POD_NAME")? })
+        let ip: Option<IpAddr> = variable("POD_IP").and_then(|ip| ip.parse().ok());
+        let address = ip.map(|ip| SocketAddr::new(ip, admin_port));
+        Some(Self { namespace: variable("POD_NAMESPACE")?, identity: variable("POD_NAME")?, address })
     }
 
-    /// Takes part until dropped; `leads` tells whether this replica holds the lease.
-    pub async fn run(self, client: Client, leads: watch::Sender<bool>) {
+    /// Takes part until dropped; `role` tells what that makes of this replica.
+    pub async fn run(self, client: Client, role: watch::Sender<Role>) {
         let leases = Api::namespaced(client, &self.namespace);
         let mut watched = Watched::default();
         let mut renewed: Option<Instant> = None;
+        let mut seen = Role::Alone;
+        let mut told = None;
         let mut ticks = tokio::time::interval(RETRY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = Instant::now();
-            match self.attempt(&leases, &mut watched, now).await {
-                Ok(true) => renewed = Some(now),
-                Ok(false) => renewed = None,
-                Err(error) => tracing::warn!(%error, lease = NAME, "the lease cannot be read or written, trying again"),
+            let start = Instant::now();
+            // An API server that hangs must not keep anybody in the belief that he leads.
+            let patience = PATIENCE
+                .saturating_sub(renewed.map_or(Duration::ZERO, |renewed| start.saturating_duration_since(renewed)));
+            match tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start)).await {
+                Ok(Ok(Role::Leads)) => (renewed, told) = (Some(start), None),
+                Ok(Ok(other)) => (seen, renewed, told) = (other, None, None),
+                Ok(Err(error)) => warn_once(&mut told, error.to_string()),
+                Err(_elapsed) => warn_once(&mut told, format!("no answer within {patience:?}")),
             }
-            let holds = renewed.is_some_and(|renewed| now.saturating_duration_since(renewed) < PATIENCE);
-            if leads.send_replace(holds) != holds {
-                tracing::info!(lease = NAME, identity = self.identity, leads = holds, "leadership changed");
+            renewed = renewed.filter(|renewed| renewed.elapsed() < PATIENCE);
+            let holds = renewed.is_some();
+            let present = if holds { Role::Leads } else { seen };
+            if role.send_if_modified(|role| std::mem::replace(role, present) != present) {
+                tracing::info!(lease = NAME, identity = self.identity, role = ?present, "the planner's lease");
+            }
+            if holds {
+                // Whoever leads after us is not known yet.
+                seen = Role::Alone;
             }
         }
     }
 
-    /// One look, and one write where the lease is ours or free. Whether we hold it now.
-    async fn attempt(&self, leases: &Api<Lease>, watched: &mut Watched, now: Instant) -> Result<bool, kube::Error> {
+    /// One look, and one write where the lease is ours or free.
+    async fn attempt(&self, leases: &Api<Lease>, watched: &mut Watched, now: Instant) -> Result<Role, kube::Error> {
         let written = match leases.get_opt(NAME).await? {
             None => leases.create(&PostParams::default(), &self.first()).await,
             Some(lease) if self.holds(&lease) || watched.is_free(&lease, now) => {
                 leases.replace(NAME, &PostParams::default(), &self.next(lease)).await
             }
-            Some(_) => return Ok(false),
+            Some(lease) => return Ok(address(&lease).map_or(Role::Alone, Role::Follows)),
         };
         match written {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Role::Leads),
             // Somebody else was faster.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Role::Alone),
             Err(error) => Err(error),
         }
     }
@@ -84,7 +119,9 @@ impl Candidate {
 
     fn first(&self) -> Lease {
         let now = MicroTime(Timestamp::now());
-        let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        let address = self.address.map(|address| (ADDRESS.to_owned(), format!("http://{address}")));
+        let annotations = Some(address.into_iter().collect());
+        let metadata = ObjectMeta { name: Some(NAME.to_owned()), annotations, ..ObjectMeta::default() };
         let spec = LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(DURATION.as_secs() as i32),
@@ -106,12 +143,28 @@ impl Candidate {
         if was_ours {
             new.acquire_time = old.acquire_time;
         }
-        Lease { metadata: lease.metadata, spec: Some(new) }
+        let mut annotations = lease.metadata.annotations.unwrap_or_default();
+        annotations.remove(ADDRESS);
+        annotations.extend(first.metadata.annotations.unwrap_or_default());
+        Lease { metadata: ObjectMeta { annotations: Some(annotations), ..lease.metadata }, spec: Some(new) }
     }
+}
+
+/// A trouble is told when it begins, not every time it is met.
+fn warn_once(told: &mut Option<String>, error: String) {
+    if told.as_ref() != Some(&error) {
+        tracing::warn!(error, lease = NAME, "the lease cannot be read or written, trying again");
+    }
+    *told = Some(error);
 }
 
 fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+/// Where the holder's admin endpoints are, if it says so.
+fn address(lease: &Lease) -> Option<SocketAddr> {
+    lease.metadata.annotations.as_ref()?.get(ADDRESS)?.strip_prefix("http://")?.parse().ok()
 }
 
 /// Somebody else's lease as we last saw it change.
@@ -142,7 +195,11 @@ mod tests {
     use super::*;
 
     fn candidate(identity: &str) -> Candidate {
-        Candidate { namespace: "gantry-system".to_owned(), identity: identity.to_owned() }
+        Candidate { namespace: "gantry-system".to_owned(), identity: identity.to_owned(), address: None }
+    }
+
+    fn reachable(identity: &str, address: &str) -> Candidate {
+        Candidate { address: Some(address.parse().unwrap()), ..candidate(identity) }
     }
 
     fn versioned(mut lease: Lease, version: &str) -> Lease {
@@ -166,6 +223,30 @@ mod tests {
         let mut lease = candidate("a").first();
         lease.spec.as_mut().unwrap().holder_identity = Some(String::new());
         assert!(Watched::default().is_free(&lease, Instant::now()));
+    }
+
+    #[test]
+    fn a_lease_says_where_its_holder_is_reached() {
+        let lease = reachable("a", "10.0.0.7:8889").first();
+        assert_eq!(address(&lease), Some("10.0.0.7:8889".parse().unwrap()));
+        let taken = reachable("b", "[fd00::8]:8889").next(lease);
+        assert_eq!(address(&taken), Some("[fd00::8]:8889".parse().unwrap()));
+        let mut odd = candidate("c").next(taken);
+        assert_eq!(address(&odd), None, "the address of the last holder is gone with it");
+        odd.metadata.annotations = Some([(ADDRESS.to_owned(), "gopher://10.0.0.7".to_owned())].into());
+        assert_eq!(address(&odd), None);
+    }
+
+    #[test]
+    fn nobody_is_overtaken_because_a_clock_jumped() {
+        let start = Instant::now();
+        for renewed in ["1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+            let mut lease = versioned(candidate("a").first(), "1");
+            lease.spec.as_mut().unwrap().renew_time = Some(MicroTime(renewed.parse().unwrap()));
+            let mut watched = Watched::default();
+            assert!(!watched.is_free(&lease, start) && !watched.is_free(&lease, start + DURATION), "{renewed}");
+            assert!(watched.is_free(&lease, start + DURATION + RETRY), "{renewed}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gantry_extender::args::Args;
 
 fn main() -> ExitCode {
     match app::run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Where even stderr is gone the exit code has to do.
             drop(writeln!(std::io::stderr(), "gantry-extender: {error}"));

@@ -7,9 +7,12 @@
 mod plans;
 mod platform;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use gantry_cluster::{Snapshot, WatchFailure};
 use gantry_host::{Digest, Reason};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -25,7 +28,7 @@ use crate::cycle::{Cause, Disagreement, Outcome};
 use crate::forecasts::freshness::{State, Tally};
 use crate::profile::Profile;
 use crate::verb::Verb;
-pub use plans::PlanMetrics;
+pub use plans::{PlanMetrics, Source};
 
 /// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
 const SECONDS: [f64; 16] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -79,7 +82,10 @@ pub struct Metrics {
     fallbacks: Family<FallbackLabels, Counter>,
     disagreements: Family<VerdictLabels, Counter>,
     snapshot_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    nodes: Gauge,
+    pods: Family<StateLabels, Gauge>,
     assumed_pods: Gauge,
+    watch_failures: Family<ReasonLabels, Counter>,
     forecast_polls: Family<OutcomeLabels, Counter>,
     forecast_entries: Family<StateLabels, Gauge>,
     forecasts_left_out: Family<ReasonLabels, Counter>,
@@ -139,7 +145,10 @@ impl Metrics {
             fallbacks: Family::default(),
             disagreements: Family::default(),
             snapshot_age: Gauge::default(),
+            nodes: Gauge::default(),
+            pods: Family::default(),
             assumed_pods: Gauge::default(),
+            watch_failures: Family::default(),
             forecast_polls: Family::default(),
             forecast_entries: Family::default(),
             forecasts_left_out: Family::default(),
@@ -163,8 +172,15 @@ impl Metrics {
         registry.register("gantry_filter_disagreement", help, self.disagreements.clone());
         let help = "Time since the API server last said anything";
         registry.register("gantry_snapshot_age_seconds", help, self.snapshot_age.clone());
+        let help = "Nodes that are known";
+        registry.register("gantry_nodes", help, self.nodes.clone());
+        let help = "Pods as the API server has shown them; labels: state (bound, waiting)";
+        registry.register("gantry_pods", help, self.pods.clone());
         let help = "Pods that count as placed by our own answer only";
         registry.register("gantry_assumed_pods", help, self.assumed_pods.clone());
+        let help =
+            "Failed lists and watches, each tried again; labels: reason (gone, refused, unreachable, unreadable)";
+        registry.register("gantry_watch_failures", help, self.watch_failures.clone());
         let help = "Polls of the forecast sidecar; labels: outcome (changed, unchanged, or why not)";
         registry.register("gantry_forecast_polls", help, self.forecast_polls.clone());
         let help = "Forecasts of one resource of one node; labels: state (fresh, stale, expired, clock-skew)";
@@ -202,6 +218,15 @@ impl Metrics {
         self.disagreements.get_or_create(&VerdictLabels { verdict: disagreement.as_str() }).inc_by(candidates);
     }
 
+    /// How often lists and watches have failed so far.
+    pub fn watch_failures(&self, count_by_cause: &BTreeMap<WatchFailure, u64>) {
+        for cause in WatchFailure::ALL {
+            let count = count_by_cause.get(&cause).copied().unwrap_or(0);
+            let counter = self.watch_failures.get_or_create(&ReasonLabels { reason: cause.as_str() });
+            counter.inner().store(count, Ordering::Relaxed);
+        }
+    }
+
     /// The sidecar was asked for forecasts; `outcome` is changed, unchanged, or why there were none.
     pub fn forecast_poll(&self, outcome: &'static str) {
         self.forecast_polls.get_or_create(&OutcomeLabels { outcome }).inc();
@@ -225,9 +250,13 @@ impl Metrics {
     /// # Panics
     /// Never: memory can always be written to.
     #[must_use]
-    pub fn text(&self, snapshot_age: Duration, assumed_pods: usize) -> String {
+    pub fn text(&self, snapshot_age: Duration, snapshot: &Snapshot) -> String {
         self.snapshot_age.set(snapshot_age.as_secs_f64());
-        self.assumed_pods.set(assumed_pods as i64);
+        self.nodes.set(snapshot.node_count() as i64);
+        for (state, pods) in [("bound", snapshot.bound()), ("waiting", snapshot.pending().count())] {
+            self.pods.get_or_create(&StateLabels { state }).set(pods as i64);
+        }
+        self.assumed_pods.set(snapshot.assumed() as i64);
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("invariant: writing to memory cannot fail");
         out
@@ -244,7 +273,26 @@ fn fallback_labels(plugin: &str, cause: Cause) -> FallbackLabels {
 
 #[cfg(test)]
 mod tests {
+    use gantry_cluster::{Index, IndexSettings};
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// A node with a pod, two pods that wait, and one more that our own answer has put on the node.
+    fn snapshot() -> std::sync::Arc<Snapshot> {
+        let read = |pod: Value| serde_json::from_value(pod).unwrap();
+        let mut index = Index::new(IndexSettings::default()).unwrap();
+        index.apply_node(&serde_json::from_value(json!({"metadata": {"name": "a"}})).unwrap()).unwrap();
+        index
+            .apply_pod(&read(json!({"metadata": {"uid": "bound"}, "spec": {"nodeName": "a", "containers": []}})))
+            .unwrap();
+        for uid in ["one", "other", "assumed"] {
+            index.apply_pod(&read(json!({"metadata": {"uid": uid}, "spec": {"containers": []}}))).unwrap();
+        }
+        let pod = std::sync::Arc::clone(index.snapshot().pod("assumed").unwrap());
+        assert!(index.assume(&pod, "a", Instant::now(), Duration::from_mins(1)));
+        index.snapshot()
+    }
 
     #[test]
     fn the_names_are_those_that_alerts_are_written_against() {
@@ -253,7 +301,7 @@ mod tests {
         metrics.call("gantry", "filter", Some(Reason::Trap), Duration::from_millis(1));
         metrics.fallback("gantry", Cause::Plugin(Reason::Trap));
         metrics.disagreement(Disagreement::Insufficient, 3);
-        let text = metrics.text(Duration::from_secs(2), 7);
+        let text = metrics.text(Duration::from_secs(2), &snapshot());
         for line in [
             "gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"} 1",
             "gantry_plugin_call_duration_seconds_count{plugin=\"gantry\",extension_point=\"filter\",outcome=\"trap\"} 1",
@@ -262,7 +310,10 @@ mod tests {
             "gantry_filter_disagreement_total{verdict=\"insufficient\"} 3",
             "gantry_filter_disagreement_total{verdict=\"unknown-node\"} 0",
             "gantry_snapshot_age_seconds 2.0",
-            "gantry_assumed_pods 7",
+            "gantry_nodes 1",
+            "gantry_pods{state=\"bound\"} 1",
+            "gantry_pods{state=\"waiting\"} 2",
+            "gantry_assumed_pods 1",
             "gantry_build_info{version=\"0.1.0\",wit=\"0.1.0\"} 1",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

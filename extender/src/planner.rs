@@ -7,24 +7,29 @@
 //!                        batch (opt-in): nominate gated pods where the plan puts them, then release them
 //! ```
 //!
-//! One planner a profile, so no two ever plan the same pods. A plan is made of one
+//! One planner a profile, so no two ever plan the same pods; and of several replicas one
+//! plans, the others follow what it says as long as it says anything. A plan is made of one
 //! snapshot and stands until something contradicts it: a pod it does not know, a pod
 //! bound elsewhere, load that is not its own, a node that changed. Requests never wait
 //! for it: they read from their snapshot where each pod is planned, if it is.
 //!
-//! Where the component fails, nothing is planned, gated pods are released as they are,
-//! and every pod is scored for itself. Must not know: what a plan is good for.
+//! Where the component fails, nothing is planned: a plan that stood is taken down, as it
+//! was contradicted; gated pods are released as they are, every pod is scored for
+//! itself, and the board says why. Must not know: what a plan is good for.
 
 mod agenda;
 mod audit;
 mod batch;
 mod board;
+mod feed;
+mod follow;
 mod ledger;
 mod nominate;
 mod order;
 mod plan;
 mod reserved;
 mod solve;
+mod state;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,14 +39,19 @@ use tokio::sync::watch;
 
 use crate::config::valid;
 use crate::handlers::Context;
+use crate::lease::Role;
+use crate::metrics::Source;
 use crate::standing::Standing;
 use agenda::{Agenda, Gathering};
 pub use audit::Deviation;
-pub use board::{Board, PlannedPod, PublishedPlan, Remembered};
+pub use board::{Board, FailedSearch, PlannedPod, Post, PublishedPlan, Remembered};
+pub use feed::Feed;
+pub use follow::{Follower, Leader, PATH as FEED, WAIT as FEED_WAIT};
 use ledger::{Landed, Ledger};
 pub use ledger::{Landing, Nomination};
 pub use nominate::{GATE, Nominator};
 use plan::Plan;
+pub use state::{Duty, PlanState};
 
 /// How often the cluster is looked at: well below what a pod's creation takes, well above what a look costs.
 const TICK: Duration = Duration::from_millis(20);
@@ -53,7 +63,10 @@ pub struct Planner {
     context: Arc<Context>,
     index: Arc<SharedIndex>,
     nominator: Option<Nominator>,
-    leads: watch::Receiver<bool>,
+    role: watch::Receiver<Role>,
+    leader: Leader,
+    /// What of the leader's was taken over last; `None`: we plan.
+    followed: Option<Arc<str>>,
     plan: Option<Plan>,
     ledger: Ledger,
     gathering: Gathering,
@@ -63,6 +76,8 @@ pub struct Planner {
     last_look: Option<((u64, bool), Arc<Agenda>)>,
     /// Whether the plan is known to hold in the last snapshot looked at.
     is_checked: bool,
+    /// What was last told of gated pods.
+    noted: Option<Duty>,
 }
 
 /// What a planner works with beside its profile.
@@ -73,8 +88,10 @@ pub struct Desk {
     pub index: Arc<SharedIndex>,
     /// Writes nominations; `None` where the profile asks for none.
     pub nominator: Option<Nominator>,
-    /// Whether this process is the one that writes.
-    pub leads: watch::Receiver<bool>,
+    /// What this process is among its replicas: the one that leads writes.
+    pub role: watch::Receiver<Role>,
+    /// What another one plans.
+    pub leader: Leader,
 }
 
 impl Planner {
@@ -82,17 +99,19 @@ impl Planner {
     #[must_use]
     pub fn new(scheduler: &str, settings: valid::Plan, desk: Desk) -> Self {
         let gathering = Gathering::new(settings.window);
-        let Desk { context, index, nominator, leads } = desk;
+        let Desk { context, index, nominator, role, leader } = desk;
         let (plan, ledger, serial, not_before) = (None, Ledger::default(), 0, Instant::now());
         let scheduler = scheduler.into();
-        let (last_look, is_checked) = (None, false);
+        let (last_look, is_checked, noted) = (None, false, None);
         Self {
             scheduler,
             settings,
             context,
             index,
             nominator,
-            leads,
+            role,
+            leader,
+            followed: None,
             plan,
             ledger,
             gathering,
@@ -100,6 +119,7 @@ impl Planner {
             not_before,
             last_look,
             is_checked,
+            noted,
         }
     }
 
@@ -111,6 +131,8 @@ impl Planner {
 
     /// Plans until it is dropped.
     pub async fn run(mut self) {
+        self.context.board.enrol(&self.scheduler);
+        self.context.metrics.plans.source(&self.scheduler, Source::Own);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -122,7 +144,12 @@ impl Planner {
     /// One look at the cluster, and what follows from it.
     async fn step(&mut self, now: Instant) {
         let snapshot = self.index.snapshot(now);
+        self.note_duty();
         if !snapshot.has_synced() {
+            return;
+        }
+        self.take_settings();
+        if self.is_led(now) {
             return;
         }
         let (agenda, is_new) = self.looked_at(&snapshot);
@@ -136,6 +163,41 @@ impl Planner {
         } else if now >= self.not_before && (!self.is_checked || self.is_expired(now)) {
             self.keep_true(&snapshot, &agenda, now).await;
         }
+    }
+
+    /// The configuration may have changed since the last step.
+    fn take_settings(&mut self) {
+        let profile = self.context.cycles.profile_of(&self.scheduler);
+        if let Some(settings) = profile.as_ref().and_then(|profile| profile.planning())
+            && *settings != self.settings
+        {
+            self.settings = settings.clone();
+            self.gathering.set_window(settings.window);
+        }
+    }
+
+    /// Takes over what the leader plans, if there is one that speaks. Whoever led before plans from what it said last.
+    fn is_led(&mut self, now: Instant) -> bool {
+        let Some((tag, feed)) = self.leader.orders(&self.scheduler, now) else {
+            if self.followed.take().is_some() {
+                self.context.metrics.plans.source(&self.scheduler, Source::Own);
+                (self.last_look, self.is_checked) = (None, false);
+            }
+            return false;
+        };
+        if self.followed.as_ref() != Some(&tag) {
+            self.plan = None;
+            if let Some((plan, state)) = feed.stand(&self.scheduler) {
+                self.context.board.take_over(&self.scheduler, plan, state);
+                self.context.metrics.plans.state(&self.scheduler, state);
+            }
+            self.context.metrics.plans.source(&self.scheduler, Source::Leader);
+            self.followed = Some(tag);
+        }
+        if self.ledger.len() > 0 {
+            self.settle();
+        }
+        true
     }
 
     /// Makes another plan where something contradicts the one that stands.
@@ -174,19 +236,37 @@ impl Planner {
 
     /// Whether gated pods are this process' affair.
     fn batches(&self) -> bool {
+        self.duty() == Duty::Leads
+    }
+
+    fn duty(&self) -> Duty {
         let serves = || {
             let profile = self.context.cycles.profile_of(&self.scheduler);
             profile.is_some_and(|profile| profile.mode() == valid::Mode::Serve)
         };
-        self.nominator.is_some() && *self.leads.borrow() && serves()
+        match &self.nominator {
+            None => Duty::Off,
+            Some(_) if !serves() => Duty::Shadow,
+            Some(_) if *self.role.borrow() != Role::Leads => Duty::NotLeading,
+            Some(_) => Duty::Leads,
+        }
+    }
+
+    /// Tells whose affair gated pods are.
+    fn note_duty(&mut self) {
+        let duty = self.duty();
+        if self.noted != Some(duty) {
+            self.noted = Some(duty);
+            self.context.board.assign(&self.scheduler, duty);
+            self.context.metrics.plans.leads(&self.scheduler, duty == Duty::Leads);
+            tracing::info!(scheduler = %self.scheduler, duty = duty.as_str(), "gated pods");
+        }
     }
 
     /// Why the plan does not hold any more; `None` also where there is nothing to plan.
     fn deviation(&mut self, snapshot: &Snapshot, agenda: &Agenda, now: Instant) -> Option<Deviation> {
         if agenda.open.is_empty() {
-            if self.plan.take().is_some() {
-                self.context.board.withdraw(&self.scheduler);
-            }
+            self.take_down(PlanState::NothingWaits);
             return None;
         }
         match &self.plan {
@@ -194,6 +274,13 @@ impl Planner {
             Some(plan) if audit::knows_all(plan, agenda) => audit::contradiction(plan, snapshot, &self.index),
             _ => Some(Deviation::NewPods),
         }
+    }
+
+    /// From now on no plan counts; `state` says why.
+    fn take_down(&mut self, state: PlanState) {
+        self.plan = None;
+        self.context.board.withdraw(&self.scheduler, state);
+        self.context.metrics.plans.state(&self.scheduler, state);
     }
 
     /// Makes a plan the one that counts.
@@ -213,6 +300,7 @@ impl Planner {
             "planned"
         );
         self.context.board.publish(&self.scheduler, &plan, self.ledger.nominated());
+        self.context.metrics.plans.state(&self.scheduler, PlanState::Stands);
         self.plan = Some(plan);
     }
 

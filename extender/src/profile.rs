@@ -7,14 +7,18 @@
 pub mod loader;
 mod member;
 mod pipeline;
+mod recorder;
 
 use std::sync::Arc;
 
+use gantry_cluster::Snapshot;
+use gantry_host::record::{Answer, Question, RecordedPods};
 use gantry_host::types::{Budget, Plan, Pod, Pods};
 use gantry_host::{Reason, SnapshotSource};
 
 pub use member::{Member, Point, chain};
 pub use pipeline::Combined;
+pub use recorder::Recorded;
 
 use crate::columns::{self, Columns};
 use crate::config::valid;
@@ -22,6 +26,7 @@ use crate::config::valid::Mode;
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
+use recorder::Recorder;
 
 /// A profile at work.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub struct Profile {
     /// In the order of the configuration, at least one.
     members: Vec<Member>,
     plan: Option<valid::Plan>,
+    recorder: Recorder,
 }
 
 impl Profile {
@@ -43,6 +49,7 @@ impl Profile {
             weights: config.weights.clone(),
             members,
             plan: config.plan.clone(),
+            recorder: Recorder::default(),
         }
     }
 
@@ -93,9 +100,13 @@ impl Profile {
     /// # Errors
     /// Where every plugin that is asked has failed: why, in the order of asking.
     pub fn filter(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<u8>>, Vec<Fallback>> {
-        let (columns, pod) = (self.columns(view), pod(view));
-        let answers = self
-            .ask(Point::Filter, |member| member.call(Point::Filter, metrics, |plugin| plugin.filter(&columns, &pod)));
+        let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
+        let pod = pod(view, &estimate);
+        let answers = self.ask(Point::Filter, |member| {
+            let verdicts = member.call(Point::Filter, metrics, |plugin| plugin.filter(&columns, &pod))?;
+            self.recorder.keep(member, view, Answer::Verdicts(verdicts.clone()));
+            Ok(verdicts)
+        });
         let pass = || vec![0; columns.rows()];
         answers.combined(|verdicts| pipeline::verdicts(verdicts).unwrap_or_else(pass))
     }
@@ -105,21 +116,24 @@ impl Profile {
     /// # Errors
     /// As [`Profile::filter`].
     pub fn score(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
-        let (columns, pod) = (self.columns(view), pod(view));
+        let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
+        let pod = pod(view, &estimate);
         let answers = self.ask(Point::Score, |member| {
             let scores = member.call(Point::Score, metrics, |plugin| plugin.score(&columns, &pod))?;
+            self.recorder.keep(member, view, Answer::scores(&scores));
             Ok((member.weight(), scores))
         });
         let equal = || vec![0.0; columns.rows()];
         answers.combined(|scores| pipeline::mean(scores).unwrap_or_else(equal))
     }
 
-    /// A joint assignment, by the first plugin that plans.
+    /// A joint assignment, by the first plugin that plans. The rows of `source` are those of `snapshot`.
     ///
     /// # Errors
     /// Where it fails, or none plans.
     pub fn plan(
         &self,
+        snapshot: &Snapshot,
         source: &dyn SnapshotSource,
         pods: &Pods<'_>,
         budget: Budget,
@@ -132,7 +146,22 @@ impl Profile {
             let cause = Cause::Plugin(Reason::Unavailable);
             return Err(Fallback::new(self.plugin_name(), cause, "no plugin of this profile plans"));
         };
-        member.call(Point::Plan, metrics, |plugin| plugin.plan(source, pods, budget, seed))
+        let plan = member.call(Point::Plan, metrics, |plugin| plugin.plan(source, pods, budget, seed))?;
+        let question = Question::Plan(RecordedPods::of(pods, budget, seed));
+        self.recorder.keep_plan(recorder::asked(member, snapshot, source, question, Answer::plan(&plan)));
+        Ok(plan)
+    }
+
+    /// What the plugins were asked last about a pod, and answered: one verdict and one score a plugin, newest first.
+    #[must_use]
+    pub fn recorded(&self, namespace: &str, pod: &str) -> Vec<Recorded> {
+        self.recorder.of_pod(namespace, pod, &self.members, &self.weights)
+    }
+
+    /// What was asked for the last plan, and answered.
+    #[must_use]
+    pub fn recorded_plan(&self) -> Option<Recorded> {
+        self.recorder.plan()
     }
 
     fn columns<'a>(&'a self, view: &'a View) -> Columns<'a> {
@@ -153,8 +182,8 @@ impl Profile {
 }
 
 /// The pod that a view is of, as plugins are asked about it.
-fn pod(view: &View) -> Pod<'_> {
-    columns::pod(&view.pod, view.snapshot.planned_row(&view.pod.uid))
+fn pod<'a>(view: &'a View, estimate: &'a [f64]) -> Pod<'a> {
+    columns::pod(&view.pod, estimate, view.snapshot.planned_row(&view.pod.uid))
 }
 
 /// Profiles as cycles hold them: a cycle keeps the one that it began with.

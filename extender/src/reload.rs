@@ -142,6 +142,7 @@ impl Reloader {
         let draft = self.flags.draft_of(text, &self.file, self.surroundings)?;
         let changes = diff::changes(&self.active.document, &draft.document);
         refuse_what_needs_a_restart(&self.active.config, &draft.config, &changes)?;
+        self.loader.forget_refusals();
         let profiles = self.loader.load(&draft.config.profiles, &self.context.cycles.profiles())?;
         refuse_failures(&profiles)?;
         golden::try_all(&self.loader, &draft.config)?;
@@ -180,7 +181,7 @@ impl Reloader {
     }
 }
 
-/// Sockets, watches, columns, planners and the cache's folder are made once.
+/// Sockets, watches, columns, planners and what loads plugins are made once.
 fn refuse_what_needs_a_restart(
     old: &valid::Config,
     new: &valid::Config,
@@ -190,12 +191,18 @@ fn refuse_what_needs_a_restart(
         ("server", old.server != new.server),
         ("cluster", old.cluster != new.cluster),
         ("forecasts", old.forecasts != new.forecasts),
+        ("estimates", old.estimates != new.estimates),
         ("resources", old.resources != new.resources),
         ("cache", old.cache != new.cache),
+        ("compile", old.compile != new.compile),
     ];
+    // Who plans and who writes is decided at the start; how they do it is asked at every step.
+    let differ = |of: fn(&valid::Config) -> Vec<&str>| of(old) != of(new);
     let is_fixed = |key: &str| {
         let section = key.split(['.', '[']).next().unwrap_or_default();
-        key.contains("].plan") || sections.iter().any(|(name, differs)| *differs && *name == section)
+        let is_tied =
+            key.contains("].plan") && (differ(planning) || (differ(nominating) && key.ends_with(".nominate")));
+        is_tied || sections.iter().any(|(name, differs)| *differs && *name == section)
     };
     let problem = |change: &diff::Change| {
         let value = change.new.as_deref().unwrap_or("(absent)");
@@ -204,6 +211,18 @@ fn refuse_what_needs_a_restart(
     };
     let problems: Vec<Problem> = changes.iter().filter(|change| is_fixed(&change.key)).map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
+}
+
+/// The profiles that plan, by scheduler name.
+fn planning(config: &valid::Config) -> Vec<&str> {
+    let plans = config.profiles.iter().filter(|profile| profile.plan.is_some());
+    plans.map(|profile| profile.scheduler_name.as_str()).collect()
+}
+
+/// Those that nominate.
+fn nominating(config: &valid::Config) -> Vec<&str> {
+    let nominate = |profile: &&valid::Profile| profile.plan.as_ref().is_some_and(|plan| plan.nominate);
+    config.profiles.iter().filter(nominate).map(|profile| profile.scheduler_name.as_str()).collect()
 }
 
 /// The plugins that could not be loaded: at a start they are left out, in a changed configuration they refuse it.
@@ -253,10 +272,15 @@ mod tests {
         assert_eq!(restart_keys("", "server: {listen: '127.0.0.1:1'}"), ["server.listen"]);
         assert_eq!(restart_keys("resources: [cpu]", "resources: [memory]"), ["resources[0]"]);
         assert_eq!(restart_keys("", "cache: {dir: /x}"), ["cache.dir"]);
+        assert_eq!(restart_keys("", "compile: {memory: 1Gi}"), ["compile.memory"]);
         assert_eq!(restart_keys("", "server: {deadline: 500ms}"), [""; 0]);
         let profile = |plan: &str| {
             format!("profiles: [{{schedulerName: s, plugins: [{{name: gantry, component: 'builtin:gantry'}}]{plan}}}]")
         };
         assert_eq!(restart_keys(&profile(""), &profile(", plan: {mode: guide}")), ["profiles[0].plan.mode"]);
+        let (before, after) = (profile(", plan: {ttl: 5s}"), profile(", plan: {ttl: 9s, mode: guide, evaluations: 0}"));
+        assert_eq!(restart_keys(&before, &after), [""; 0]);
+        let nominating = profile(", plan: {ttl: 9s, nominate: true}");
+        assert_eq!(restart_keys(&before, &nominating), ["profiles[0].plan.nominate"]);
     }
 }

@@ -33,7 +33,9 @@ pub fn run(args: Args) -> Result<(), RunError> {
         Command::CheckConfig { file } => commands::check_config(&file),
         Command::Fetch { config, out } => commands::fetch(&config, &out),
         Command::Train { series, out, training } => commands::train(&series, &out, &training),
-        Command::Backtest { series, plots, training } => commands::backtest(&series, plots.as_deref(), &training),
+        Command::Backtest { series, plots, history, training } => {
+            commands::backtest(&series, plots.as_deref(), history, &training)
+        }
     }
 }
 
@@ -64,8 +66,9 @@ fn serve(flags: &ConfigArgs) -> Result<(), RunError> {
         }
         outcome
     })?;
-    // A reading that waits for Prometheus must not keep the process from ending.
-    runtime.shutdown_background();
+    // A reading that waits for Prometheus must not keep the process from ending, and a runtime that is gone would make
+    // it panic: the runtime ends with the process.
+    std::mem::forget(runtime);
     Ok(())
 }
 

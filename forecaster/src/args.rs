@@ -3,9 +3,11 @@
 //! Must not know: what commands do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::config::units;
 use crate::telemetry::LogFormat;
 
 /// Forecasts usage of nodes and workloads from Prometheus, and serves the forecasts.
@@ -54,6 +56,9 @@ pub enum Command {
         /// Write plots of forecast bands over the truth to this folder, one SVG a series.
         #[arg(long, value_name = "FOLDER")]
         plots: Option<PathBuf>,
+        /// How much of its past is known of a series at a time; a large cluster's sidecar has memory for less.
+        #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
+        history: Duration,
         /// Training and grid.
         #[command(flatten)]
         training: TrainingArgs,
@@ -97,6 +102,10 @@ pub enum Profile {
     /// The source's recipe, for the record: ten steps of a subject's resources, min-max scaling, 2 × 64 ReLU, mean
     /// squared error, 70 % for training. Reports MSE and MAE, and draws no plots.
     Paper,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).ok_or_else(|| "a number and ms, s, m, h or d, such as 12h".to_owned())
 }
 
 #[cfg(test)]

@@ -30,13 +30,21 @@ pub struct BacktestConfig {
     pub training_share: f64,
     /// How often the models of single series learn again. Default one hour.
     pub refit: Duration,
+    /// How much of a series' past the models see at a time: `serve` keeps less of each, the more there are. Default 7
+    /// days.
+    pub history: Duration,
     /// The LSTM.
     pub lstm: LstmConfig,
 }
 
 impl Default for BacktestConfig {
     fn default() -> Self {
-        Self { training_share: 0.7, refit: Duration::from_hours(1), lstm: LstmConfig::default() }
+        Self {
+            training_share: 0.7,
+            refit: Duration::from_hours(1),
+            history: Duration::from_hours(7 * 24),
+            lstm: LstmConfig::default(),
+        }
     }
 }
 
@@ -100,14 +108,15 @@ pub fn run(
     mut scored: impl FnMut(usize, usize),
 ) -> Result<Backtest, ModelError> {
     let splits: Vec<Split> = series.iter().map(|series| Split::of(series, config.training_share)).collect();
-    let past: Vec<_> = series.iter().zip(&splits).map(|(series, split)| series.until(split.trial)).collect();
+    let past: Vec<_> =
+        series.iter().zip(&splits).map(|(series, split)| series.until(split.trial).recent(config.history)).collect();
     let mut candidates = Candidates::new(config.lstm);
     candidates.train(&past, observer)?;
     candidates.fit_baselines(&past)?;
     let mut results = Vec::new();
     for (k, (series, split)) in series.iter().zip(splits).enumerate() {
         let (mut track, mut tally) = (Track::default(), Tally::default());
-        replay(series, split.trial, &mut candidates, config.refit, &mut track, |step, forecasts, served| {
+        replay(series, split.trial, &mut candidates, config, &mut track, |step, forecasts, served| {
             if step >= split.test {
                 tally.add(series, step, forecasts, served);
             }
@@ -143,17 +152,17 @@ pub fn replay(
     series: &TimeSeries,
     from: usize,
     candidates: &mut Candidates,
-    refit: Duration,
+    config: &BacktestConfig,
     track: &mut Track,
     mut seen: impl FnMut(usize, &Forecasts, &Served),
 ) {
     let steps: Vec<usize> = windows(series.history().cells()).filter(|step| *step >= from).collect();
-    let histories: Vec<_> = steps.iter().map(|step| series.until(*step)).collect();
+    let histories: Vec<_> = steps.iter().map(|step| series.until(*step).recent(config.history)).collect();
     let by_lstm = candidates.lstm.forecast_all(&histories);
     let mut refitted: Option<i64> = None;
     for ((step, history), lstm) in steps.into_iter().zip(histories).zip(by_lstm) {
         let now = history.data_until();
-        if refitted.is_none_or(|at| now - at >= refit.as_secs() as i64) {
+        if refitted.is_none_or(|at| now - at >= config.refit.as_secs() as i64) {
             candidates.refit(history);
             refitted = Some(now);
         }

@@ -79,35 +79,35 @@ impl Metrics {
     fn register_forecasts(&mut self) {
         let registry = &mut self.registry;
         let help = "Time since the newest sample that a served forecast rests on; 0 before the first";
-        registry.register_with_unit("gantry_forecast_age", help, Unit::Seconds, self.age.clone());
+        registry.register_with_unit("gantry_forecaster_age", help, Unit::Seconds, self.age.clone());
         let help = "Nodes and workloads with a forecast";
-        registry.register("gantry_forecast_entries", help, self.entries.clone());
+        registry.register("gantry_forecaster_entries", help, self.entries.clone());
         let help = "Mean absolute error of the median over the last 24 h, in the resource's unit; mean over series";
-        registry.register("gantry_forecast_mae", help, self.mae.clone());
+        registry.register("gantry_forecaster_mae", help, self.mae.clone());
         let help = "That error over the last value's; mean over series";
-        registry.register("gantry_forecast_mase", help, self.mase.clone());
+        registry.register("gantry_forecaster_mase", help, self.mase.clone());
         let help = "Pinball loss of the 0.9 quantile over the last 24 h, in the resource's unit; mean over series";
-        registry.register("gantry_forecast_pinball90", help, self.pinball90.clone());
+        registry.register("gantry_forecaster_pinball90", help, self.pinball90.clone());
         let help = "Share of values at or below the 0.9 quantile over the last 24 h; mean over series";
-        registry.register("gantry_forecast_coverage", help, self.coverage.clone());
+        registry.register("gantry_forecaster_coverage", help, self.coverage.clone());
         let help = "Series that a model is served for; labels: kind, resource, model";
-        registry.register("gantry_forecast_selected_model", help, self.selected.clone());
+        registry.register("gantry_forecaster_selected_model", help, self.selected.clone());
     }
 
     fn register_operation(&mut self) {
         let registry = &mut self.registry;
         let help = "Duration of the newest training of the LSTM";
-        registry.register_with_unit("gantry_forecast_training", help, Unit::Seconds, self.training.clone());
+        registry.register_with_unit("gantry_forecaster_training", help, Unit::Seconds, self.training.clone());
         let help = "Trainings of the LSTM; labels: outcome (ok or a reason)";
-        registry.register("gantry_forecast_trainings", help, self.trainings.clone());
+        registry.register("gantry_forecaster_trainings", help, self.trainings.clone());
         let help = "Readings of a query; labels: query, outcome (ok, empty or a reason)";
-        registry.register("gantry_forecast_fetches", help, self.fetches.clone());
+        registry.register("gantry_forecaster_fetches", help, self.fetches.clone());
         let help = "Samples that were impossible, and series of no known node or workload; labels: query, reason";
-        registry.register("gantry_forecast_dropped_samples", help, self.dropped.clone());
+        registry.register("gantry_forecaster_dropped_samples", help, self.dropped.clone());
         let help = "Uses of a store that failed; labels: store, reason";
-        registry.register("gantry_forecast_store_failures", help, self.store_failures.clone());
+        registry.register("gantry_forecaster_store_failures", help, self.store_failures.clone());
         let help = "1 while this replica forecasts, 0 while it takes over another replica's forecasts";
-        registry.register("gantry_forecast_writer", help, self.writer.clone());
+        registry.register("gantry_forecaster_writer", help, self.writer.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("gantry_forecaster_build", "Versions; labels: version", Info::new(version));
     }
@@ -204,17 +204,17 @@ mod tests {
         metrics.role(Role::Forecaster);
         let text = metrics.text(Duration::from_secs(40), 7);
         for line in [
-            "gantry_forecast_age_seconds 40.0",
-            "gantry_forecast_entries 7",
-            "gantry_forecast_mae{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 0.25",
-            "gantry_forecast_coverage{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 0.5",
-            "gantry_forecast_selected_model{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 3",
-            "gantry_forecast_training_seconds 1.5",
-            "gantry_forecast_trainings_total{outcome=\"ok\"} 1",
-            "gantry_forecast_fetches_total{query=\"node_cpu\",outcome=\"timeout\"} 1",
-            "gantry_forecast_dropped_samples_total{query=\"node_cpu\",reason=\"not_finite\"} 2",
-            "gantry_forecast_store_failures_total{store=\"file\",reason=\"write\"} 1",
-            "gantry_forecast_writer 1",
+            "gantry_forecaster_age_seconds 40.0",
+            "gantry_forecaster_entries 7",
+            "gantry_forecaster_mae{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 0.25",
+            "gantry_forecaster_coverage{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 0.5",
+            "gantry_forecaster_selected_model{kind=\"Node\",resource=\"cpu\",model=\"lstm\"} 3",
+            "gantry_forecaster_training_seconds 1.5",
+            "gantry_forecaster_trainings_total{outcome=\"ok\"} 1",
+            "gantry_forecaster_fetches_total{query=\"node_cpu\",outcome=\"timeout\"} 1",
+            "gantry_forecaster_dropped_samples_total{query=\"node_cpu\",reason=\"not_finite\"} 2",
+            "gantry_forecaster_store_failures_total{store=\"file\",reason=\"write\"} 1",
+            "gantry_forecaster_writer 1",
             "gantry_forecaster_build_info{version=\"0.1.0\"} 1",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
@@ -226,6 +226,6 @@ mod tests {
         let metrics = Metrics::new();
         metrics.figures(&[figure(Some(0.25))]);
         metrics.figures(&[figure(None)]);
-        assert!(!metrics.text(Duration::ZERO, 0).contains("gantry_forecast_mae{"));
+        assert!(!metrics.text(Duration::ZERO, 0).contains("gantry_forecaster_mae{"));
     }
 }

@@ -180,7 +180,7 @@ impl Pipeline {
     fn publish(&mut self, now: i64) {
         let figures = self.fleet.figures();
         self.metrics.figures(&figures);
-        match Encoded::new(&Snapshot { issued_at: now, entries: self.fleet.entries() }) {
+        match Encoded::of(now, self.fleet.entries()) {
             Ok(encoded) => {
                 for store in self.stores.all() {
                     self.save(store, |store| store.save_snapshot(&encoded));

@@ -1,10 +1,11 @@
 //! Which model is served: the LSTM, unless another was clearly better lately; without an LSTM the last value, unless.
 //!
 //! Each minute the forecasts of all models are recorded; each later minute's truth scores those that were made for it.
-//! Scores are kept by three hours and forgotten after a day.
+//! Scores are kept by four hours and forgotten after a day.
 //!
-//! Promises: bounded memory (about 2 kB a series: most of what a large cluster's forecasts take); no model is served on fewer than [`FEWEST_STEPS`] scored steps unless
-//! it is the only one; a choice stands for [`HYSTERESIS`]. Must not know: a clock: times are those of the data.
+//! Promises: bounded memory (less than 1.4 kB a series, which after the history is most of what a large cluster takes);
+//! no model is served on fewer than [`FEWEST_STEPS`] scored steps unless it is the only one; a choice stands for
+//! [`HYSTERESIS`]. Must not know: a clock: times are those of the data.
 
 use crate::models::Forecasts;
 use crate::score::{ErrorSums, Score};
@@ -23,57 +24,48 @@ pub const CHALLENGE: f32 = 0.95;
 pub const HYSTERESIS: i64 = 30 * 60;
 
 /// Seconds of a bucket of scores: a divisor of [`SPAN`].
-const BUCKET: i64 = 3 * 3_600;
+const BUCKET: i64 = 4 * 3_600;
 
 const MODELS: usize = ModelKind::ALL.len();
 
-/// What is scored of the forecasts of all models for one series, made at one time.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    at: i64,
-    last: f32,
-    /// Median and 0.9 quantile by horizon and model; NaN where a model had none.
-    quantiles: [[[f32; 2]; MODELS]; HORIZONS],
-}
+/// What is due where there is one forecast a step: 5 for the next cell, 4 for the one after it, …
+const MOST_DUE: usize = HORIZONS * (HORIZONS + 1) / 2;
 
-impl Pending {
-    fn new(at: i64, last: f32, forecasts: &Forecasts) -> Self {
-        let scored = |horizon: usize, forecast: &Option<Forecast>| {
-            forecast.map_or([f32::NAN; 2], |forecast| [forecast.p50(horizon), forecast.p90(horizon)])
-        };
-        let quantiles = std::array::from_fn(|horizon| std::array::from_fn(|model| scored(horizon, &forecasts[model])));
-        Self { at, last, quantiles }
-    }
+/// What is scored of the forecasts of all models for one cell, made at one time.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    /// When the cell closes.
+    at: i64,
+    /// The last value when they were made.
+    last: f32,
+    /// Median and 0.9 quantile by model; NaN where a model had none.
+    quantiles: [[f32; 2]; MODELS],
 }
 
 /// One series' recent scores, by model.
 #[derive(Clone, Debug, Default)]
 pub struct Scoreboard {
-    /// Forecasts whose truth is not complete, oldest first; at most one for each horizon.
-    pending: Vec<Pending>,
+    /// What was forecast for cells that have not closed; at most [`MOST_DUE`].
+    due: Vec<Due>,
     /// By bucket since 1970, oldest first.
     buckets: Vec<(i64, [ErrorSums; MODELS])>,
 }
 
 impl Scoreboard {
-    /// Scores what was forecast for a cell that has closed; a gap (none) scores nothing. Cells come in order of time;
-    /// `step` is the grid's, in seconds.
-    pub fn observe(&mut self, at: i64, truth: Option<f32>, step: u32) {
-        let step = i64::from(step.max(1));
+    /// Scores what was forecast for a cell that has closed; a gap (none) scores nothing. Cells come in order of time.
+    pub fn observe(&mut self, at: i64, truth: Option<f32>) {
         if let Some(truth) = truth {
-            self.add(at, self.scored(at, truth, step));
+            self.add(at, self.scored(at, truth));
         }
-        self.pending.retain(|pending| at < pending.at + HORIZONS as i64 * step);
+        self.due.retain(|due| due.at > at);
     }
 
-    fn scored(&self, at: i64, truth: f32, step: i64) -> [ErrorSums; MODELS] {
+    fn scored(&self, at: i64, truth: f32) -> [ErrorSums; MODELS] {
         let mut sums = [ErrorSums::default(); MODELS];
-        for pending in &self.pending {
-            let horizon = usize::try_from((at - pending.at) / step - 1).ok();
-            let Some(quantiles) = horizon.and_then(|horizon| pending.quantiles.get(horizon)) else { continue };
-            for (sums, quantiles) in sums.iter_mut().zip(quantiles).filter(|(_, [p50, _])| !p50.is_nan()) {
+        for due in self.due.iter().filter(|due| due.at == at) {
+            for (sums, quantiles) in sums.iter_mut().zip(&due.quantiles).filter(|(_, [p50, _])| !p50.is_nan()) {
                 sums.steps = 1;
-                sums.add(*quantiles, pending.last, truth);
+                sums.add(*quantiles, due.last, truth);
             }
         }
         sums
@@ -83,7 +75,9 @@ impl Scoreboard {
         let newest = at.div_euclid(BUCKET);
         self.buckets.retain(|(bucket, _)| *bucket > newest - SPAN / BUCKET);
         if self.buckets.last().is_none_or(|(bucket, _)| *bucket != newest) {
-            push(&mut self.buckets, (newest, [ErrorSums::default(); MODELS]));
+            // Room for all from the start, here and below: there are as many lists as series, and growing them leaves holes.
+            self.buckets.reserve_exact(((SPAN / BUCKET) as usize).saturating_sub(self.buckets.len()));
+            self.buckets.push((newest, [ErrorSums::default(); MODELS]));
         }
         if let Some((_, all)) = self.buckets.last_mut() {
             all.iter_mut().zip(sums).for_each(|(all, sums)| *all += sums);
@@ -91,9 +85,18 @@ impl Scoreboard {
     }
 
     /// Remembers forecasts until their truth is known: made when the cell at `at` had closed with the value `last`, in
-    /// the order of [`ModelKind::ALL`].
-    pub fn record(&mut self, at: i64, last: f32, forecasts: Forecasts) {
-        push(&mut self.pending, Pending::new(at, last, &forecasts));
+    /// the order of [`ModelKind::ALL`]; `step` is the grid's, in seconds.
+    pub fn record(&mut self, at: i64, last: f32, forecasts: Forecasts, step: u32) {
+        let scored = |horizon: usize, forecast: &Option<Forecast>| {
+            forecast.map_or([f32::NAN; 2], |forecast| [forecast.p50(horizon), forecast.p90(horizon)])
+        };
+        let due = |horizon: usize| Due {
+            at: at + (horizon as i64 + 1) * i64::from(step),
+            last,
+            quantiles: std::array::from_fn(|model| scored(horizon, &forecasts[model])),
+        };
+        self.due.reserve_exact(MOST_DUE.saturating_sub(self.due.len()));
+        self.due.extend((0..HORIZONS).map(due));
     }
 
     /// The error figures of a model over the last day; none if it was not scored.
@@ -108,12 +111,6 @@ impl Scoreboard {
     fn loss(&self, model: ModelKind) -> Option<f32> {
         self.score(model).filter(|score| score.steps >= FEWEST_STEPS).map(|score| score.pinball90)
     }
-}
-
-/// Pushes onto a list that stays short, without room for more: there are as many lists as series.
-fn push<T>(list: &mut Vec<T>, item: T) {
-    list.reserve_exact(1);
-    list.push(item);
 }
 
 /// The model that a series is served by.
@@ -198,7 +195,7 @@ impl Track {
             self.observe(history);
             self.selection.choose(now, &self.scores, &forecasts);
             if let Some(last) = history.last() {
-                self.scores.record(now, last, forecasts);
+                self.scores.record(now, last, forecasts, history.step());
             }
         }
         let (model, forecast) = self.selection.serve(&forecasts)?;
@@ -210,7 +207,7 @@ impl Track {
         let new = self.seen.map_or(0, |seen| ((now - seen) / step) as usize).min(history.cells().len());
         let cells = &history.cells()[history.cells().len() - new..];
         for (age, cell) in (0..new as i64).rev().zip(cells) {
-            self.scores.observe(now - age * step, Some(*cell).filter(|value| !value.is_nan()), history.step());
+            self.scores.observe(now - age * step, Some(*cell).filter(|value| !value.is_nan()));
         }
         self.seen = Some(now);
     }

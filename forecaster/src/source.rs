@@ -44,6 +44,9 @@ pub struct Span {
 /// Most steps of one answer; Prometheus refuses more than 11 000.
 const MOST_STEPS: i64 = 10_000;
 
+/// Samples of one answer where there are many series: about 3 MB of JSON, and as much again once it is understood.
+const PART: usize = 100_000;
+
 /// A Prometheus server.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -63,6 +66,13 @@ impl Prometheus {
     #[must_use]
     pub const fn read<'a>(&'a self, promql: &'a str, span: Span) -> Reading<'a> {
         Reading { prometheus: self, promql, span, steps: MOST_STEPS }
+    }
+
+    /// The same where so many series are expected: in parts that are small beside what a process keeps of them.
+    #[must_use]
+    pub fn read_many<'a>(&'a self, promql: &'a str, span: Span, series: usize) -> Reading<'a> {
+        let steps = (PART / series.max(1)).max(1) as i64;
+        Reading { steps: steps.min(MOST_STEPS), ..self.read(promql, span) }
     }
 
     /// A query's newest values at a time, Unix time in seconds.

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// Another replica is the writer by now.
     #[error("another replica is the writer")]
     NotTheWriter,
+    /// The stored snapshot was issued later: this one was delayed, or the writers' clocks differ.
+    #[error("a snapshot that was issued later is stored")]
+    Older,
     /// What is stored is no snapshot of this version.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -62,6 +65,7 @@ impl StoreError {
             Self::Write { .. } => "write",
             Self::Redis(_) => "redis",
             Self::NotTheWriter => "not_the_writer",
+            Self::Older => "older",
             Self::Snapshot(error) => error.reason(),
         }
     }

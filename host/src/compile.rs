@@ -1,4 +1,4 @@
-//! Compiles components, and keeps what was compiled on disk.
+//! Compiles components, or has them compiled, and keeps what was compiled on disk.
 //!
 //! Compiling takes 50 ms for a small component and ten seconds for an interpreter; mapping compiled code back takes
 //! 0.1 ms. But compiled code is machine code that the engine runs as it finds it: one flipped bit and the sandbox is
@@ -21,6 +21,7 @@ use wasmtime::component::Component;
 use crate::component::Digest;
 use crate::engine::Engine;
 use crate::error::LoadError;
+use crate::workshop::Workshop;
 
 /// The artefact's checksum stands before it.
 const CHECKSUM_BYTES: usize = 32;
@@ -53,7 +54,7 @@ impl Cache {
     /// The artefact under `key`, if there is one and it is whole.
     fn read(&self, key: &str) -> Option<Vec<u8>> {
         let path = self.path(key);
-        let mut file = match fs::read(&path) {
+        let file = match fs::read(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -61,12 +62,11 @@ impl Cache {
                 return None;
             }
         };
-        let artefact = file.split_off(CHECKSUM_BYTES.min(file.len()));
-        if file != checksum(key, &artefact) {
+        let artefact = unseal(key, file);
+        if artefact.is_none() {
             warn!(path = %path.display(), "a compiled component is damaged; compiling it anew");
-            return None;
         }
-        Some(artefact)
+        artefact
     }
 
     /// Written beside its place and renamed, so that a reader never sees half of it.
@@ -74,45 +74,64 @@ impl Cache {
         let path = self.path(key);
         let unfinished = self.dir.join(format!("{key}.{}", std::process::id()));
         let mut file: File = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&checksum(key, artefact))?;
-        file.write_all(artefact)?;
-        fs::rename(unfinished, path)
+        let written = file.write_all(&checksum(key, artefact)).and_then(|()| file.write_all(artefact));
+        // What is cut short would be found damaged; on a full disk it would also be in the way.
+        written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 }
 
-/// Compiles `bytes`, or takes the compiled code from the cache.
+/// Compiles `bytes`, here or in a child of the workshop, or takes the compiled code from the cache.
 pub(crate) fn compile(
     engine: &Engine,
     bytes: &[u8],
     digest: &Digest,
     cache: Option<&Cache>,
+    workshop: Option<&Workshop>,
 ) -> Result<Component, LoadError> {
-    let Some(cache) = cache else { return compile_anew(engine, bytes) };
     let key = key(engine, digest);
-    if let Some(component) = cache.read(&key).and_then(|artefact| revive(engine, &key, &artefact)) {
+    let kept = cache.and_then(|cache| cache.read(&key));
+    if let Some(component) = kept.and_then(|artefact| revive(engine, &key, &artefact)) {
         return Ok(component);
     }
-    let component = compile_anew(engine, bytes)?;
-    let stored = component.serialize().map_err(io::Error::other).and_then(|artefact| cache.write(&key, &artefact));
-    if let Err(error) = stored {
+    let (component, artefact) = if let Some(workshop) = workshop {
+        compile_apart(engine, bytes, &key, workshop)?
+    } else {
+        let component = compile_here(engine, bytes)?;
+        let artefact = cache.map(|_| component.serialize()).transpose();
+        (component, artefact.map_err(|error| LoadError::Engine(error.into()))?.unwrap_or_default())
+    };
+    if let Some(Err(error)) = cache.map(|cache| cache.write(&key, &artefact)) {
         warn!(%digest, %error, "a compiled component could not be kept; it will be compiled again next time");
     }
     Ok(component)
 }
 
-fn compile_anew(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+pub(crate) fn compile_here(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadError> {
     Component::from_binary(engine.inner(), bytes).map_err(|error| LoadError::Invalid(error.into()))
+}
+
+fn compile_apart(
+    engine: &Engine,
+    bytes: &[u8],
+    key: &str,
+    workshop: &Workshop,
+) -> Result<(Component, Vec<u8>), LoadError> {
+    let artefact = workshop.compile(bytes, key)?;
+    let another_build = || LoadError::Engine("the compiler is of another build than this program".into());
+    let component = revive(engine, key, &artefact).ok_or_else(another_build)?;
+    Ok((component, artefact))
 }
 
 /// Maps an artefact whose checksum was right.
 #[expect(unsafe_code, reason = "compiled code cannot be verified, only recognised; see SAFETY")]
 fn revive(engine: &Engine, key: &str, artefact: &[u8]) -> Option<Component> {
-    // SAFETY: `Cache::read` gives out only bytes that are followed by their SHA-256 in a folder that this user alone may
-    // write to, so they are what `Cache::write` was given, which is what `Component::serialize` made. The key holds the
-    // engine's compatibility hash and the engine checks its version and configuration again.
+    // SAFETY: `unseal` gives out only bytes that come with their SHA-256, and it is asked in two places. `Cache::read` has
+    // them from a folder that this user alone may write to, so they are what `Cache::write` was given. `Workshop::compile`
+    // has them through a pipe from a child that is this program. Either way they are what `Component::serialize` made. The
+    // key holds the engine's compatibility hash and the engine checks its version and configuration again.
     match unsafe { Component::deserialize(engine.inner(), artefact) } {
         Ok(component) => {
-            debug!(key, "compiled component taken from the cache");
+            debug!(key, "compiled component mapped back");
             Some(component)
         }
         Err(error) => {
@@ -123,10 +142,21 @@ fn revive(engine: &Engine, key: &str, artefact: &[u8]) -> Option<Component> {
 }
 
 /// The component's digest and what the engine says of its build and configuration.
-fn key(engine: &Engine, digest: &Digest) -> String {
+pub(crate) fn key(engine: &Engine, digest: &Digest) -> String {
     let mut compatibility = DefaultHasher::new();
     engine.inner().precompile_compatibility_hash().hash(&mut compatibility);
     format!("{}-{:016x}", digest.hex(), compatibility.finish())
+}
+
+/// An artefact with its checksum before it.
+pub(crate) fn seal(key: &str, artefact: &[u8]) -> Vec<u8> {
+    [&checksum(key, artefact), artefact].concat()
+}
+
+/// The artefact that was sealed under `key`, if it is whole.
+pub(crate) fn unseal(key: &str, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+    let artefact = sealed.split_off(CHECKSUM_BYTES.min(sealed.len()));
+    (sealed == checksum(key, &artefact)).then_some(artefact)
 }
 
 /// With the key in it, so that an artefact under another's name is not taken.

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::imports;
 use crate::state::State;
+use crate::workshop::Workshop;
 
 /// The version of the contract that this host was built with.
 pub const WIT_VERSION: &str = "0.1.0";
@@ -95,7 +96,7 @@ pub struct Component {
 }
 
 impl Component {
-    /// Checks, compiles and links `bytes`.
+    /// Checks, compiles and links `bytes`, in this process: for bytes that are our own, or nobody's service.
     ///
     /// With `expected`, bytes of another digest are refused before anything looks into them. With `cache`, compiled
     /// code is taken from there or left there.
@@ -109,6 +110,30 @@ impl Component {
         expected: Option<Digest>,
         cache: Option<&Cache>,
     ) -> Result<Self, LoadError> {
+        Self::load_by(engine, bytes, expected, cache, None)
+    }
+
+    /// As [`Component::load`], compiled in a child process with limits: for bytes of somebody else.
+    ///
+    /// # Errors
+    /// As [`Component::load`]; and where compiling exceeds its limits, crashes, or cannot be started.
+    pub fn load_apart(
+        engine: &Engine,
+        bytes: &[u8],
+        expected: Option<Digest>,
+        cache: Option<&Cache>,
+        workshop: &Workshop,
+    ) -> Result<Self, LoadError> {
+        Self::load_by(engine, bytes, expected, cache, Some(workshop))
+    }
+
+    fn load_by(
+        engine: &Engine,
+        bytes: &[u8],
+        expected: Option<Digest>,
+        cache: Option<&Cache>,
+        workshop: Option<&Workshop>,
+    ) -> Result<Self, LoadError> {
         if bytes.len() > MAX_BYTES {
             return Err(LoadError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
         }
@@ -116,7 +141,7 @@ impl Component {
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(LoadError::DigestMismatch { expected, found: digest });
         }
-        let compiled = compile::compile(engine, bytes, &digest, cache)?;
+        let compiled = compile::compile(engine, bytes, &digest, cache, workshop)?;
         check_names(engine, &compiled.component_type())?;
         let pre = link(engine, &compiled)?;
         Ok(Self { engine: engine.clone(), digest, pre })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::component::Digest;
 use crate::types;
+use crate::workshop::CompileError;
 
 /// An error of the engine, whose own type is no [`Error`].
 pub type Source = Box<dyn Error + Send + Sync>;
@@ -47,9 +48,9 @@ labels! {
     Reason {
         /// The component panicked or did something that WebAssembly forbids.
         Trap = "trap",
-        /// It took longer than its deadline.
+        /// It took longer than its deadline, or to compile.
         Deadline = "deadline",
-        /// It failed after it was refused more memory.
+        /// It failed after it was refused more memory, or took too much to compile.
         Memory = "memory",
         /// Its calls went too deep.
         Stack = "stack",
@@ -128,6 +129,9 @@ pub enum LoadError {
     /// The bytes are no WebAssembly component, or use features that are off.
     #[error("the bytes are no valid component")]
     Invalid(#[source] Source),
+    /// Compiling it in a child process was stopped, or went wrong.
+    #[error(transparent)]
+    NotCompiled(#[from] CompileError),
     /// The component wants something of the host that no plugin may have. Nothing of it was run.
     #[error("the component imports `{import}`; a plugin may import `{allowed}` and nothing else")]
     ForeignImport {
@@ -160,11 +164,16 @@ impl LoadError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Engine(_) | Self::Ticker(_) => Reason::Unavailable,
+            Self::Engine(_) | Self::Ticker(_) | Self::NotCompiled(CompileError::Unstartable(_)) => Reason::Unavailable,
             Self::TooLarge { .. } => Reason::TooLarge,
             Self::DigestMismatch { .. } => Reason::DigestMismatch,
             Self::ForeignImport { .. } => Reason::ForeignImport,
-            Self::Invalid(_) | Self::WorldVersion { .. } | Self::NotAPlugin { .. } => Reason::InvalidComponent,
+            Self::NotCompiled(CompileError::Timeout { .. }) => Reason::Deadline,
+            Self::NotCompiled(CompileError::Memory { .. }) => Reason::Memory,
+            Self::Invalid(_)
+            | Self::WorldVersion { .. }
+            | Self::NotAPlugin { .. }
+            | Self::NotCompiled(CompileError::Crashed { .. }) => Reason::InvalidComponent,
         }
     }
 }
@@ -287,10 +296,10 @@ pub enum Failure {
         /// What it may say.
         allowed: &'static str,
     },
-    /// All instances are busy, and too many callers wait already or this one waited too long.
+    /// All instances that may work at a time are busy, and too many callers wait already or this one waited too long.
     #[error("all {workers} instances are busy and {waiting} callers wait")]
     Overloaded {
-        /// The plugin's instances.
+        /// The instances that may work at a time.
         workers: usize,
         /// The callers waiting.
         waiting: usize,

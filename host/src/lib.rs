@@ -1,7 +1,7 @@
 //! Runs scheduler plugins, ours or a stranger's, as Wasm components without any ambient authority.
 //!
 //! ```text
-//!  bytes ─► Component (size, digest, compile | cache, imports by name, exports)
+//!  bytes ─► Component (size, digest, cache | compile | workshop, imports by name, exports)
 //!               │ + settings, Limits
 //!               ▼
 //!            Plugin ── Pool ── Worker ── Instance ── Store ─► component
@@ -25,11 +25,13 @@
 //! |---|---|
 //! | [`engine`] | the one engine, and the clock of deadlines |
 //! | [`component`], [`compile`] | from bytes to something that may be instantiated |
+//! | [`workshop`] | compiling in a child process with limits |
 //! | [`limits`] | what a plugin may use |
 //! | [`source`] | how the caller lends the cluster's columns |
 //! | [`plugin`] | questions and answers |
 //! | `pool`, `worker`, `instance`, `state`, `imports` | what lies between a question and the component |
 //! | `validate` | the checks of every answer |
+//! | [`record`] | questions and answers as a document, to be asked again |
 //! | [`breaker`] | whether a plugin that keeps failing is asked at all |
 //! | [`error`] | everything that can go wrong |
 //!
@@ -47,10 +49,12 @@ mod instance;
 pub mod limits;
 pub mod plugin;
 mod pool;
+pub mod record;
 pub mod source;
 mod state;
 mod validate;
 mod worker;
+pub mod workshop;
 
 /// The records of the contract in `wit/types.wit`; parameters borrow their lists.
 pub mod types {
@@ -68,3 +72,4 @@ pub use crate::error::{CallError, Entry, Failure, LoadError, Reason};
 pub use crate::limits::Limits;
 pub use crate::plugin::{Decision, Plugin};
 pub use crate::source::{Changes, Full, SnapshotSource};
+pub use crate::workshop::{CompileError, CompileLimits, Workshop};

@@ -3,6 +3,7 @@
 //! It promises that a component never holds more memory than its limit, whatever it asks for, and that the reason of a
 //! later trap can still be told. It must not know what is called.
 
+use std::thread;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
@@ -36,7 +37,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Log lines in one entry. Default 1000.
     pub log_calls: usize,
-    /// Warm instances, hence calls at a time; at least 1. Default 2.
+    /// Warm instances, hence calls at a time; at least 1; one more plans, where the plugin does. Default half of the cores:
+    /// a plugin that uses its whole deadline at every call leaves the others' calls a core to run on.
     pub workers: usize,
     /// Callers that may wait for an instance; one more is turned away at once. Default 32.
     pub queue: usize,
@@ -50,10 +52,15 @@ impl Default for Limits {
             plan_deadline: Duration::from_secs(10),
             log_bytes: 64 << 10,
             log_calls: 1000,
-            workers: 2,
+            workers: half_of_the_cores(),
             queue: 32,
         }
     }
+}
+
+/// At least one.
+pub(crate) fn half_of_the_cores() -> usize {
+    thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 /// Bytes that the host is willing to copy out of a guest for an answer of `entries` numbers: twice what an honest

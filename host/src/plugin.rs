@@ -32,6 +32,8 @@ pub struct Plugin {
     blueprint: Arc<Blueprint>,
     info: PluginInfo,
     workers: Pool<Worker>,
+    /// The one that plans, so that no question about a pod ever waits for a search. None plans where none is offered.
+    planner: Pool<Worker>,
     tally: Arc<Tally>,
 }
 
@@ -59,8 +61,13 @@ impl Plugin {
             Arc::new(Blueprint { name: name.into(), component: component.clone(), settings: settings.into(), limits });
         let info = describe(&blueprint)?;
         let tally = Arc::default();
-        let workers = (0..workers).map(|_| Worker::start(&blueprint, &tally)).collect::<Result<_, _>>()?;
-        Ok(Self { blueprint, info, workers: Pool::new(workers, queue), tally })
+        let start = |count: usize| -> Result<_, CallError> {
+            let workers = (0..count).map(|_| Worker::start(&blueprint, &tally)).collect::<Result<_, _>>()?;
+            Ok(Pool::new(workers, queue))
+        };
+        let (workers, planner) =
+            (start(workers)?, start(info.extension_points.contains(ExtensionPoints::PLAN).into())?);
+        Ok(Self { blueprint, info, workers, planner, tally })
     }
 
     /// The plugin's name in the configuration.
@@ -93,7 +100,7 @@ impl Plugin {
         self.tally.memory.load(Ordering::Relaxed)
     }
 
-    /// How many calls it takes at a time.
+    /// How many calls it takes at a time, a search for a plan not counted: it has an instance of its own.
     #[must_use]
     pub fn instances(&self) -> usize {
         self.workers.size()
@@ -160,13 +167,17 @@ impl Plugin {
         if !self.offers(ExtensionPoints::PLAN) {
             return Err(self.blueprint.error(Entry::Plan, Failure::NotOffered));
         }
-        self.acquire(Entry::Plan)?.call(|instance| instance.plan(source, pods, budget, seed))
+        self.acquire_from(&self.planner, Entry::Plan)?.call(|instance| instance.plan(source, pods, budget, seed))
     }
 
     fn acquire(&self, entry: Entry) -> Result<Lease<'_, Worker>, CallError> {
+        self.acquire_from(&self.workers, entry)
+    }
+
+    fn acquire_from<'a>(&self, pool: &'a Pool<Worker>, entry: Entry) -> Result<Lease<'a, Worker>, CallError> {
         let patience: Duration = self.blueprint.limits.deadline;
-        self.workers.acquire(patience).map_err(|overloaded| {
-            let failure = Failure::Overloaded { workers: self.workers.size(), waiting: overloaded.waiting };
+        pool.acquire(patience).map_err(|overloaded| {
+            let failure = Failure::Overloaded { workers: pool.size(), waiting: overloaded.waiting };
             self.blueprint.error(entry, failure)
         })
     }

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use gantry_solver::{
-    budget::{self, Budget as Evaluations},
+    budget,
     domain::DomainClass as Domain,
     problem::{Genome, Problem as _},
     problems::placement::{
-        Assignment, Force, Groups, Limit, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule, Terms,
+        Assignment, Force, Groups, Limit, Loads, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule,
+        Terms,
     },
     solver::Evolution,
 };
@@ -36,8 +37,7 @@ pub(crate) fn plan(
     let placement = bound(problem(cluster, pods, settings), pods).map_err(|error| fault(&error))?;
     let seeds: Vec<Genome> = placement.seed(&earlier_rows(pods)).into_iter().collect();
     let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
-    let budget = Evaluations::evaluations(budget.evaluations);
-    let evolution = search(&placement, seeds, budget, seed, settings);
+    let evolution = search(&placement, seeds, budget.evaluations, seed, settings);
     Ok(answer(&placement, &placement.assignment(&evolution.best.genome), &evolution))
 }
 
@@ -78,8 +78,17 @@ fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {
     let columns = PodColumns { requests: &pods.requests, class_by_pod: &class_by_pod };
     let earlier = earlier_rows(pods);
     let placement = Placement::new(&nodes, &columns, &domains, settings.objective.into());
+    let placement = placement.and_then(|placement| placement.with_loads(&loads(snapshot, pods)));
     let terms = terms(snapshot, &earlier, settings);
     placement.and_then(|placement| placement.with_terms(&terms)).expect("invariant: all columns were checked")
+}
+
+/// What the objective goes by: as in Score, what is used where that is known of nodes.
+fn loads<'a>(snapshot: &'a Snapshot, pods: &'a Pods) -> Loads<'a> {
+    if snapshot.used_p50.is_empty() {
+        return Loads::default();
+    }
+    Loads { used: &snapshot.used_p50, estimates: &pods.estimates }
 }
 
 /// The row of each pod in the warm start; empty without one.

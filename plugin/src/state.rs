@@ -246,8 +246,10 @@ fn check_class(class: &DomainClass, rows: usize) -> Result<(), Error> {
 
 fn check_pods(cluster: &Cluster, pods: &Pods) -> Result<(), Error> {
     same_length(&pods.requests, pods.classes.len() * cluster.resources())?;
+    empty_or_length(&pods.estimates, pods.requests.len())?;
     empty_or_length(&pods.warm_start, pods.classes.len())?;
     amounts(&pods.requests)?;
+    amounts(&pods.estimates)?;
     pods.warm_start.iter().try_for_each(|&row| row_or_none(row, cluster.snapshot.rows))?;
     let known = pods.classes.iter().all(|id| cluster.class_by_id.contains_key(id));
     if known { Ok(()) } else { Err(Error::UnknownClass) }

@@ -32,7 +32,7 @@ use crate::solver::{Evolution, SolveError, Solver, check};
 use cooling::Cooling;
 use walk::Walk;
 
-/// The annealing. One evaluation of the budget is one move tried; the start is not counted.
+/// The annealing. One evaluation of the budget is one move tried, or one value that the start looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Annealing {
     /// How several objectives count; by default the first alone.
@@ -133,7 +133,7 @@ impl<P: Problem> Solver<P> for Annealing {
         if !Self::is_open(problem) {
             return Ok(Evolution::of_one(start, TerminationReason::Trivial, 0, spent));
         }
-        let mut meter = budget.meter();
+        let mut meter = budget.after(spent).meter();
         let mut walk = Walk::new(problem, self.scalarisation, &start);
         let reason = match self.runs(&mut walk, &start, &mut meter, rng, observer) {
             ControlFlow::Break(reason) => reason,

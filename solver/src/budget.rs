@@ -39,6 +39,17 @@ impl<'a> Budget<'a> {
         Self { evaluations: if self.evaluations < evaluations { self.evaluations } else { evaluations }, ..self }
     }
 
+    /// What is left of it once so many evaluations are spent.
+    #[must_use]
+    pub const fn after(self, spent: u64) -> Self {
+        Self { evaluations: self.evaluations.saturating_sub(spent), ..self }
+    }
+
+    /// How many evaluations it is.
+    pub(crate) const fn most(&self) -> u64 {
+        self.evaluations
+    }
+
     /// A meter that starts at 0.
     #[must_use]
     pub const fn meter(self) -> Meter<'a> {
@@ -79,7 +90,13 @@ impl<'a> Meter<'a> {
         ControlFlow::Continue(())
     }
 
-    /// Looks at the stop at once, for searches whose evaluations are dear.
+    /// The same for an evaluation that is dear, such as one of a whole solution: looks at the stop every time.
+    pub fn spend_dear(&mut self) -> ControlFlow<TerminationReason> {
+        self.look()?;
+        self.spend()
+    }
+
+    /// Looks at the stop at once.
     pub fn look(&self) -> ControlFlow<TerminationReason> {
         match self.budget.stop {
             Some(stop) if stop() => ControlFlow::Break(TerminationReason::Stopped),
@@ -139,6 +156,24 @@ mod tests {
         let mut meter = Budget::evaluations(5_000).meter();
         let given = (0..9_000).filter(|_| meter.spend().is_continue()).count();
         assert_eq!((given, meter.spent()), (5_000, 5_000));
+    }
+
+    #[test]
+    fn what_is_spent_before_is_taken_off() {
+        let spent = |budget: u64, before: u64| Budget::evaluations(budget).after(before).meter().left();
+        assert_eq!((spent(10, 4), spent(10, 11)), (6, 0));
+    }
+
+    #[test]
+    fn a_dear_evaluation_hears_the_stop_at_once() {
+        let calls = std::cell::Cell::new(0);
+        let stop = || {
+            calls.set(calls.get() + 1);
+            calls.get() > 4
+        };
+        let mut meter = Budget::evaluations(u64::MAX).stop_when(&stop).meter();
+        let heard = (0..9).find_map(|_| meter.spend_dear().break_value());
+        assert_eq!((heard, meter.spent()), (Some(TerminationReason::Stopped), 3));
     }
 
     #[test]

@@ -24,7 +24,7 @@ const LEAST_GAIN: f64 = 1e-10;
 /// Moves tried between two calls of the observer.
 const ROUND: u64 = 65_536;
 
-/// The local search. One evaluation of the budget is one move tried; the start is not counted.
+/// The local search. One evaluation of the budget is one move tried, or one value that the start looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LocalSearch {
     /// How several objectives count; by default the first alone.
@@ -42,7 +42,7 @@ impl<P: Problem> Solver<P> for LocalSearch {
     ) -> Result<Evolution, SolveError> {
         check(problem, seeds)?;
         let (start, spent) = best_start(problem, seeds, &self.scalarisation);
-        let mut climb = Climb::new(problem, self.scalarisation, &start, budget.meter(), rng, observer);
+        let mut climb = Climb::new(problem, self.scalarisation, &start, budget.after(spent).meter(), rng, observer);
         let ControlFlow::Break(reason) = climb.run();
         // The sums behind a state round; what is returned is evaluated afresh, and not taken if that makes it worse.
         let found = Individual::evaluate(problem, problem.genome(&climb.state).to_vec());

@@ -21,7 +21,7 @@ use crate::annealing::cooling::Cooling;
 use crate::annealing::walk::{Unit, Walk};
 use crate::budget::{Budget, Meter, TerminationReason};
 use crate::crossover;
-use crate::greedy::best_start;
+use crate::greedy::{best_of, starts};
 use crate::individual::Individual;
 use crate::observer::{Generation, Observer};
 use crate::problem::{Genome, Problem};
@@ -50,8 +50,8 @@ const IDLE: u32 = 3;
 /// they may all miss by chance.
 const TRIED: u64 = 1_000_000;
 
-/// Moves an item to find out which of them can stay, or half of the search if that is more. They come on top of
-/// the budget, like the start, and are never more than the budget itself.
+/// Moves an item to find out which of them can stay, or half of the search if that is more; but never more than half of
+/// what the start leaves of the budget.
 const KEEP: u64 = 300;
 
 /// One move in so many of a run is left for a local search at its end, on problems that are too large to cross: there,
@@ -68,7 +68,7 @@ const CHILD_HEAT: f64 = 0.3;
 const PENALTY: f64 = 10.0;
 const COLD: f64 = 1e-4;
 
-/// The default search. One evaluation of the budget is one move tried; the start is not counted.
+/// The default search. One evaluation of the budget is one move tried, or one value that the start looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memetic {
     /// How several objectives count; by default the first alone.
@@ -115,22 +115,25 @@ impl<P: Problem> Solver<P> for Memetic {
     ) -> Result<Evolution, SolveError> {
         self.check()?;
         check(problem, seeds)?;
-        let (start, spent) = best_start(problem, seeds, &self.scalarisation);
+        let (mut starts, spent) = starts(problem, seeds, &self.scalarisation);
+        let start = best_of(&starts, &self.scalarisation).clone();
         if (0..problem.items()).all(|item| problem.domain(item).len() < 2) {
             return Ok(Evolution::of_one(start, TerminationReason::Trivial, 0, spent));
         }
-        let mut run = Run::new(self, problem, &start, budget.meter(), rng);
+        let budget = budget.after(spent);
+        let kept = KEEP * problem.items() as u64;
+        let aside = if seeds.is_empty() { 0 } else { (budget.most() / 3).max(kept).min(budget.most() / 2) };
+        let mut run = Run::new(self, problem, &start, budget.after(aside).meter(), rng);
         let ControlFlow::Break(reason) = run.search(observer);
-        let mut best = run.best();
-        let (rounds, searched) = (run.rounds, spent + run.meter.spent());
+        let best = run.best();
+        let (rounds, searched) = (run.rounds, run.meter.spent());
         let Some(seed) = seeds.first() else {
-            return Ok(Evolution::of_one(best, reason, rounds, searched));
+            return Ok(Evolution::of_one(best, reason, rounds, spent + searched));
         };
-        let most = (searched / 2).max(KEEP * problem.items() as u64);
-        let mut meter = budget.at_most(most).meter();
+        let mut meter = budget.after(searched).at_most((searched / 2).max(kept)).meter();
         let previous = Previous::new(problem, seed, self.scalarisation);
-        best = previous.keep(best, &start, self.practical, &mut meter, rng);
-        Ok(Evolution::of_one(best, reason, rounds, searched + meter.spent()))
+        let best = previous.keep(best, &start, starts.swap_remove(0), self.practical, &mut meter, rng);
+        Ok(Evolution::of_one(best, reason, rounds, spent + searched + meter.spent()))
     }
 }
 

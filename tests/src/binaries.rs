@@ -1,4 +1,4 @@
-//! Where the programs under test lie: the control plane's, the extender's and the forecaster's.
+//! Where the programs under test lie: the control plane's, the extender's, the forecaster's and the admin's.
 //!
 //! They are built when they are missing, by the one script that knows the control plane's pins and by cargo. Nothing is
 //! ever skipped for want of a binary.
@@ -44,6 +44,15 @@ pub fn extender() -> Result<&'static Path> {
 pub fn forecaster() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&BINARY, || build("gantry-forecaster", "real"))
+}
+
+/// The `kubectl-gantry` binary, built in the same way.
+///
+/// # Errors
+/// It does not build.
+pub fn cli() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BINARY, || build("kubectl-gantry", "all"))
 }
 
 fn once(

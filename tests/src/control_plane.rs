@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::{Client, Resource};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -30,14 +31,24 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct ControlPlane {
     // Dropped in this order: clients before servers, the folder after all who write into it.
-    processes: Vec<Process>,
+    clients: Vec<Process>,
+    apiserver: Process,
+    etcd: Process,
     client: DebugClient,
     authority: Authority,
     server: String,
+    ports: Ports,
     admin: Identity,
     kubeconfig: PathBuf,
     folder: Folder,
     _turn: SemaphorePermit<'static>,
+}
+
+/// Where servers listen that are started again, or asked directly.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    apiserver: u16,
+    etcd: u16,
 }
 
 impl ControlPlane {
@@ -51,18 +62,56 @@ impl ControlPlane {
         let folder = Folder::new()?;
         let authority = Authority::new(folder.path())?;
         let [etcd, etcd_peer, apiserver, kwok] = free_ports()?;
+        let ports = Ports { apiserver, etcd };
         let server = format!("https://127.0.0.1:{apiserver}");
         let admin = authority.client("admin", Some("system:masters"))?;
         let kubeconfig = authority.kubeconfig("admin", &server, &admin)?;
-        let processes = vec![
-            start_etcd(binaries, folder.path(), etcd, etcd_peer)?,
-            start_apiserver(binaries, folder.path(), &authority, apiserver, etcd)?,
-        ];
+        let etcd = start_etcd(binaries, folder.path(), etcd, etcd_peer)?;
+        let apiserver = start_apiserver(binaries, folder.path(), &authority, ports)?;
         let client = DebugClient(client(&kubeconfig).await?);
-        let mut plane = Self { processes, client, authority, server, admin, kubeconfig, folder, _turn: turn };
+        let mut plane = Self {
+            clients: Vec::new(),
+            apiserver,
+            etcd,
+            client,
+            authority,
+            server,
+            ports,
+            admin,
+            kubeconfig,
+            folder,
+            _turn: turn,
+        };
         plane.wait_until_ready().await?;
-        plane.processes.insert(0, start_kwok(binaries, plane.folder.path(), &plane.kubeconfig, kwok)?);
+        plane.clients.push(start_kwok(binaries, plane.folder.path(), &plane.kubeconfig, kwok)?);
         Ok(plane)
+    }
+
+    /// Kills kube-apiserver (SIGKILL). etcd keeps what it wrote.
+    pub fn kill_apiserver(&mut self) {
+        self.apiserver.kill();
+    }
+
+    /// Starts kube-apiserver again where it was, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn restart_apiserver(&mut self) -> Result<()> {
+        self.kill_apiserver();
+        self.apiserver = start_apiserver(binaries::control_plane()?, self.folder.path(), &self.authority, self.ports)?;
+        self.wait_until_ready().await
+    }
+
+    /// Lets time pass in etcd and makes it forget all before: a watch that goes on from there is told 410 Gone.
+    ///
+    /// # Errors
+    /// etcd refuses.
+    pub async fn forget_history(&self) -> Result<()> {
+        let etcd = Endpoint::plain(&format!("127.0.0.1:{}", self.ports.etcd))?;
+        // A key beside Kubernetes' own: "other", "1".
+        let put = etcd.post("/v3/kv/put", &json!({"key": "b3RoZXI=", "value": "MQ=="})).await?;
+        etcd.post("/v3/kv/compaction", &json!({"revision": put["header"]["revision"], "physical": true})).await?;
+        Ok(())
     }
 
     /// A client with all rights.
@@ -123,9 +172,9 @@ impl ControlPlane {
     async fn wait_until_ready(&mut self) -> Result<()> {
         let client = self.client();
         let namespaces = Api::<Namespace>::all(client.clone());
-        let processes = &mut self.processes;
+        let mut servers = [&mut self.etcd, &mut self.apiserver];
         until("kube-apiserver's default namespace", START_LIMIT, || {
-            let checked = processes.iter_mut().try_for_each(Process::check);
+            let checked = servers.iter_mut().try_for_each(|server| server.check());
             let (client, namespaces) = (&client, &namespaces);
             async move {
                 if let Err(ended) = checked {
@@ -155,7 +204,8 @@ fn start_etcd(binaries: &Path, folder: &Path, port: u16, peer: u16) -> Result<Pr
     Process::start("etcd", &binaries.join("etcd"), arguments, &[], folder)
 }
 
-fn start_apiserver(binaries: &Path, folder: &Path, authority: &Authority, port: u16, etcd: u16) -> Result<Process> {
+fn start_apiserver(binaries: &Path, folder: &Path, authority: &Authority, ports: Ports) -> Result<Process> {
+    let Ports { apiserver: port, etcd } = ports;
     let serving = authority.server("kube-apiserver")?;
     let service_accounts = service_account_keys(folder)?;
     let arguments = [

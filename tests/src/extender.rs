@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ use crate::workload::RESOURCES;
 pub struct ExtenderSettings {
     /// The component: `builtin:gantry` or `file:PATH`.
     pub component: String,
+    /// The resources of the objective.
+    pub resources: &'static [&'static str],
     /// The plugin's own settings.
     pub settings: Value,
     /// The admin's dictionary entries.
@@ -37,6 +39,10 @@ pub struct ExtenderSettings {
     pub plan: Value,
     /// The section `forecasts`; null: none.
     pub forecasts: Value,
+    /// Labels that stand behind the resources: `label:KEY` or `label:KEY=VALUE`.
+    pub labels: Vec<String>,
+    /// Where compiled plugins are kept; none: nowhere.
+    pub cache: Option<PathBuf>,
     /// The section `profiles` in place of the one that the settings above make; empty: that one.
     pub profiles: Vec<Value>,
 }
@@ -45,12 +51,15 @@ impl Default for ExtenderSettings {
     fn default() -> Self {
         Self {
             component: "builtin:gantry".to_owned(),
+            resources: &RESOURCES,
             settings: json!({}),
             dictionary: Vec::new(),
             call_deadline: Duration::from_millis(500),
             bind: false,
             plan: Value::Null,
             forecasts: Value::Null,
+            labels: Vec::new(),
+            cache: None,
             profiles: Vec::new(),
         }
     }
@@ -80,11 +89,14 @@ impl ExtenderSettings {
             "kind": "GantryConfiguration",
             "server": {"listen": listen, "admin": admin, "deadline": "1s", "bind": self.bind},
             "cluster": {"kubeconfig": kubeconfig, "mode": "auto"},
-            "resources": RESOURCES,
+            "resources": self.resources.iter().map(|&name| name.to_owned()).chain(self.labels.clone()).collect::<Vec<_>>(),
             "profiles": self.profiles(),
         });
         if !self.forecasts.is_null() {
             config["forecasts"] = self.forecasts.clone();
+        }
+        if let Some(dir) = &self.cache {
+            config["cache"] = json!({ "dir": dir });
         }
         config
     }
@@ -96,15 +108,26 @@ const SERVICE_ACCOUNT: &str = "system:serviceaccount:gantry-system:gantry-extend
 /// The pod that it takes itself for; there is no such pod, and its Events need none.
 pub const OWN_POD: &str = "gantry-extender-0";
 
+/// Bytes of memory that a process has in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// At most so far.
+    pub peak: u64,
+}
+
 /// A running extender; dropping it kills it.
 #[derive(Debug)]
 pub struct Extender {
     process: Option<Process>,
     endpoint: Endpoint,
     listen: String,
+    admin: String,
     config: PathBuf,
     folder: PathBuf,
     namespace: &'static str,
+    own_pod: String,
 }
 
 impl Extender {
@@ -114,22 +137,62 @@ impl Extender {
     /// # Errors
     /// It does not build, ends, or does not get ready; the message has the end of its log.
     pub async fn start(plane: &ControlPlane, settings: &ExtenderSettings) -> Result<Self> {
-        let [listen, admin] = free_ports()?.map(|port: u16| format!("127.0.0.1:{port}"));
+        Self::replica(plane, settings, OWN_POD).await
+    }
+
+    /// The same as one of several replicas, which takes itself for the pod `own_pod`.
+    ///
+    /// # Errors
+    /// As [`Extender::start`].
+    pub async fn replica(plane: &ControlPlane, settings: &ExtenderSettings, own_pod: &str) -> Result<Self> {
         kubectl(plane, &["apply", "-f"], &manifests().join("base/rbac.yaml"))?;
-        if settings.plan["nominate"] == json!(true) {
+        if !settings.plan.is_null() {
             kubectl(plane, &["apply", "-f"], &manifests().join("base/namespace.yaml"))?;
+            kubectl(plane, &["apply", "-f"], &manifests().join("base/election.yaml"))?;
+        }
+        if settings.plan["nominate"] == json!(true) {
             kubectl(plane, &["apply", "-f"], &manifests().join("components/nominate/rbac.yaml"))?;
         }
-        let kubeconfig = plane.kubeconfig_of(SERVICE_ACCOUNT)?;
-        let config = plane.folder().join("gantry.yaml");
-        std::fs::write(&config, settings.to_json(&kubeconfig, &listen, &admin).to_string())?;
+        Self::start_at(&plane.kubeconfig_of(SERVICE_ACCOUNT)?, plane.folder(), settings, own_pod).await
+    }
+
+    /// Starts the extender as the pod `own_pod` against the API server of `kubeconfig`; its configuration and log lie in
+    /// `folder`.
+    ///
+    /// # Errors
+    /// As [`Extender::start`].
+    pub async fn start_at(
+        kubeconfig: &Path,
+        folder: &Path,
+        settings: &ExtenderSettings,
+        own_pod: &str,
+    ) -> Result<Self> {
+        let [listen, admin] = free_ports()?.map(|port: u16| format!("127.0.0.1:{port}"));
+        let config = folder.join(format!("{own_pod}.yaml"));
+        std::fs::write(&config, settings.to_json(kubeconfig, &listen, &admin).to_string())?;
         let endpoint = Endpoint::plain(&admin)?;
-        // Who nominates takes part in an election in Gantry's own namespace; the others' Events are easier found here.
-        let namespace = if settings.plan["nominate"] == json!(true) { "gantry-system" } else { "default" };
-        let folder = plane.folder().to_owned();
-        let mut extender = Self { process: None, endpoint, listen, config, folder, namespace };
+        // Who plans takes part in an election in Gantry's own namespace; the others' Events are easier found here.
+        let namespace = if settings.plan.is_null() { "default" } else { "gantry-system" };
+        let folder = folder.to_owned();
+        let own_pod = own_pod.to_owned();
+        let mut extender = Self { process: None, endpoint, listen, admin, config, folder, namespace, own_pod };
         extender.restart().await?;
         Ok(extender)
+    }
+
+    /// What it holds in memory, as the kernel counts.
+    ///
+    /// # Errors
+    /// It does not run, or the kernel does not say (it is not Linux).
+    pub fn memory(&self) -> Result<Memory> {
+        let process = self.process.as_ref().context("it does not run")?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
+        let bytes = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix(" kB"));
+            let kibibytes: u64 = line.with_context(|| format!("no {key} in the status"))?.trim().parse()?;
+            anyhow::Ok(1024 * kibibytes)
+        };
+        Ok(Memory { resident: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
     }
 
     /// The address for kube-scheduler's `urlPrefix`.
@@ -138,9 +201,24 @@ impl Extender {
         format!("http://{}", self.listen)
     }
 
+    /// The address of the admin port.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
     /// Kills it at once (SIGKILL), as a failing node would.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Its process, to be paused.
+    ///
+    /// # Panics
+    /// It was killed: a mistake in a test.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("invariant: the test has not killed it")
     }
 
     /// Starts it again on the same addresses with the same configuration, and waits until it is ready.
@@ -150,8 +228,8 @@ impl Extender {
     pub async fn restart(&mut self) -> Result<()> {
         self.kill();
         let arguments = ["serve".as_ref(), "--config".as_ref(), self.config.as_os_str()];
-        let own_pod = [("POD_NAME", OWN_POD), ("POD_NAMESPACE", self.namespace)];
-        let mut process = Process::start("gantry-extender", binaries::extender()?, arguments, &own_pod, &self.folder)?;
+        let own_pod = [("POD_NAME", &*self.own_pod), ("POD_NAMESPACE", self.namespace), ("POD_IP", "127.0.0.1")];
+        let mut process = Process::start(&self.own_pod, binaries::extender()?, arguments, &own_pod, &self.folder)?;
         process.serves(&self.endpoint, "/readyz").await?;
         self.process = Some(process);
         Ok(())
@@ -248,6 +326,31 @@ impl Extender {
         Ok(metrics::sum_of(&self.metrics().await?, "gantry_nominations_total", &[("outcome", outcome)]))
     }
 
+    /// Whether it is the replica that nominates.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn leads(&self) -> Result<bool> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_planner_leads", &[]) > 0.0)
+    }
+
+    /// How many searches for a plan ended so (ok, or why there is none), since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn searches(&self, outcome: &str) -> Result<f64> {
+        let name = "gantry_plan_search_duration_seconds_count";
+        Ok(metrics::sum_of(&self.metrics().await?, name, &[("outcome", outcome)]))
+    }
+
+    /// How many lists and watches failed for `reason`, since its start.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn watch_failures(&self, reason: &str) -> Result<f64> {
+        Ok(metrics::sum_of(&self.metrics().await?, "gantry_watch_failures_total", &[("reason", reason)]))
+    }
+
     /// Waits until a standing plan has `pods` pods, with or without room for them.
     ///
     /// # Errors
@@ -260,6 +363,14 @@ impl Extender {
             Ok((planned == pods).then_some(()))
         })
         .await
+    }
+
+    /// How much of its memory is resident, in bytes.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resident_memory(&self) -> Result<u64> {
+        self.process.as_ref().context("the extender does not run")?.resident_memory()
     }
 
     /// The end of its log.

@@ -1,9 +1,23 @@
 //! Reading numbers out of Prometheus' text format.
 
+use std::collections::BTreeMap;
+
 /// The sum over all series of `name` that carry every one of `labels`; 0 where there is none.
 #[must_use]
 pub fn sum_of(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     series(text, name, labels).map(|(_, value)| value).sum()
+}
+
+/// The sums over all series of `name` by the values of one of their labels.
+#[must_use]
+pub fn by_label(text: &str, name: &str, key: &str) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for (series, value) in series(text, name, &[]) {
+        if let Some(label) = label(series, key) {
+            *sums.entry(label.to_owned()).or_default() += value;
+        }
+    }
+    sums
 }
 
 /// The quantile `q` (0..=1) of the histogram `name`, interpolated linearly inside its bucket as Prometheus does; `None`
@@ -74,6 +88,13 @@ mod tests {
         assert_eq!(sum_of(TEXT, "fallback_total", &[("plugin", "gantry"), ("reason", "trap")]), 3.0);
         assert_eq!(sum_of(TEXT, "wait_seconds_sum", &[]), 7.5);
         assert_eq!(sum_of(TEXT, "wait_seconds", &[]), 0.0);
+    }
+
+    #[test]
+    fn series_are_summed_by_the_values_of_a_label() {
+        let sums = by_label(TEXT, "fallback_total", "reason");
+        assert_eq!(sums.into_iter().collect::<Vec<_>>(), [("deadline".to_owned(), 4.0), ("trap".to_owned(), 8.0)]);
+        assert!(by_label(TEXT, "wait_seconds_sum", "reason").is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who lies where in the end, how even that is, and whether it is legal.
 //!
 //! Loads are shares of a node's capacity in percentage points. σ is the *population* standard deviation over the nodes of
-//! a node's load, the mean of its four resource loads (all weights 1).
+//! a node's load, the mean of the loads of the resources that it has (all weights 1).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,15 +25,23 @@ impl Assignment {
     /// # Errors
     /// Some pod is neither after `limit`, or a pod is bound to a node that is none of the workload's.
     pub async fn settled(client: &Client, workload: &Workload, limit: Duration) -> Result<Self> {
+        Self::settled_up_to(workload.pods(), client, workload, limit).await
+    }
+
+    /// The same for the first `pods` of the workload, where the others are not there yet.
+    ///
+    /// # Errors
+    /// As [`Assignment::settled`].
+    pub async fn settled_up_to(pods: usize, client: &Client, workload: &Workload, limit: Duration) -> Result<Self> {
         let mut fate_by_pod: BTreeMap<usize, Fate> = BTreeMap::new();
         let waiting = async {
-            let pods = Api::<Pod>::default_namespaced(client.clone());
-            let mut changes = watcher(pods, watcher::Config::default()).default_backoff().applied_objects().boxed();
+            let all = Api::<Pod>::default_namespaced(client.clone());
+            let mut changes = watcher(all, watcher::Config::default()).default_backoff().applied_objects().boxed();
             while let Some(pod) = changes.try_next().await? {
                 if let (Some(index), Some(fate)) = (index_of(&pod.name_any()), Fate::of(&pod)?) {
                     fate_by_pod.insert(index, fate);
                 }
-                if fate_by_pod.len() == workload.pods() {
+                if fate_by_pod.len() == pods {
                     return Ok(());
                 }
             }
@@ -46,7 +54,7 @@ impl Assignment {
         };
         let assignment = Self((0..workload.pods()).map(row).collect());
         waited.with_context(|| {
-            let pending = (0..workload.pods()).filter(|index| !fate_by_pod.contains_key(index)).map(pod_name);
+            let pending = (0..pods).filter(|index| !fate_by_pod.contains_key(index)).map(pod_name);
             format!("after {limit:?} neither bound nor unschedulable: {:?}", pending.collect::<Vec<_>>())
         })??;
         Ok(assignment)
@@ -61,14 +69,17 @@ impl Assignment {
     /// σ of node load, percentage points.
     #[must_use]
     pub fn sigma(&self, workload: &Workload) -> f64 {
-        deviation(&self.loads(workload).iter().map(|loads| loads.iter().sum::<f64>() / 4.0).collect::<Vec<_>>())
+        let loads = self.loads(workload);
+        let load = |loads: &Vec<Option<f64>>| mean(loads.iter().flatten().copied());
+        deviation(&loads.iter().map(load).collect::<Vec<_>>())
     }
 
-    /// σ of each resource's load alone (cpu, memory, disk, network), percentage points.
+    /// σ of each resource's load alone over the nodes that have it, percentage points.
     #[must_use]
-    pub fn sigma_by_resource(&self, workload: &Workload) -> [f64; 4] {
+    pub fn sigma_by_resource(&self, workload: &Workload) -> Vec<f64> {
         let loads = self.loads(workload);
-        std::array::from_fn(|resource| deviation(&loads.iter().map(|loads| loads[resource]).collect::<Vec<_>>()))
+        let own = |resource: usize| loads.iter().filter_map(|loads| loads[resource]).collect::<Vec<_>>();
+        (0..workload.resources.len()).map(|resource| deviation(&own(resource))).collect()
     }
 
     /// Everything that is wrong with it, in words: a pod where its constraints forbid it, an over-full node, a pod left
@@ -139,10 +150,14 @@ impl Assignment {
         used
     }
 
-    /// Each node's load by resource, percentage points.
-    fn loads(&self, workload: &Workload) -> Vec<[f64; 4]> {
+    /// Each node's load by resource, percentage points; `None` of a resource that it has not.
+    fn loads(&self, workload: &Workload) -> Vec<Vec<Option<f64>>> {
         let both = self.used(workload).into_iter().zip(&workload.instance.capacities);
-        both.map(|(used, capacity)| std::array::from_fn(|r| 100.0 * used[r] as f64 / capacity[r] as f64)).collect()
+        let share = |used: i64, capacity: i64| (capacity > 0).then(|| 100.0 * used as f64 / capacity as f64);
+        both.map(|(used, capacity)| {
+            (0..workload.resources.len()).map(|resource| share(used[resource], capacity[resource])).collect()
+        })
+        .collect()
     }
 }
 
@@ -190,8 +205,13 @@ fn fits(used: &Amounts, capacity: &Amounts) -> bool {
 
 /// Population standard deviation.
 fn deviation(values: &[f64]) -> f64 {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+    let middle = mean(values.iter().copied());
+    mean(values.iter().map(|value| (value - middle).powi(2))).sqrt()
+}
+
+/// 0 of nothing.
+fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    values.clone().sum::<f64>() / values.count().max(1) as f64
 }
 
 #[cfg(test)]
@@ -246,5 +266,15 @@ mod tests {
         let empty = Assignment(vec![None; 300]);
         assert_eq!(empty.sigma(&workload), 0.0);
         assert_eq!(empty.sigma_by_resource(&workload), [0.0; 4]);
+    }
+
+    #[test]
+    fn a_resource_that_a_node_has_not_is_no_load_of_it() {
+        let mut workload = Workload::generated(2, 2, 1);
+        workload.instance.capacities = vec![[100, 100, 0, 100], [100, 100, 100, 100]];
+        workload.instance.requests = vec![[50, 50, 0, 50], [50, 50, 50, 50]];
+        let assignment = Assignment(vec![Some(0), Some(1)]);
+        assert_eq!(assignment.sigma(&workload), 0.0);
+        assert_eq!(assignment.sigma_by_resource(&workload), [0.0; 4]);
     }
 }

@@ -65,6 +65,17 @@ impl Process {
         self.child.id()
     }
 
+    /// How much of its memory is resident, in bytes, as the kernel counts it.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resident_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let kibibytes: u64 = resident.with_context(|| format!("{} has ended", self.name))?.parse()?;
+        Ok(kibibytes << 10)
+    }
+
     /// Fails when the process has ended by itself, with the end of its log.
     ///
     /// # Errors
@@ -99,6 +110,28 @@ impl Process {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Stops the process where it is (SIGSTOP), until [`Process::resume`]: it lives, and does nothing.
+    ///
+    /// # Errors
+    /// There is no `kill`, or no such process.
+    pub fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on (SIGCONT).
+    ///
+    /// # Errors
+    /// As [`Process::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let status = Command::new("kill").args([signal, &self.id().to_string()]).status().context("cannot run kill")?;
+        anyhow::ensure!(status.success(), "kill {signal} of {} failed", self.name);
+        Ok(())
     }
 
     /// The last `lines` lines of what the process wrote.
@@ -155,6 +188,7 @@ mod tests {
         let process = sleeper(folder.path());
         let id = process.id();
         assert!(alive(id));
+        assert!(process.resident_memory().unwrap() > 0);
         drop(process);
         assert!(!alive(id));
     }

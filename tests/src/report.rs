@@ -25,6 +25,11 @@ pub fn table(columns: &[&str], rows: &[Vec<String>]) {
     say(&text);
 }
 
+/// Prints a line by itself: how far something long has come.
+pub fn line(text: &str) {
+    say(text);
+}
+
 /// A closed stdout is no reason for a measurement to fail.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");

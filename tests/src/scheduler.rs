@@ -14,14 +14,13 @@ use crate::http::Endpoint;
 use crate::metrics;
 use crate::poll::until;
 use crate::process::{Process, free_ports};
-use crate::workload::RESOURCES;
 
 /// How kube-scheduler is configured; the default is the stock profile without extenders.
 #[derive(Debug, Clone, Default)]
 pub struct SchedulerSettings {
-    /// `NodeResourcesFit` and `NodeResourcesBalancedAllocation` score all four resources instead of cpu and memory:
-    /// what kube-scheduler can reach alone (K4).
-    pub scores_all_resources: bool,
+    /// What `NodeResourcesFit` and `NodeResourcesBalancedAllocation` score in place of cpu and memory; empty: the stock
+    /// configuration.
+    pub scored_resources: &'static [&'static str],
     /// 0 and absent let kube-scheduler choose by the number of nodes.
     pub percentage_of_nodes_to_score: u32,
     /// The profiles' `schedulerName`s; empty: `default-scheduler` alone.
@@ -80,6 +79,12 @@ impl SchedulerSettings {
         Self { extender: Some(stanza), ..Self::default() }
     }
 
+    /// The best that kube-scheduler reaches alone: its own resource plugins told of all resources that count (K4).
+    #[must_use]
+    pub fn k4(resources: &'static [&'static str]) -> Self {
+        Self { scored_resources: resources, ..Self::default() }
+    }
+
     /// The `KubeSchedulerConfiguration`, for the API server of `kubeconfig`.
     fn to_json(&self, kubeconfig: &Path) -> Value {
         let mut config = json!({
@@ -95,8 +100,8 @@ impl SchedulerSettings {
             let profile = |name: &String| json!({"schedulerName": name});
             config["profiles"] = self.scheduler_names.iter().map(profile).collect();
         }
-        if self.scores_all_resources {
-            config["profiles"][0]["pluginConfig"] = all_resources();
+        if !self.scored_resources.is_empty() {
+            config["profiles"][0]["pluginConfig"] = scoring(self.scored_resources);
         }
         if let Some(stanza) = &self.extender {
             config["extenders"] = json!([stanza.to_json()]);
@@ -105,8 +110,8 @@ impl SchedulerSettings {
     }
 }
 
-fn all_resources() -> Value {
-    let resources: Vec<Value> = RESOURCES.iter().map(|name| json!({"name": name, "weight": 1})).collect();
+fn scoring(resources: &[&str]) -> Value {
+    let resources: Vec<Value> = resources.iter().map(|name| json!({"name": name, "weight": 1})).collect();
     json!([
         {"name": "NodeResourcesFit", "args": {"scoringStrategy": {"type": "LeastAllocated", "resources": resources}}},
         {"name": "NodeResourcesBalancedAllocation", "args": {"resources": resources}},

@@ -19,8 +19,10 @@ const SETTLE_LIMIT: Duration = Duration::from_mins(4);
 pub struct Outcome {
     /// σ of node load, percentage points.
     pub sigma: f64,
+    /// The resources, in the order of the next.
+    pub resources: &'static [&'static str],
     /// σ of each resource's load alone, percentage points.
-    pub sigma_by_resource: [f64; 4],
+    pub sigma_by_resource: Vec<f64>,
     /// Pods without a node.
     pub unplaced: usize,
     /// What is wrong with it, in words; see [`Assignment::violations`].
@@ -33,6 +35,7 @@ impl Outcome {
     pub fn of(assignment: &Assignment, workload: &Workload) -> Self {
         Self {
             sigma: assignment.sigma(workload),
+            resources: workload.resources,
             sigma_by_resource: assignment.sigma_by_resource(workload),
             unplaced: assignment.unplaced(),
             violations: assignment.violations(workload),
@@ -51,6 +54,30 @@ pub async fn place(plane: &ControlPlane, scheduler: &Scheduler, workload: &Workl
     scheduler.wait_for_nodes(workload.nodes()).await?;
     workload.create_pods(&plane.client(), 0..workload.pods()).await?;
     let assignment = Assignment::settled(&plane.client(), workload, SETTLE_LIMIT).await?;
+    Ok(Outcome::of(&assignment, workload))
+}
+
+/// The same in `bursts` bursts of equal size: each begins when every pod before it has a node or a refusal. A pod that is
+/// bound stays where it is.
+///
+/// # Errors
+/// As [`place`].
+pub async fn place_in_bursts(
+    plane: &ControlPlane,
+    scheduler: &Scheduler,
+    workload: &Workload,
+    bursts: usize,
+) -> Result<Outcome> {
+    let client = plane.client();
+    plane.clear().await?;
+    workload.create_nodes(&client).await?;
+    scheduler.wait_for_nodes(workload.nodes()).await?;
+    let end = |burst: usize| workload.pods() * burst / bursts;
+    for burst in 0..bursts {
+        workload.create_pods(&client, end(burst)..end(burst + 1)).await?;
+        Assignment::settled_up_to(end(burst + 1), &client, workload, SETTLE_LIMIT).await?;
+    }
+    let assignment = Assignment::settled(&client, workload, SETTLE_LIMIT).await?;
     Ok(Outcome::of(&assignment, workload))
 }
 
@@ -80,27 +107,39 @@ pub fn mean_sigma(outcomes: &[Outcome]) -> f64 {
     outcomes.iter().map(|outcome| outcome.sigma).sum::<f64>() / outcomes.len() as f64
 }
 
-/// The mean of the four resources' own σ, and over the outcomes, percentage points.
+/// The mean of the resources' own σ, and over the outcomes, percentage points.
 #[must_use]
 pub fn mean_sigma_of_resources(outcomes: &[Outcome]) -> f64 {
-    outcomes.iter().flat_map(|outcome| outcome.sigma_by_resource).sum::<f64>() / (4 * outcomes.len()) as f64
+    let all: Vec<f64> = outcomes.iter().flat_map(|outcome| outcome.sigma_by_resource.iter().copied()).collect();
+    all.iter().sum::<f64>() / all.len() as f64
 }
 
-/// Prints one row a configuration: means over its outcomes, and each outcome's σ.
+/// Pods without a node, over the outcomes.
+#[must_use]
+pub fn unplaced(outcomes: &[Outcome]) -> usize {
+    outcomes.iter().map(|outcome| outcome.unplaced).sum()
+}
+
+/// Prints one row a configuration: means over its outcomes, and each outcome's σ. All are of the same resources.
 pub fn compare(title: &str, rows: &[(&str, &[Outcome])]) {
     let cells: Vec<Vec<String>> = rows.iter().map(|(name, outcomes)| row(name, outcomes)).collect();
+    let resources = rows.iter().flat_map(|(_, outcomes)| *outcomes).next().map_or(&[][..], |first| first.resources);
+    let own = resources.iter().map(|name| format!("σ {}", name.rsplit('/').next().unwrap_or(name)));
+    let columns = ["scheduler", "σ"].map(str::to_owned).into_iter().chain(own);
+    let columns: Vec<String> = columns.chain(["unplaced", "σ of each run"].map(str::to_owned)).collect();
     report::section(title);
-    report::table(&["scheduler", "σ", "σ cpu", "σ memory", "σ disk", "σ network", "unplaced", "σ of each run"], &cells);
+    report::table(&columns.iter().map(String::as_str).collect::<Vec<_>>(), &cells);
 }
 
 fn row(name: &str, outcomes: &[Outcome]) -> Vec<String> {
     let count = outcomes.len() as f64;
     let mut cells = vec![name.to_owned(), format!("{:.2}", mean_sigma(outcomes))];
-    for resource in 0..4 {
+    let resources = outcomes.first().map_or(0, |outcome| outcome.sigma_by_resource.len());
+    for resource in 0..resources {
         let sum: f64 = outcomes.iter().map(|outcome| outcome.sigma_by_resource[resource]).sum();
         cells.push(format!("{:.1}", sum / count));
     }
-    cells.push(outcomes.iter().map(|outcome| outcome.unplaced).sum::<usize>().to_string());
+    cells.push(unplaced(outcomes).to_string());
     cells.push(outcomes.iter().map(|outcome| format!("{:.1}", outcome.sigma)).collect::<Vec<_>>().join(" "));
     cells
 }

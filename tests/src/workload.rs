@@ -1,7 +1,10 @@
-//! Nodes and pods of a generated instance as Kubernetes objects, and their creation.
+//! Nodes and pods of an instance as Kubernetes objects, and their creation.
 //!
-//! cpu and memory are requests; disk I/O and network are extended resources. A pod's tolerations and required node
-//! affinity say in Kubernetes' words which rows the instance allows it, so kube-scheduler and the instance agree.
+//! cpu and memory are requests; all else are extended resources. A pod's tolerations and required node affinity say in
+//! Kubernetes' words which rows the instance allows it, so kube-scheduler and the instance agree.
+
+mod preferences;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,7 @@ use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
 
-/// The four resources, in the order of an instance's amounts.
+/// The four resources of a generated instance, in the order of its amounts.
 pub const RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
 
 /// Requests in flight while objects are created: more only queue in the API server.
@@ -48,6 +51,10 @@ pub struct Workload {
     pub group_by_pod: Vec<Option<Group>>,
     /// Which pods are created with the scheduling gate that asks Gantry to plan them.
     pub gated: Gated,
+    /// What its amounts are of, in their order; one without a name is 0 everywhere.
+    pub resources: &'static [&'static str],
+    /// Whether Services select its pods, and its pods and nodes prefer one another.
+    pub has_preferences: bool,
 }
 
 /// Which pods carry the gate.
@@ -85,7 +92,12 @@ impl Workload {
 
     fn of(pods: usize, nodes: usize, seed: u64, options: GenerateOptions) -> Self {
         let instance = generate(pods, nodes, seed, &options).expect("invariant: half full is feasible");
-        Self { group_by_pod: vec![None; pods], instance, gated: Gated::Nobody }
+        Self::over(instance, &RESOURCES)
+    }
+
+    fn over(instance: Instance, resources: &'static [&'static str]) -> Self {
+        let group_by_pod = vec![None; instance.requests.len()];
+        Self { group_by_pod, instance, gated: Gated::Nobody, resources, has_preferences: false }
     }
 
     /// The same at nine tenths of the capacity, as the generator aims for: what does not fit at once hardly fits later.
@@ -147,6 +159,9 @@ impl Workload {
     /// The API server refuses one.
     pub async fn create_nodes(&self, client: &Client) -> Result<()> {
         create_priority_class(client).await?;
+        if self.has_preferences {
+            preferences::create_services(client).await?;
+        }
         create(&Api::all(client.clone()), (0..self.nodes()).map(|row| self.node(row))).await
     }
 
@@ -159,7 +174,7 @@ impl Workload {
     }
 
     fn node(&self, row: usize) -> Node {
-        let mut node = node(&node_name(row), &self.instance.capacities[row]);
+        let mut node = node_of(&node_name(row), &quantities(self.resources, &self.instance.capacities[row]));
         let labels = node.metadata.labels.get_or_insert_default();
         labels.insert("gantry.dev/hardware".to_owned(), self.instance.hardware_by_node[row].to_string());
         labels.insert("topology.kubernetes.io/zone".to_owned(), format!("zone-{}", self.instance.zone_by_node[row]));
@@ -167,11 +182,14 @@ impl Workload {
             let taint = json!([{"key": "gantry.dev/pool", "value": pool.to_string(), "effect": "NoSchedule"}]);
             node.spec.get_or_insert_default().taints = Some(typed(taint));
         }
+        if self.has_preferences {
+            preferences::of_node(&mut node, row);
+        }
         node
     }
 
     fn pod(&self, index: usize) -> Pod {
-        let mut pod = pod(&pod_name(index), &self.instance.requests[index]);
+        let mut pod = pod_of(&pod_name(index), &quantities(self.resources, &self.instance.requests[index]));
         let spec = pod.spec.as_mut().expect("invariant: a pod is made with its spec");
         spec.tolerations = Some(typed(tolerations(self.instance.tolerations_by_pod[index])));
         if let Some(hardware) = self.instance.affinity_by_pod[index] {
@@ -189,6 +207,9 @@ impl Workload {
                 Group::Apart => spec.affinity = Some(typed(apart())),
                 Group::Spread => spec.topology_spread_constraints = Some(typed(spread())),
             }
+        }
+        if self.has_preferences {
+            preferences::of_pod(&mut pod, index);
         }
         pod
     }
@@ -221,8 +242,12 @@ pub fn index_of(pod_name: &str) -> Option<usize> {
 /// A ready node of this capacity, all of it allocatable.
 #[must_use]
 pub fn node(name: &str, capacity: &Amounts) -> Node {
-    let mut amounts = quantities(capacity);
-    amounts["pods"] = json!("500");
+    node_of(name, &quantities(&RESOURCES, capacity))
+}
+
+fn node_of(name: &str, capacity: &Quantities) -> Node {
+    let mut amounts = capacity.clone();
+    amounts.insert("pods", "500".to_owned());
     typed(json!({
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
         "spec": {},
@@ -237,12 +262,16 @@ pub fn node(name: &str, capacity: &Amounts) -> Node {
 /// A pod of one container with these requests; extended resources need equal limits.
 #[must_use]
 pub fn pod(name: &str, requests: &Amounts) -> Pod {
-    let all = quantities(requests);
-    let extended = json!({RESOURCES[2]: all[RESOURCES[2]], RESOURCES[3]: all[RESOURCES[3]]});
+    pod_of(name, &quantities(&RESOURCES, requests))
+}
+
+fn pod_of(name: &str, requests: &Quantities) -> Pod {
+    let extended: Quantities =
+        requests.iter().filter(|(name, _)| name.contains('/')).map(|(name, amount)| (*name, amount.clone())).collect();
     typed(json!({
         "metadata": {"name": name},
         "spec": {
-            "containers": [{"name": "main", "image": "none", "resources": {"requests": all, "limits": extended}}],
+            "containers": [{"name": "main", "image": "none", "resources": {"requests": requests, "limits": extended}}],
             "terminationGracePeriodSeconds": 0,
         },
     }))
@@ -278,14 +307,18 @@ async fn create_priority_class(client: &Client) -> Result<()> {
     Ok(())
 }
 
-fn quantities(amounts: &Amounts) -> Value {
-    let [cpu, memory, disk, network] = amounts;
-    json!({
-        RESOURCES[0]: format!("{cpu}m"),
-        RESOURCES[1]: format!("{memory}Mi"),
-        RESOURCES[2]: disk.to_string(),
-        RESOURCES[3]: network.to_string(),
-    })
+/// Amounts in Kubernetes' words, by resource.
+type Quantities = BTreeMap<&'static str, String>;
+
+/// What is 0 is not named: a node without the resource, a pod that does not ask for it.
+fn quantities(names: &[&'static str], amounts: &Amounts) -> Quantities {
+    let unit = |name: &str| match name {
+        "cpu" => "m",
+        "memory" => "Mi",
+        _ => "",
+    };
+    let named = names.iter().zip(amounts).filter(|(_, amount)| **amount > 0);
+    named.map(|(name, amount)| (*name, format!("{amount}{}", unit(name)))).collect()
 }
 
 fn tolerations(pools: u8) -> Value {

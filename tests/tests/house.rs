@@ -28,6 +28,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("kubectl-gantry", &["gantry-cluster", "gantry-component", "gantry-host"]),
 ];
 
+/// Who reads the wall clock, which may jump: forecasts, whose data come from other machines; all others to show or write
+/// a time that nothing is decided by. Leases, assumptions, plans, breakers and deadlines go by a clock that cannot jump.
+const WALL_CLOCK: &[&str] = &[
+    "extender/src/admin.rs",
+    "extender/src/app.rs",
+    "extender/src/forecasts.rs",
+    "extender/src/handlers.rs",
+    "extender/src/lease.rs",
+    "extender/src/planner/board.rs",
+    "extender/src/planner/solve.rs",
+    "extender/src/reload.rs",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -102,4 +115,20 @@ fn every_file_opens_by_saying_what_it_is_and_stays_readable() {
         let lines = text.lines().count();
         assert!(lines <= 500, "{} has {lines} lines: is there a seam?", file.display());
     }
+}
+
+#[test]
+fn the_wall_clock_decides_nothing_but_about_forecasts() {
+    let mut files = Vec::new();
+    for folder in ["cluster", "extender", "host", "plugin", "solver"] {
+        rust_files(&root().join(folder).join("src"), &mut files);
+    }
+    let reads = |file: &&PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        ["SystemTime::now", "Timestamp::now"].iter().any(|call| text.contains(call))
+    };
+    let names =
+        files.iter().filter(reads).map(|file| file.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
+    let found: BTreeSet<String> = names.collect();
+    assert_eq!(found, WALL_CLOCK.iter().map(ToString::to_string).collect());
 }

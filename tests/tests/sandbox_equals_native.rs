@@ -63,6 +63,7 @@ fn owned(pods: &[RandomPod]) -> native::Pods {
     native::Pods {
         classes: pods.iter().map(|pod| pod.class).collect(),
         requests: pods.iter().flat_map(|pod| pod.request.clone()).collect(),
+        estimates: Vec::new(),
         warm_start: Vec::new(),
         priorities: Vec::new(),
         topologies: Vec::new(),
@@ -71,7 +72,7 @@ fn owned(pods: &[RandomPod]) -> native::Pods {
 }
 
 fn lent<'a>(classes: &'a [u32], requests: &'a [f64]) -> types::Pods<'a> {
-    types::Pods { classes, requests, warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
+    types::Pods { classes, requests, estimates: &[], warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
 }
 
 #[test]
@@ -171,6 +172,40 @@ fn plans_with_priorities_and_rules_are_equal_bit_for_bit_and_keep_them() {
     let in_zone = |zone: i32| plan.rows[20..40].iter().filter(|&&row| row >= 0 && row % 3 == zone).count();
     let counts = [in_zone(0), in_zone(1), in_zone(2)];
     assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+}
+
+#[test]
+fn plans_by_estimates_are_equal_bit_for_bit_and_fill_no_row_further_than_requests_let_them() {
+    let columns = Columns::random(30, true, 21);
+    let pods = pods(&columns, 60);
+    let (classes, requests) = (owned(&pods).classes, owned(&pods).requests);
+    let estimates: Vec<f64> =
+        requests.iter().enumerate().map(|(cell, asked)| (asked * (cell % 3) as f64).ceil()).collect();
+    // Filter goes by the estimate where a row runs hot; here it is asked about capacity alone.
+    let settings = r#"{"hotShare":10.0}"#;
+    let sandbox = sandboxed(settings);
+    let asked = sandbox.plan(&columns, &lent(&classes, &requests), types::Budget { evaluations: 5_000 }, 9).unwrap();
+    let lent = types::Pods { estimates: &estimates, ..lent(&classes, &requests) };
+    let plan = sandbox.plan(&columns, &lent, types::Budget { evaluations: 5_000 }, 9).unwrap();
+    let owned = native::Pods { estimates: estimates.clone(), ..owned(&pods) };
+    let expected = native(settings, &columns).plan(&owned, native::Budget { evaluations: 5_000 }, 9).unwrap();
+    assert_eq!((&plan.rows, bits(&plan.objective)), (&expected.rows, bits(&expected.objective)));
+    assert_ne!(plan.rows, asked.rows);
+    assert_legal(&columns, &pods, &plan.rows, &sandbox);
+}
+
+#[test]
+fn faulty_estimates_are_refused() {
+    let columns = Columns::random(5, true, 3);
+    let pods = pods(&columns, 2);
+    let mut plugin = native("", &columns);
+    let mut plan = |estimates| {
+        let pods = native::Pods { estimates, ..owned(&pods) };
+        plugin.plan(&pods, native::Budget { evaluations: 0 }, 1).map(drop)
+    };
+    assert_eq!(plan(vec![1.0; 2 * RESOURCES]), Ok(()));
+    assert_eq!(plan(vec![1.0; 3]), Err(native::Error::BadShape));
+    assert_eq!(plan(vec![-1.0; 2 * RESOURCES]), Err(native::Error::BadNumber));
 }
 
 #[test]

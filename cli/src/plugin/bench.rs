@@ -12,25 +12,22 @@ use gantry_host::{CallError, Plugin};
 use serde::Serialize;
 
 use super::sample::{EVERYWHERE, Sample};
-use super::source::{BUILTIN, patient_plugin};
+use super::source::{BUILTIN, PluginArgs, patient_plugin};
 use crate::CliError;
 use crate::output::{Format, Table, json};
 
 /// Flags of `plugin bench`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// A component's file, a core module's, or builtin:gantry.
-    #[arg(value_name = "PLUGIN")]
-    pub plugin: String,
+    /// The plugin.
+    #[command(flatten)]
+    pub plugin: PluginArgs,
     /// Nodes of the cluster that it is asked about.
     #[arg(long, value_name = "NUMBER", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub nodes: u32,
     /// Calls that the median is taken of.
     #[arg(long, value_name = "NUMBER", default_value_t = 201, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub calls: u32,
-    /// The plugin's settings.
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    pub settings: String,
     /// How the result is printed.
     #[arg(long, short, value_enum, default_value_t)]
     pub output: Format,
@@ -54,7 +51,7 @@ const CALLS: [(&str, ExtensionPoints, Call); 2] =
 
 /// Runs the command.
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let plugin = patient_plugin(&args.plugin, &args.settings)?;
+    let plugin = args.plugin.start_patiently()?;
     let builtin = patient_plugin(BUILTIN, "")?;
     let sample = Sample::new(args.nodes as usize);
     let offered = CALLS.into_iter().filter(|(_, point, _)| plugin.info().extension_points.contains(*point));

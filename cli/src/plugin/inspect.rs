@@ -7,19 +7,16 @@ use gantry_host::{Limits, WIT_VERSION};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::source::Loaded;
+use super::source::PluginArgs;
 use crate::CliError;
 use crate::output::{Format, json};
 
 /// Flags of `plugin inspect`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct InspectArgs {
-    /// A component's file, a core module's, or builtin:gantry.
-    #[arg(value_name = "PLUGIN")]
-    pub plugin: String,
-    /// The plugin's settings, for one that does not start without.
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    pub settings: String,
+    /// The plugin.
+    #[command(flatten)]
+    pub plugin: PluginArgs,
     /// How the result is printed.
     #[arg(long, short, value_enum, default_value_t)]
     pub output: Format,
@@ -41,8 +38,8 @@ struct Description {
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let loaded = Loaded::new(&args.plugin)?;
-    let plugin = loaded.start(&args.settings, &Limits { workers: 1, ..Limits::default() })?;
+    let loaded = args.plugin.load()?;
+    let plugin = loaded.start(&args.plugin.settings, &Limits { workers: 1, ..Limits::default() })?;
     let info = plugin.info();
     let description = Description {
         name: info.name.clone(),

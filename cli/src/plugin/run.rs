@@ -8,7 +8,7 @@ use gantry_cluster::{PodRow, Snapshot};
 use gantry_host::Plugin;
 use serde::Serialize;
 
-use super::source::patient_plugin;
+use super::source::PluginArgs;
 use crate::CliError;
 use crate::columns::{Columns, pod as lend};
 use crate::output::{Format, Table, json};
@@ -20,19 +20,16 @@ const VERDICTS: [&str; 5] = ["pass", "forbidden", "mismatch", "insufficient", "o
 /// Flags of `plugin run`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// A component's file, a core module's, or builtin:gantry.
-    #[arg(value_name = "PLUGIN")]
-    pub plugin: String,
+    /// The plugin.
+    #[command(flatten)]
+    pub plugin: PluginArgs,
     /// A dump as printed by `kubectl get nodes,pods -A -o json`, `-` for standard input.
     #[arg(long, value_name = "DUMP")]
     pub cluster: PathBuf,
     /// Only this pending pod.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub pod: Option<String>,
-    /// The plugin's settings.
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    pub settings: String,
-    /// The resources that count, as in the configuration.
+    /// The resources that count, and behind them labels, as in the configuration.
     #[arg(
         long,
         value_name = "LIST",
@@ -64,7 +61,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let mut index = Recording::read(std::slice::from_ref(&args.cluster))?.index(&args.resources)?;
     let snapshot = index.snapshot();
     let pods = pods(&snapshot, args.pod.as_deref())?;
-    let plugin = patient_plugin(&args.plugin, &args.settings)?;
+    let plugin = args.plugin.start_patiently()?;
     let answers: Result<Vec<_>, _> = pods.iter().map(|pod| answer(&plugin, &snapshot, pod)).collect();
     match args.output {
         Format::Json => json(out, &answers?),
@@ -86,7 +83,8 @@ fn pods(snapshot: &Snapshot, named: Option<&str>) -> Result<Vec<Arc<PodRow>>, Cl
 }
 
 fn answer(plugin: &Plugin, snapshot: &Snapshot, pod: &PodRow) -> Result<Answer, CliError> {
-    let decision = plugin.decide(&Columns::of(snapshot, 0), &lend(pod))?;
+    let estimate = snapshot.estimate(pod);
+    let decision = plugin.decide(&Columns::of(snapshot, 0), &lend(pod, &estimate))?;
     let (verdicts, scores) = (decision.verdicts?, decision.scores?);
     let mut nodes: Vec<NodeAnswer> = snapshot
         .names()

@@ -4,10 +4,12 @@ use gantry_host::types::{DomainClass, Pod};
 
 use crate::columns::{Columns, NOT_PLANNED, PodColumns};
 
-/// Resources of a made-up cluster.
-const RESOURCES: usize = 4;
+/// Columns of a made-up cluster: Gantry's default resources, and a label behind them.
+const COLUMNS: usize = 5;
+/// Which of them is the label.
+const LABEL: usize = 4;
 /// What a node offers, at least; twice as much at most.
-const OFFERED: [f64; RESOURCES] = [8_000.0, 34_359_738_368.0, 1_000.0, 1_000.0];
+const OFFERED: [f64; COLUMNS] = [8_000.0, 34_359_738_368.0, 1_000.0, 1_000.0, 50.0];
 /// Part of the least node that a pod asks for.
 const ASKED: f64 = 0.05;
 
@@ -34,12 +36,14 @@ pub(super) struct Sample {
 impl Sample {
     /// `rows` nodes of different sizes, each up to half full.
     pub(super) fn new(rows: usize) -> Self {
-        let cells = rows * RESOURCES;
+        let cells = rows * COLUMNS;
         // The fractional parts of multiples of the golden ratio: as even as chance, and the same everywhere.
         let share = |cell: usize, salt: f64| ((cell as f64 + salt) * 0.618_033_988_749_894_9).fract();
         let allocatable: Vec<f64> =
-            (0..cells).map(|cell| (OFFERED[cell % RESOURCES] * (1.0 + share(cell / RESOURCES, 0.0))).floor()).collect();
-        let requested = allocatable.iter().enumerate().map(|(cell, all)| (all * share(cell, 0.5) / 2.0).floor());
+            (0..cells).map(|cell| (OFFERED[cell % COLUMNS] * (1.0 + share(cell / COLUMNS, 0.0))).floor()).collect();
+        let is_label = |cell: usize| cell % COLUMNS == LABEL;
+        let asked = |cell: usize, all: f64| if is_label(cell) { 0.0 } else { (all * share(cell, 0.5) / 2.0).floor() };
+        let requested = allocatable.iter().enumerate().map(|(cell, all)| asked(cell, *all));
         let words = |keep: fn(usize) -> bool| {
             let mut words = vec![0; rows.div_ceil(64)];
             for row in (0..rows).filter(|row| keep(*row)) {
@@ -51,7 +55,7 @@ impl Sample {
             generation: rows as u64 * 2 + 1,
             rows,
             requested: requested.collect(),
-            weights: vec![1.0; cells],
+            weights: (0..cells).map(|cell| f64::from(!is_label(cell))).collect(),
             all: words(|_| true),
             other: words(|row| row % 2 == 0),
             since: None,
@@ -64,7 +68,7 @@ impl Sample {
         let row = self.rows / 2;
         let mut next = Self { generation: self.generation + 1, ..self.clone() };
         for (resource, amount) in Self::request().into_iter().enumerate() {
-            next.requested[row * RESOURCES + resource] += amount;
+            next.requested[row * COLUMNS + resource] += amount;
         }
         next.since = Some((self.generation, vec![row as u32]));
         next
@@ -82,7 +86,9 @@ impl Sample {
 
     /// What a pod asks for.
     pub(super) fn request() -> Vec<f64> {
-        OFFERED.iter().map(|offered| (offered * ASKED).floor()).collect()
+        let mut request: Vec<f64> = OFFERED.iter().map(|offered| (offered * ASKED).floor()).collect();
+        request[LABEL] = 0.0;
+        request
     }
 
     /// A pod of a class.
@@ -108,16 +114,12 @@ impl Sample {
                 return Some(format!("pod {pod} is planned for row {row}, which its domain class forbids"));
             }
             for (resource, amount) in Self::request().into_iter().enumerate() {
-                requested[row * RESOURCES + resource] += amount;
+                requested[row * COLUMNS + resource] += amount;
             }
         }
         let is_over = |cell: &usize| requested[*cell] > self.allocatable[*cell];
         let cell = (0..requested.len()).find(is_over)?;
-        Some(format!(
-            "row {} is planned to hold more of resource {} than it offers",
-            cell / RESOURCES,
-            cell % RESOURCES
-        ))
+        Some(format!("row {} is planned to hold more of resource {} than it offers", cell / COLUMNS, cell % COLUMNS))
     }
 
     /// What a plugin is lent.
@@ -126,7 +128,7 @@ impl Sample {
         Columns {
             generation: self.generation,
             rows: self.rows as u32,
-            resources: RESOURCES as u32,
+            resources: COLUMNS as u32,
             allocatable: (&self.allocatable[..]).into(),
             requested: (&self.requested[..]).into(),
             weights: (&self.weights[..]).into(),
@@ -147,7 +149,7 @@ mod tests {
         let after = before.changed();
         assert_eq!(after.since, Some((before.generation, vec![2])));
         let differing = before.requested.iter().zip(&after.requested).filter(|(one, other)| one != other);
-        assert_eq!(differing.count(), RESOURCES);
+        assert_eq!(differing.count(), COLUMNS - 1, "a label is not asked for");
         assert_eq!(after.whole().since, None);
     }
 

@@ -1,6 +1,6 @@
-//! `plugin scaffold` and `plugin pack`: from nothing to a component in Rust.
+//! `plugin scaffold` and `plugin pack`: from nothing to a component.
 //!
-//! The template is a whole plugin that builds, passes `validate` and fits on a screen. Promises to overwrite nothing.
+//! A template is a whole plugin that builds, passes `validate` and fits on a screen. Promises to overwrite nothing.
 
 use std::borrow::Cow;
 use std::fs;
@@ -8,21 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::source;
+use super::template::Language;
 use crate::CliError;
 use crate::recording::write_file;
 
 /// What a plugin's name may have at most (wit/types.wit).
 const NAME: usize = 63;
-
-/// The files of a new plugin, with `{name}` for its name.
-const FILES: [(&str, &str); 6] = [
-    ("Cargo.toml", include_str!("../../template/manifest.toml")),
-    ("src/lib.rs", include_str!("../../template/lib.rs")),
-    ("README.md", include_str!("../../template/README.md")),
-    (".gitignore", "/target\n"),
-    ("wit/plugin.wit", include_str!("../../../wit/plugin.wit")),
-    ("wit/types.wit", include_str!("../../../wit/types.wit")),
-];
 
 /// Flags of `plugin scaffold`.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,6 +21,9 @@ pub struct ScaffoldArgs {
     /// The plugin's name: a-z, 0-9 and -.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// What to write it in.
+    #[arg(long, value_enum, default_value_t)]
+    pub language: Language,
     /// The folder to make; without it one of the plugin's name.
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
@@ -55,25 +49,19 @@ pub(super) fn run(args: &ScaffoldArgs, out: &mut dyn Write) -> Result<(), CliErr
         let remedy = "there is something already: name a new or an empty folder";
         return Err(CliError::refused("--dir", dir.display().to_string(), remedy));
     }
-    for (file, text) in FILES {
+    for (file, text) in args.language.files(&args.name) {
         let path = dir.join(file);
         let folder = path.parent().unwrap_or(&dir);
         let unwritable = |source| CliError::File { key: "--dir", path: folder.to_owned(), what: "made", source };
         fs::create_dir_all(folder).map_err(unwritable)?;
-        write_file("--dir", &path, text.replace("{name}", &args.name))?;
+        write_file("--dir", &path, text)?;
     }
-    let module = format!("target/wasm32-unknown-unknown/release/{}.wasm", args.name.replace('-', "_"));
-    Ok(writeln!(
-        out,
-        "{} is a plugin that scores nodes by their free share of cpu. Next:\n\n  cd {}\n  \
-         cargo build --release --target wasm32-unknown-unknown\n  \
-         kubectl-gantry plugin pack {module} --to {}.wasm\n  \
-         kubectl-gantry plugin validate {}.wasm",
-        dir.display(),
-        dir.display(),
-        args.name,
-        args.name
-    )?)
+    let folder = dir.display();
+    writeln!(out, "{folder} is a plugin that prefers the nodes whose label says most. Next:\n\n  cd {folder}")?;
+    for command in args.language.commands(&args.name).lines() {
+        writeln!(out, "  {command}")?;
+    }
+    Ok(())
 }
 
 /// It is a crate's name as well, so it begins with a letter.
@@ -110,10 +98,5 @@ mod tests {
         for name in ["", "1a", "-a", "A", "a_b", "é", &"a".repeat(64)] {
             assert!(check_name(name).is_err_and(|error| error.exit_code() == 2), "{name}");
         }
-    }
-
-    #[test]
-    fn the_template_fits_on_a_screen() {
-        assert!(FILES[1].1.lines().count() < 60);
     }
 }

@@ -1,10 +1,10 @@
 //! Where a plugin's bytes come from, and the plugin that they become.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gantry_host::{Component, Engine, Limits, Plugin};
+use gantry_host::{Cache, Component, Engine, Limits, Plugin};
 use wit_component::ComponentEncoder;
 
 use crate::CliError;
@@ -16,38 +16,76 @@ pub(crate) const BUILTIN: &str = "builtin:gantry";
 /// The first eight bytes of a core module: magic number, version 1, layer 0 (WebAssembly core specification, §5.5.16).
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
+/// Which plugin a command is about.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PluginArgs {
+    /// A component's file, a core module's, or builtin:gantry.
+    #[arg(value_name = "PLUGIN")]
+    pub plugin: String,
+    /// The plugin's settings.
+    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
+    pub settings: String,
+    /// Keep compiled code in this folder, and take it from there: worth it for a component that holds an interpreter.
+    /// Compiled code runs outside of the sandbox, so name a folder that nobody else wrote to, not one of the plugin's.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+}
+
+impl PluginArgs {
+    /// The plugin, compiled.
+    pub(super) fn load(&self) -> Result<Loaded, CliError> {
+        let unusable = |source| CliError::File {
+            key: "--cache",
+            path: self.cache.clone().unwrap_or_default(),
+            what: "used",
+            source,
+        };
+        let cache = self.cache.as_deref().map(Cache::open).transpose().map_err(unusable)?;
+        Loaded::new(&self.plugin, cache.as_ref())
+    }
+
+    /// The plugin with deadlines for somebody who waits.
+    pub(super) fn start_patiently(&self) -> Result<Plugin, CliError> {
+        self.load()?.start(&self.settings, &patient_limits())
+    }
+}
+
 /// A plugin, compiled.
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     /// Its name in messages and in metrics.
     pub(super) name: String,
     pub(super) size: usize,
-    pub(super) component: Component,
+    pub(crate) component: Component,
 }
 
 impl Loaded {
     /// What `builtin:gantry`, a path, or `file:` and a path name.
-    pub(super) fn new(spec: &str) -> Result<Self, CliError> {
+    pub(crate) fn new(spec: &str, cache: Option<&Cache>) -> Result<Self, CliError> {
         let bytes = bytes(spec)?;
-        let component = Component::load(&Engine::new()?, &bytes, None, None)?;
+        let component = Component::load(&Engine::new()?, &bytes, None, cache)?;
         Ok(Self { name: name(spec), size: bytes.len(), component })
     }
 
     /// The plugin with these settings.
-    pub(super) fn start(&self, settings: &str, limits: &Limits) -> Result<Plugin, CliError> {
+    pub(crate) fn start(&self, settings: &str, limits: &Limits) -> Result<Plugin, CliError> {
         Ok(Plugin::new(&self.name, &self.component, settings, limits.clone())?)
     }
 }
 
 /// A plugin whose deadlines are for somebody who waits, and not for kube-scheduler.
 pub(crate) fn patient_plugin(spec: &str, settings: &str) -> Result<Plugin, CliError> {
-    let limits = Limits {
+    Loaded::new(spec, None)?.start(settings, &patient_limits())
+}
+
+/// The limits of such a plugin.
+pub(crate) fn patient_limits() -> Limits {
+    Limits {
         memory: 1 << 30,
         deadline: Duration::from_secs(30),
         plan_deadline: Duration::from_mins(10),
         workers: 1,
         ..Limits::default()
-    };
-    Loaded::new(spec)?.start(settings, &limits)
+    }
 }
 
 /// A component's bytes; a core module is wrapped first.

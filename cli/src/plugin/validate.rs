@@ -4,6 +4,7 @@
 //! checked here. Promises to go on after a rule that is broken, and to say which and how.
 
 use std::io::Write;
+use std::time::Duration;
 
 use gantry_host::types::{Budget, ExtensionPoints};
 use gantry_host::{CallError, Failure, Limits, Plugin};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::inspect::extension_points;
 use super::sample::{EVERY_OTHER, EVERYWHERE, Sample, UNKNOWN};
-use super::source::Loaded;
+use super::source::{Loaded, PluginArgs};
 use crate::error::chain;
 use crate::output::{Format, json};
 use crate::{CliError, columns::Columns};
@@ -29,12 +30,15 @@ const NO_KEY: &str = "noPluginHasThisKey";
 /// Flags of `plugin validate`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ValidateArgs {
-    /// A component's file, a core module's, or builtin:gantry.
-    #[arg(value_name = "PLUGIN")]
-    pub plugin: String,
-    /// The plugin's settings.
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    pub settings: String,
+    /// The plugin.
+    #[command(flatten)]
+    pub plugin: PluginArgs,
+    /// Time for one call, as a profile's limits.deadline.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..5_000))]
+    pub deadline: u64,
+    /// Memory of one instance, as a profile's limits.memory.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub memory: u32,
     /// How the result is printed.
     #[arg(long, short, value_enum, default_value_t)]
     pub output: Format,
@@ -95,11 +99,16 @@ struct Finding {
 
 /// Runs the command.
 pub(super) fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let loaded = Loaded::new(&args.plugin)?;
-    // The limits of a profile that sets none.
-    let limits = Limits { workers: 1, ..Limits::default() };
-    let plugin = loaded.start(&args.settings, &limits)?;
-    let subject = Subject { loaded: &loaded, settings: &args.settings, limits, plugin };
+    let loaded = args.plugin.load()?;
+    let limits = Limits {
+        memory: (args.memory as usize) << 20,
+        deadline: Duration::from_millis(args.deadline),
+        workers: 1,
+        ..Limits::default()
+    };
+    let settings = &args.plugin.settings;
+    let plugin = loaded.start(settings, &limits)?;
+    let subject = Subject { loaded: &loaded, settings, limits, plugin };
     let findings: Vec<Finding> = RULES.iter().map(|rule| subject.finding(rule)).collect();
     match args.output {
         Format::Json => json(out, &findings)?,
@@ -108,7 +117,7 @@ pub(super) fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<(), CliErr
     let broken = findings.iter().filter(|finding| finding.fault.is_some()).count();
     match broken {
         0 => Ok(()),
-        _ => Err(CliError::Failed(format!("`{}` breaks {broken} of {} rules", args.plugin, RULES.len()))),
+        _ => Err(CliError::Failed(format!("`{}` breaks {broken} of {} rules", args.plugin.plugin, RULES.len()))),
     }
 }
 

@@ -37,7 +37,8 @@ impl Rule for PodByPod<'_> {
     }
 
     fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError> {
-        let decision = self.plugin.decide(&Columns::of(snapshot, self.held), &lend(pod))?;
+        let estimate = snapshot.estimate(pod);
+        let decision = self.plugin.decide(&Columns::of(snapshot, self.held), &lend(pod, &estimate))?;
         self.held = snapshot.generation();
         let (verdicts, scores) = (decision.verdicts?, decision.scores?);
         let with = |verdict: u8| {
@@ -72,7 +73,7 @@ impl Rule for Planned<'_> {
     fn begin(&mut self, snapshot: &Snapshot, pods: &[Arc<PodRow>]) -> Result<(), CallError> {
         let (plannable, groups) = snapshot.groups(pods).renumbered(pods.len());
         let pods: Vec<Arc<PodRow>> = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
-        let columns = PodColumns::of(&pods, groups);
+        let columns = PodColumns::of(snapshot, &pods, groups);
         let source = Columns::of(snapshot, 0);
         let plan = columns.lend(|asked| self.plugin.plan(&source, asked, self.budget, self.seed))?;
         let rows = plan.rows.iter().map(|row| u32::try_from(*row).ok());

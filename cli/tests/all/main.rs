@@ -5,6 +5,7 @@ mod admin;
 mod api_server;
 mod example;
 mod plugin;
+mod replay;
 mod simulate;
 mod ungate;
 

@@ -103,7 +103,6 @@ fn a_plugin_is_measured_beside_the_built_in_one() {
 
 /// Builds the module of a plugin with what the outer build has in its cache already.
 fn build(plugin: &Path) -> PathBuf {
-    fs::copy(root().join("Cargo.lock"), plugin.join("Cargo.lock")).unwrap();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scaffold");
     let mut cargo = Command::new(env!("CARGO"));
     for outer in
@@ -141,6 +140,38 @@ fn a_plugin_made_from_the_template_builds_and_keeps_the_contract() {
     assert!(run(&["plugin", "inspect", module.to_str().unwrap()]).ok().contains("spread-cpu"));
 
     let example = root().join("examples/cluster.json").to_string_lossy().into_owned();
-    let table = run(&["plugin", "run", component, "--cluster", &example]).ok();
-    assert!(table.lines().nth(1).unwrap().contains("compute-"), "{table}");
+    let resources = "cpu,memory,gantry.dev/disk-io,gantry.dev/network,label:node.kubernetes.io/instance-type=edge";
+    let asked = ["plugin", "run", component, "--cluster", &example, "--resources", resources];
+    let table = run(&asked).ok();
+    assert!(table.lines().nth(1).unwrap().contains("edge-"), "{table}");
+}
+
+/// Of the dependencies that both have, the same versions: what builds Gantry builds the template, without a download.
+#[test]
+fn the_template_s_dependencies_are_among_gantry_s_own() {
+    let packages = |path: &str| -> Vec<String> {
+        let lock = fs::read_to_string(root().join(path)).unwrap();
+        let is_foreign = |package: &&str| package.contains("source = ");
+        let version = |package: &str| package.lines().take(3).skip(1).collect::<Vec<_>>().join(" ");
+        lock.split("[[package]]").skip(1).filter(is_foreign).map(version).collect()
+    };
+    let (ours, template) = (packages("Cargo.lock"), packages("examples/plugins/rust/Cargo.lock"));
+    assert!(!template.is_empty());
+    for package in template {
+        assert!(ours.contains(&package), "examples/plugins/rust/Cargo.lock has another {package}");
+    }
+}
+
+#[test]
+fn compiled_code_is_kept_where_asked_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (component, cache) = (guest(&folder, "score_only"), folder.path().join("compiled"));
+    let cache = cache.to_str().unwrap();
+    for _ in 0..2 {
+        let text = run(&["plugin", "inspect", &component, "--cache", cache]).ok();
+        assert!(text.lines().any(|line| line.starts_with("answers") && line.ends_with("score")), "{text}");
+        assert_eq!(fs::read_dir(cache).unwrap().count(), 1);
+    }
+    let (code, message) = run(&["plugin", "inspect", &component, "--cache", &component]).failed();
+    assert!(code == 2 && message.contains("--cache"), "{message}");
 }

@@ -56,6 +56,16 @@ fn only_our_gate_is_taken_and_only_from_pods_that_are_old() {
 }
 
 #[test]
+fn a_clock_that_jumped_does_not_hold_pods_back_from_a_hand_that_releases_all() {
+    let server = Server::start(cluster);
+    let text = run(&["ungate", "--older-than", "0s", "--kubeconfig", &server.kubeconfig()]).ok();
+    assert!(
+        text.contains("released pod/young -n shop after 0 s") && text.ends_with("3 released, 0 failed\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let server = Server::start(cluster);
     let text = run(&["ungate", "--dry-run", "--kubeconfig", &server.kubeconfig()]).ok();

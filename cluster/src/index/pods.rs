@@ -159,6 +159,7 @@ impl Index {
         self.change();
         let (uid, node): (Arc<str>, Arc<str>) = (uid.into(), node.into());
         self.node_by_bound_pod.insert(Arc::clone(&uid), Arc::clone(&node));
+        self.state.bound = self.node_by_bound_pod.len();
         self.settle(&uid, &node, tenant);
         true
     }
@@ -166,6 +167,7 @@ impl Index {
     fn unbind(&mut self, uid: &str) -> bool {
         let Some(node) = self.node_by_bound_pod.remove(uid) else { return false };
         self.change();
+        self.state.bound = self.node_by_bound_pod.len();
         self.leave(uid, &node);
         true
     }

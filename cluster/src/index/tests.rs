@@ -61,6 +61,21 @@ fn columns_are_row_major_with_weights_where_something_is_offered() {
 }
 
 #[test]
+fn a_label_s_column_follows_the_label_and_weighs_nothing() {
+    let resources = ["cpu", "label:speed"].map(str::to_owned).to_vec();
+    let mut index = Index::new(IndexSettings { resources, ..IndexSettings::default() }).unwrap();
+    let mut labelled = node("a");
+    for (value, amount) in [(None, 0.0), (Some("7"), 7.0), (Some("fast"), 0.0)] {
+        let labels = value.map(|value| [("speed".to_owned(), value.to_owned())].into());
+        labelled.metadata.labels = labels;
+        index.apply_node(&labelled).unwrap();
+        let snapshot = index.snapshot();
+        assert_eq!((snapshot.objective_resources(), snapshot.allocatable()[1]), (1, amount), "{value:?}");
+        assert_eq!(snapshot.weights()[..2], [1.0, 0.0]);
+    }
+}
+
+#[test]
 fn an_event_that_changes_nothing_keeps_the_snapshot() {
     let mut index = index_of(&["a"]);
     index.apply_pod(&pod("p", json!({}))).unwrap();
@@ -85,6 +100,18 @@ fn the_row_of_a_deleted_node_is_empty_and_then_reused() {
     }
     index.apply_node(&node("c")).unwrap();
     assert_eq!((index.snapshot().row("c"), index.snapshot().row("b")), (Some(0), Some(1)));
+}
+
+#[test]
+fn bound_pods_are_counted_once_each_wherever_they_are() {
+    let mut index = index_of(&["a"]);
+    for (name, node) in [("p", "a"), ("p", "a"), ("q", "unseen"), ("q", "a")] {
+        index.apply_pod(&bound(name, node)).unwrap();
+    }
+    index.apply_pod(&pod("waiting", json!({}))).unwrap();
+    assert_eq!(index.snapshot().bound(), 2);
+    index.delete_pod("p");
+    assert_eq!(index.snapshot().bound(), 1);
 }
 
 #[test]

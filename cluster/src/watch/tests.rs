@@ -1,5 +1,7 @@
 //! The watch, fed by hand-made event streams.
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
 use futures::stream;
 use serde_json::json;
@@ -75,4 +77,21 @@ fn deleted_objects_go() {
     let index = shared();
     feed_nodes(&index, vec![Ok(Event::Apply(node("a", "4"))), Ok(Event::Delete(node("a", "4")))]);
     assert_eq!(index.snapshot(Instant::now()).node_count(), 0);
+}
+
+#[test]
+fn a_watch_that_is_gone_is_told_apart_and_the_list_anew_is_what_counts() {
+    let index = shared();
+    let named = |name: &str| Ok(Event::InitApply(node(name, "4")));
+    feed_nodes(&index, vec![Ok(Event::Init), named("kept"), named("deleted"), Ok(Event::InitDone)]);
+    let gone = json!({"kind": "Status", "status": "Failure", "reason": "Expired", "code": 410});
+    let gone = watcher::Error::WatchError(Box::new(serde_json::from_value(gone).unwrap()));
+    feed_nodes(&index, vec![Err(gone)]);
+    assert_eq!(index.health().failures_by_cause, BTreeMap::from([(WatchFailure::Gone, 1)]));
+    let during = index.snapshot(Instant::now());
+    assert_eq!(during.node_count(), 2, "what was known is answered from meanwhile");
+    feed_nodes(&index, vec![Ok(Event::Init), named("kept"), named("created"), Ok(Event::InitDone)]);
+    let after = index.snapshot(Instant::now());
+    assert_eq!(["kept", "created", "deleted"].map(|name| after.row(name).is_some()), [true, true, false]);
+    assert_eq!(index.health().failures, 1);
 }

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gantry_cluster::{Snapshot, Whereabouts};
+use gantry_cluster::{PodRow, Snapshot, Whereabouts};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::decision::{DecisionRecord, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::{PublishedPlan, Remembered};
+use crate::planner::{GATE, PlanState, Post, Remembered};
 use crate::standing::Standing;
 
 /// All that is known of one pod.
@@ -48,9 +48,32 @@ fn records<S: Serializer>(records: &[Arc<DecisionRecord>], serializer: S) -> Res
 struct Waiting {
     /// The names of its scheduling gates.
     gates: Vec<String>,
+    /// Whether this replica plans it, of a pod that waits for that: leads, not-leading, shadow or off.
+    planner: Option<&'static str>,
     nominated: Option<String>,
+    /// Why no plan of its profile counts, where the profile plans.
+    no_plan: Option<NoPlan>,
     #[serde(flatten)]
     standing: Standing,
+}
+
+/// Why no plan counts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NoPlan {
+    state: &'static str,
+    /// What the component said, where the search failed.
+    failure: Option<String>,
+}
+
+impl NoPlan {
+    /// `None`: the profile's plan counts.
+    fn of(post: &Post) -> Option<Self> {
+        let has_failed = post.state == PlanState::SearchFailed;
+        let failure = post.failure.as_ref().filter(|_| has_failed);
+        let failure = failure.map(|failure| format!("{}: {}", failure.reason, failure.detail));
+        (post.state != PlanState::Stands).then(|| Self { state: post.state.as_str(), failure })
+    }
 }
 
 /// What the profile's plan says of the pod.
@@ -110,7 +133,7 @@ pub(super) fn explain(
 ) -> Option<Explanation> {
     let decisions = context.decisions.of(namespace, pod);
     let waits = snapshot.pending().find(|row| *row.namespace == *namespace && *row.name == *pod);
-    let planned = context.board.all().into_iter().find_map(|(_, plan)| in_plan(&plan, namespace, pod, now));
+    let planned = context.board.all().into_iter().find_map(|(_, post)| in_plan(&post, namespace, pod, now));
     let (planned, planned_uid) = planned.unzip();
     let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
     let remembered = context.board.remembered(namespace, pod);
@@ -122,28 +145,37 @@ pub(super) fn explain(
         Whereabouts::Waiting => ("waiting", None),
         Whereabouts::Unknown => ("unknown", None),
     });
-    let waiting = waits.map(|row| Waiting {
-        gates: row.gates.iter().map(ToString::to_string).collect(),
-        nominated: row.nominated_node.as_deref().map(str::to_owned),
-        standing: Standing::of(snapshot, row),
-    });
+    let waiting = waits.map(|row| waiting(context, snapshot, row));
     let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
     let time = decisions.first().and_then(|record| Timestamp::from_millisecond((record.at * 1e3) as i64).ok());
     let time = time.map(|time| time.to_string());
     Some(Explanation { time, namespace, pod, state, node, waiting, plan: planned, landed, decisions, now })
 }
 
+fn waiting(context: &Context, snapshot: &Snapshot, pod: &PodRow) -> Waiting {
+    let post = context.board.post(&pod.scheduler_name);
+    let is_gated = pod.gates.iter().any(|gate| **gate == *GATE);
+    Waiting {
+        gates: pod.gates.iter().map(ToString::to_string).collect(),
+        planner: post.as_ref().filter(|_| is_gated).map(|post| post.duty.as_str()),
+        nominated: pod.nominated_node.as_deref().map(str::to_owned),
+        no_plan: post.as_ref().and_then(NoPlan::of),
+        standing: Standing::of(snapshot, pod),
+    }
+}
+
 /// What a plan says of the pod, and the pod's UID.
-fn in_plan(plan: &PublishedPlan, namespace: &str, pod: &str, now: SystemTime) -> Option<(InPlan, String)> {
-    let planned = plan.pods.iter().find(|planned| *planned.pod.namespace == *namespace && *planned.pod.name == *pod)?;
+fn in_plan(post: &Post, namespace: &str, pod: &str, now: SystemTime) -> Option<(InPlan, String)> {
+    let plan = post.plan.as_ref()?;
+    let planned = plan.pods.iter().find(|planned| *planned.namespace == *namespace && *planned.name == *pod)?;
     let in_plan = InPlan {
         serial: plan.serial,
         node: planned.node.as_deref().map(str::to_owned),
         made_seconds_ago: (unix_seconds(now) - unix_seconds(plan.made)).max(0.0),
-        stands: plan.stands,
+        stands: post.state == PlanState::Stands,
         pods: plan.pods.len(),
     };
-    Some((in_plan, planned.pod.uid.to_string()))
+    Some((in_plan, planned.uid.to_string()))
 }
 
 impl Explanation {
@@ -171,8 +203,17 @@ impl Waiting {
     fn text(&self) -> String {
         let gates =
             if self.gates.is_empty() { String::new() } else { format!("; held back by {}", self.gates.join(", ")) };
+        let planner = self.planner.map(|duty| format!(" (planner: {duty})")).unwrap_or_default();
         let nominated = self.nominated.as_ref().map(|node| format!("; nominated for {node}")).unwrap_or_default();
-        format!("  {}{gates}{nominated}", self.standing)
+        let no_plan = self.no_plan.as_ref().map(NoPlan::text).unwrap_or_default();
+        format!("  {}{gates}{planner}{nominated}{no_plan}", self.standing)
+    }
+}
+
+impl NoPlan {
+    fn text(&self) -> String {
+        let failure = self.failure.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default();
+        format!("; no plan: {}{failure}", self.state)
     }
 }
 
@@ -200,6 +241,7 @@ fn decision(record: &DecisionRecord, now: SystemTime) -> String {
             trace.best.iter().map(|choice| format!("{} {:.1}", choice.node, choice.score)).collect();
         parts.push(format!("best: {}", best.join(", ")));
     }
+    parts.extend(record.unplanned.map(|why| format!("not by plan: {why}")));
     parts.extend(record.fallbacks.iter().map(|fallback| format!("no answer from {fallback}")));
     parts.join("; ")
 }
@@ -231,6 +273,7 @@ mod tests {
             outcome: "ok",
             fallbacks: Vec::new(),
             seconds: 0.0012,
+            unplanned: None,
             trace,
         })
     }
@@ -268,10 +311,13 @@ mod tests {
     #[test]
     fn a_waiting_pod_reads_as_what_it_could_have() {
         let standing = Standing { nodes: 50, possible: 20, permitted: 12, with_room: 0 };
-        let waiting = Waiting { gates: vec!["g".into()], nominated: None, standing };
-        assert_eq!(
-            waiting.text(),
-            "  50 nodes: its constraints allow 20, the dictionary permits 12 of them, 0 of those have room; held back by g"
-        );
+        let gates = vec!["g".into()];
+        let waiting = Waiting { gates, planner: None, nominated: None, no_plan: None, standing };
+        let text = "  50 nodes: its constraints allow 20, the dictionary permits 12 of them, 0 of those have room; held back by g";
+        assert_eq!(waiting.text(), text);
+        let no_plan = Some(NoPlan { state: "search-failed", failure: Some("trap: a bug".to_owned()) });
+        let waiting = Waiting { planner: Some("leads"), no_plan, ..waiting };
+        let more = " (planner: leads); no plan: search-failed (trap: a bug)";
+        assert_eq!(waiting.text(), format!("{text}{more}"));
     }
 }

@@ -1,4 +1,4 @@
-//! The plans that count and the nodes under them: the answers to `/plan` and `/nodes`.
+//! The plans, why none counts, and the nodes under them: the answers to `/plan` and `/nodes`.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,48 +7,64 @@ use gantry_cluster::Snapshot;
 use serde_json::{Value, json};
 
 use crate::decision::unix_seconds;
-use crate::planner::{PlannedPod, PublishedPlan};
+use crate::planner::{FailedSearch, PlanState, PlannedPod, Post};
 
-/// The plans as a document.
-pub(super) fn document(plans: &[(Arc<str>, Arc<PublishedPlan>)], now: SystemTime) -> Value {
-    let plan = |(scheduler, plan): &(Arc<str>, Arc<PublishedPlan>)| {
-        json!({
+/// How planning stands in every profile, as a document.
+pub(super) fn document(posts: &[(Arc<str>, Post)], now: SystemTime) -> Value {
+    let entry = |(scheduler, post): &(Arc<str>, Post)| {
+        let mut entry = json!({
             "schedulerName": **scheduler,
-            "serial": plan.serial,
-            "generation": plan.generation,
-            "stands": plan.stands,
-            "madeSecondsAgo": age(plan, now),
-            "searchSeconds": plan.seconds,
-            "evaluations": plan.evaluations,
-            "reason": plan.reason,
-            "objective": plan.objective,
-            "pods": plan.pods.iter().map(entry).collect::<Vec<Value>>(),
-        })
-    };
-    plans.iter().map(plan).collect()
-}
-
-fn entry(planned: &PlannedPod) -> Value {
-    let PlannedPod { pod, node } = planned;
-    json!({ "namespace": *pod.namespace, "pod": *pod.name, "uid": *pod.uid, "node": node.as_deref() })
-}
-
-/// The plans for people: a line a plan, a line a pod.
-pub(super) fn text(plans: &[(Arc<str>, Arc<PublishedPlan>)], now: SystemTime) -> String {
-    if plans.is_empty() {
-        return "nothing was planned yet\n".to_owned();
-    }
-    let lines = plans.iter().flat_map(|(scheduler, plan)| {
-        let pods = plan.pods.iter().map(|PlannedPod { pod, node }| {
-            format!("  {}/{} {}\n", pod.namespace, pod.name, node.as_deref().unwrap_or("- (no room)"))
+            "stands": post.state == PlanState::Stands,
+            "state": post.state.as_str(),
+            "gatedPods": post.duty.as_str(),
+            "lastFailure": post.failure.as_ref().map(|failure| failed(failure, now)),
         });
-        std::iter::once(headline(scheduler, plan, now)).chain(pods)
+        if let Some(plan) = &post.plan {
+            entry["serial"] = json!(plan.serial);
+            entry["generation"] = json!(plan.generation);
+            entry["madeSecondsAgo"] = json!(seconds_since(plan.made, now));
+            entry["searchSeconds"] = json!(plan.seconds);
+            entry["evaluations"] = json!(plan.evaluations);
+            entry["reason"] = json!(plan.reason);
+            entry["objective"] = json!(plan.objective);
+            entry["pods"] = plan.pods.iter().map(planned).collect();
+        }
+        entry
+    };
+    posts.iter().map(entry).collect()
+}
+
+fn failed(failure: &FailedSearch, now: SystemTime) -> Value {
+    json!({ "reason": failure.reason, "detail": failure.detail, "secondsAgo": seconds_since(failure.at, now) })
+}
+
+fn planned(planned: &PlannedPod) -> Value {
+    let PlannedPod { namespace, name, uid, node } = planned;
+    json!({ "namespace": **namespace, "pod": **name, "uid": **uid, "node": node.as_deref() })
+}
+
+/// The same for people: a line a plan, a line a pod.
+pub(super) fn text(posts: &[(Arc<str>, Post)], now: SystemTime) -> String {
+    if posts.is_empty() {
+        return "no profile plans\n".to_owned();
+    }
+    let lines = posts.iter().flat_map(|(scheduler, post)| {
+        let failure = post.failure.iter().map(move |failure| {
+            let age = seconds_since(failure.at, now);
+            format!("  the last search that failed, {age:.1} s ago: {}: {}\n", failure.reason, failure.detail)
+        });
+        let pods = post.plan.iter().flat_map(|plan| &plan.pods).map(|PlannedPod { namespace, name, node, .. }| {
+            format!("  {namespace}/{name} {}\n", node.as_deref().unwrap_or("- (no room)"))
+        });
+        std::iter::once(headline(scheduler, post, now)).chain(failure).chain(pods)
     });
     lines.collect()
 }
 
-fn headline(scheduler: &str, plan: &PublishedPlan, now: SystemTime) -> String {
-    let state = if plan.stands { "stands" } else { "is over" };
+fn headline(scheduler: &str, post: &Post, now: SystemTime) -> String {
+    let state = post.state.as_str();
+    let Some(plan) = &post.plan else { return format!("no plan of {scheduler} was made yet ({state})\n") };
+    let state = if post.state == PlanState::Stands { state.to_owned() } else { format!("is over ({state})") };
     let placed = plan.pods.iter().filter(|planned| planned.node.is_some()).count();
     format!(
         "plan {} of {scheduler} {state}: {placed} of {} pods placed, objective {}, {} evaluations in {:.3} s ({}), made \
@@ -59,13 +75,14 @@ fn headline(scheduler: &str, plan: &PublishedPlan, now: SystemTime) -> String {
         plan.evaluations,
         plan.seconds,
         plan.reason,
-        age(plan, now),
+        seconds_since(plan.made, now),
         plan.generation,
     )
 }
 
-fn age(plan: &PublishedPlan, now: SystemTime) -> f64 {
-    (unix_seconds(now) - unix_seconds(plan.made)).max(0.0)
+/// A clock that was set back makes nothing younger than now.
+fn seconds_since(then: SystemTime, now: SystemTime) -> f64 {
+    (unix_seconds(now) - unix_seconds(then)).max(0.0)
 }
 
 /// The nodes as a document: by resource what is offered, asked for and planned.

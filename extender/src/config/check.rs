@@ -4,6 +4,7 @@
 //! remedy. Looks at the file system (do the named files exist?) and at nothing else;
 //! what the process' surroundings say comes in as an argument.
 
+mod estimates;
 mod forecasts;
 mod plan;
 mod plugins;
@@ -14,9 +15,10 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gantry_cluster::MAX_RESOURCES;
+use gantry_cluster::{LabelColumn, MAX_RESOURCES};
+use gantry_host::CompileLimits;
 
-use super::file::{API_VERSION, CacheFile, ClusterFile, ConfigFile, KIND, ServerFile, TlsFile};
+use super::file::{API_VERSION, CacheFile, ClusterFile, CompileFile, ConfigFile, KIND, ServerFile, TlsFile};
 use super::units;
 use super::valid::{Cluster, ClusterSource, Config, Mode, Profile, Server, Tls};
 use super::{ConfigError, Problem};
@@ -27,6 +29,10 @@ const DEFAULT_HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(91)..=Duration::from_hours(1);
 /// Below it no request with whole nodes fits; above it one request would be a tenth of a large machine's memory.
 const BODY_LIMIT: RangeInclusive<u64> = (64 << 10)..=(1 << 30);
+/// From what a small component takes to what an admin waits for at a start.
+const COMPILE_TIME: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
+/// From what a small component takes to a large machine's.
+const COMPILE_MEMORY: RangeInclusive<u64> = (64 << 20)..=(16 << 30);
 /// What to do about half a pair of files.
 const NO_TLS_FILE: &str = "name a PEM file; certificate and key are both needed, or leave out server.tls";
 /// The four resources that Gantry balances unless told otherwise.
@@ -60,11 +66,13 @@ pub fn check(file: ConfigFile, surroundings: Surroundings) -> Result<Config, Con
     checker.binding(&server, &cluster);
     let forecasts = file.forecasts.map(|file| checker.forecasts(file));
     let resources = checker.resources(file.resources);
+    let estimates = file.estimates.map(|file| checker.estimates(file, &resources));
     let cache = file.cache.and_then(|file| checker.cache(file));
-    let (profiles, dictionary) = checker.profiles(file.profiles, &resources, server.deadline);
+    let compile = checker.compile(file.compile);
+    let (profiles, dictionary) = checker.profiles(file.profiles, objective(&resources), server.deadline);
     checker.planning(&profiles, &cluster);
     if checker.problems.is_empty() {
-        Ok(Config { server, cluster, forecasts, resources, cache, profiles, dictionary })
+        Ok(Config { server, cluster, forecasts, estimates, resources, cache, compile, profiles, dictionary })
     } else {
         Err(ConfigError::Refused(checker.problems))
     }
@@ -196,6 +204,14 @@ impl Checker {
         Some(dir)
     }
 
+    fn compile(&mut self, file: CompileFile) -> CompileLimits {
+        let default = CompileLimits::default();
+        CompileLimits {
+            time: self.duration("compile.timeout", file.timeout, default.time, COMPILE_TIME),
+            memory: self.bytes("compile.memory", file.memory, "512Mi", COMPILE_MEMORY),
+        }
+    }
+
     fn cluster(&mut self, file: ClusterFile, surroundings: Surroundings) -> Cluster {
         let ttl = Duration::from_secs(1)..=Duration::from_mins(10);
         Cluster {
@@ -258,23 +274,38 @@ impl Checker {
 
     fn resources(&mut self, names: Option<Vec<String>>) -> Vec<String> {
         let names = names.unwrap_or_else(|| DEFAULT_RESOURCES.map(str::to_owned).to_vec());
-        if names.is_empty() || names.len() > MAX_RESOURCES {
-            self.refuse("resources", format!("{} names", names.len()), format!("name 1 to {MAX_RESOURCES} resources"));
+        let objective = objective(&names).len();
+        if objective == 0 || names.len() > MAX_RESOURCES {
+            self.refuse(
+                "resources",
+                format!("{} names", names.len()),
+                format!("name 1 to {MAX_RESOURCES} resources, labels behind them"),
+            );
         }
         for (position, name) in names.iter().enumerate() {
             if names[..position].contains(name) {
                 self.refuse(format!("resources[{position}]"), name, "name every resource once");
             }
-            if !is_resource_name(name) {
-                self.refuse(
-                    format!("resources[{position}]"),
-                    name,
-                    "use a resource's name as in a pod's requests, such as cpu or example.com/gpu",
-                );
-            }
+            let remedy = match (LabelColumn::is_named(name), position < objective) {
+                (false, true) if !is_resource_name(name) => {
+                    "use a resource's name as in a pod's requests, such as cpu or example.com/gpu"
+                }
+                (true, _) if LabelColumn::parse(name).is_none() => {
+                    "write label:KEY or label:KEY=VALUE, with a label as on a node"
+                }
+                (false, false) => "name the resources first and the labels behind them",
+                _ => continue,
+            };
+            self.refuse(format!("resources[{position}]"), name, remedy);
         }
         names
     }
+}
+
+/// The resources that are balanced: those before the first label.
+fn objective(names: &[String]) -> &[String] {
+    let labels = names.iter().position(|name| LabelColumn::is_named(name));
+    &names[..labels.unwrap_or(names.len())]
 }
 
 fn is_resource_name(name: &str) -> bool {

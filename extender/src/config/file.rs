@@ -28,10 +28,15 @@ pub struct ConfigFile {
     pub cluster: ClusterFile,
     /// Where forecasts of use come from. Absent: there are none.
     pub forecasts: Option<ForecastsFile>,
-    /// The objective's resources. Default: cpu, memory, `gantry.dev/disk-io`, `gantry.dev/network`.
+    /// How pods' use is estimated. Absent: they use what they ask for, unless their workload's use is forecast.
+    pub estimates: Option<EstimatesFile>,
+    /// The objective's resources, and behind them the node labels that plugins are told, as `label:KEY` or
+    /// `label:KEY=VALUE`. Default: cpu, memory, `gantry.dev/disk-io`, `gantry.dev/network`.
     pub resources: Option<Vec<String>>,
     /// Where compiled plugins are kept. Absent: nowhere, they are compiled at every start.
     pub cache: Option<CacheFile>,
+    /// What compiling one plugin may use up.
+    pub compile: CompileFile,
     /// What to do for whose pods. Default: one profile for `default-scheduler` with the built-in plugin.
     pub profiles: Option<Vec<ProfileFile>>,
 }
@@ -97,12 +102,34 @@ pub struct ForecastsFile {
     pub poll: Option<String>,
 }
 
+/// The section `estimates`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct EstimatesFile {
+    /// What a pod uses of what it asks for. Default 1, above 0 to 10.
+    pub factor: Option<f64>,
+    /// The same by resource, where it differs.
+    pub factors: BTreeMap<String, f64>,
+}
+
 /// The section `cache`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct CacheFile {
     /// A folder that this user alone may write to; it is made if it is missing.
     pub dir: Option<PathBuf>,
+}
+
+/// The section `compile`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CompileFile {
+    /// Time for one plugin. Default 60s, from 1s to 10m.
+    #[serde(deserialize_with = "scalar")]
+    pub timeout: Option<String>,
+    /// Memory of the process that compiles it. Default 512Mi, from 64Mi to 16Gi.
+    #[serde(deserialize_with = "scalar")]
+    pub memory: Option<String>,
 }
 
 /// One entry of `profiles`.
@@ -196,6 +223,9 @@ pub struct LimitsFile {
     /// Time of one call. Default 100ms, from 1ms to the server's deadline.
     #[serde(deserialize_with = "scalar")]
     pub deadline: Option<String>,
+    /// Time of one search for a plan. Default 10s, from 1ms to 5m.
+    #[serde(deserialize_with = "scalar")]
+    pub plan_deadline: Option<String>,
     /// Warm instances. Default 2, from 1 to 64.
     pub workers: Option<u32>,
 }

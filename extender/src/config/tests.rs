@@ -23,6 +23,7 @@ cluster:
 forecasts: {from: 'unix:/run/gantry/forecasts.sock', file: /run/gantry/forecasts.json, poll: 5s}
 resources: [cpu, memory, gantry.dev/disk-io, gantry.dev/network]
 cache: {dir: /var/cache/gantry}
+compile: {timeout: 1m, memory: 1Gi}
 profiles:
   - schedulerName: default-scheduler
     mode: serve
@@ -34,7 +35,7 @@ profiles:
         weight: 1
         extensionPoints: [filter, score, plan]
         settings: {objective: balanced}
-        limits: {memory: 64Mi, deadline: 100ms, workers: 2}
+        limits: {memory: 64Mi, deadline: 100ms, planDeadline: 2s, workers: 2}
     dictionary:
       - {pods: {matchLabels: {app: db}}, nodes: {matchLabels: {tier: edge}}, type: Forbid}
 ";
@@ -102,14 +103,20 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("bind: false", "tls: {certFile: /nowhere/x}", "server.tls.certFile", "/nowhere/x", "a file that exists"),
     ("bind: false", "tls: {certFile: Cargo.toml}", "server.tls.keyFile", "", "name a PEM file"),
     ("bind: false", "tls: {clientCaFile: /nowhere/y}", "server.tls.clientCaFile", "/nowhere/y", "a file that exists"),
+    ("bind: false", "tls: {certFile: Cargo.toml, keyFile: /no}", "server.tls.keyFile", "/no", "a file that exists"),
+    ("file: /run/gantry/forecasts.json", "file: []", "forecasts.file", "[]", "path string"),
     ("mode: none", "mode: remote", "cluster.mode", "remote", "auto"),
     ("mode: none", "mode: auto", "cluster.kubeconfig", "", "name a kubeconfig"),
     ("mode: none", "kubeconfig: /nowhere/z", "cluster.kubeconfig", "/nowhere/z", "a file that exists"),
     ("assumedTtl: 30s", "assumedTtl: 0s", "cluster.assumedTtl", "0s", "1s to"),
     ("resources: [cpu,", "resources: [memory,", "resources[1]", "memory", "once"),
     ("resources: [cpu,", "resources: [cpu, 'g pu',", "resources[1]", "g pu", "a resource's name"),
+    ("resources: [cpu,", "resources: [cpu, 'label:speed',", "resources[2]", "memory", "the labels behind them"),
+    ("dev/network]", "dev/network, 'label:a b']", "resources[4]", "label:a b", "label:KEY=VALUE"),
+    ("{cpu: 2,", "{'label:speed': 2,", "profiles[0].weights.label:speed", "2", "that are listed: cpu, memory"),
     ("schedulerName: default-scheduler", "schedulerName: ''", "profiles[0].schedulerName", "", "name the scheduler"),
     ("{cpu: 2,", "{cpu: -1,", "profiles[0].weights.cpu", "-1", "0 to 1000"),
+    ("{cpu: 2,", "{cpu: 1e9,", "profiles[0].weights.cpu", "1000000000", "0 to 1000"),
     ("{cpu: 2,", "{gpu: 2,", "profiles[0].weights.gpu", "2", "that are listed"),
     ("name: gantry", "name: Gantry!", "profiles[0].plugins[0].name", "Gantry!", "lower-case"),
     (
@@ -144,6 +151,18 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("component: builtin:gantry", "component: x.wasm", "profiles[0].plugins[0].component", "x.wasm", "file:"),
     ("cache: {dir: /var/cache/gantry}", "cache: {dir: here}", "cache.dir", "here", "absolute path"),
     ("cache: {dir: /var/cache/gantry}", "cache: {}", "cache.dir", "", "absolute path"),
+    ("timeout: 1m", "timeout: 1h", "compile.timeout", "1h", "1s to 600s"),
+    ("timeout: 1m", "timeout: 10", "compile.timeout", "10", "with its unit"),
+    ("memory: 1Gi", "memory: 1Mi", "compile.memory", "1Mi", "65536Ki to"),
+    ("memory: 1Gi", "memory: lots", "compile.memory", "lots", "65536Ki to"),
+    ("mode: serve", "plan: {}", "profiles[0].plan", "", "cluster.mode to auto"),
+    ("mode: serve", "plan: {mode: lead}", "profiles[0].plan.mode", "lead", "follow"),
+    ("mode: serve", "plan: {nominate: often}", "profiles[0].plan.nominate", "often", "boolean"),
+    ("mode: serve", "mode: shadow\n    plan: {nominate: true}", "profiles[0].plan.nominate", "true", "wait for ever"),
+    ("mode: serve", "plan: {window: 1ms}", "profiles[0].plan.window", "1ms", "10ms to 10s"),
+    ("mode: serve", "plan: {evaluations: 1000000000001}", "profiles[0].plan.evaluations", "1000000000001", "at most"),
+    ("mode: serve", "plan: {evaluations: -1}", "profiles[0].plan.evaluations", "-1", "u64"),
+    ("mode: serve", "plan: {ttl: 2h}", "profiles[0].plan.ttl", "2h", "1s to 3600s"),
     ("mode: serve", "mode: mirror", "profiles[0].mode", "mirror", "serve, or shadow"),
     ("weight: 1", "weight: 0", "profiles[0].plugins[0].weight", "0", "above 0, to 1000"),
     ("weight: 1", "weight: -1", "profiles[0].plugins[0].weight", "-1", "leave score out"),
@@ -161,11 +180,34 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("settings: {objective: balanced}", "settings: balanced", "profiles[0].plugins[0].settings", "balanced", "map"),
     ("memory: 64Mi", "memory: 64K", "profiles[0].plugins[0].limits.memory", "64K", "1024Ki to"),
     ("deadline: 100ms", "deadline: 600ms", "profiles[0].plugins[0].limits.deadline", "600ms", "1ms to 500ms"),
+    ("planDeadline: 2s", "planDeadline: 1h", "profiles[0].plugins[0].limits.planDeadline", "1h", "1ms to 300s"),
     ("workers: 2", "workers: 0", "profiles[0].plugins[0].limits.workers", "0", "1 to 64"),
+    ("workers: 2", "workers: 65", "profiles[0].plugins[0].limits.workers", "65", "1 to 64"),
     ("workers: 2", "workers: -2", "profiles[0].plugins[0].limits.workers", "-2", "u32"),
     ("{app: db}", "{}", "profiles[0].dictionary[0].pods", "", "at least one label"),
     ("{tier: edge}", "{}", "profiles[0].dictionary[0].nodes", "", "at least one label"),
     ("{tier: edge}", "{'a b': c}", "profiles[0].dictionary[0].nodes", "", "is not a label key"),
+    (
+        "{matchLabels: {tier: edge}}",
+        "{matchExpressions: [{key: tier, operator: Near}]}",
+        "profiles[0].dictionary[0].nodes.matchExpressions[0].operator",
+        "Near",
+        "NotIn",
+    ),
+    (
+        "{matchLabels: {app: db}}",
+        "{matchExpressions: [{key: app, operator: In, values: db}]}",
+        "profiles[0].dictionary[0].pods.matchExpressions[0].values",
+        "db",
+        "sequence",
+    ),
+    (
+        "{matchLabels: {app: db}}",
+        "{matchExpressions: [{key: 'a b', operator: Exists}]}",
+        "profiles[0].dictionary[0].pods",
+        "",
+        "is not a label key",
+    ),
     ("pods: {matchLabels: {app: db}}, ", "", "profiles[0].dictionary[0]", "", "missing field `pods`"),
     ("type: Forbid", "type: forbid", "profiles[0].dictionary[0].type", "forbid", "Forbid"),
 ];
@@ -181,6 +223,35 @@ fn every_field_that_is_wrong_is_refused_with_its_key_value_and_a_remedy() {
     }
 }
 
+/// The path of every key of the schema that holds a value, the first of each list.
+fn keys(schema: &serde_json::Value, part: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    let reference = part["$ref"].as_str().and_then(|reference| schema.pointer(reference.trim_start_matches('#')));
+    let part = reference.unwrap_or(part);
+    if let Some(items) = part.get("items") {
+        return keys(schema, items, &format!("{path}[0]"), found);
+    }
+    let Some(properties) = part["properties"].as_object() else { return found.push(path.to_owned()) };
+    for (key, part) in properties {
+        let separator = if path.is_empty() { "" } else { "." };
+        keys(schema, part, &format!("{path}{separator}{key}"), found);
+    }
+}
+
+#[test]
+fn no_key_of_the_schema_is_left_out() {
+    let schema = serde_json::from_str(include_str!("../../../docs/gantry-configuration.schema.json")).unwrap();
+    let mut found = Vec::new();
+    keys(&schema, &schema, "", &mut found);
+    assert!(found.len() > 50, "{found:?}");
+    for key in found {
+        // What is wrong with a selector as a whole is told of the selector; a position may be another.
+        let selector = key.split(".match").next().unwrap_or_default();
+        let list = key.trim_end_matches("[0]");
+        let is_of = |wrong: &str| wrong.starts_with(list) || wrong == selector;
+        assert!(WRONG.iter().any(|(_, _, wrong, ..)| is_of(wrong)), "{key} is never wrong");
+    }
+}
+
 #[test]
 fn an_unknown_key_is_refused_at_every_level() {
     let cases = [
@@ -190,6 +261,7 @@ fn an_unknown_key_is_refused_at_every_level() {
         ("weights: {cpu: 2, memory: 0.5}", "weight: 1", "profiles[0].weight"),
         ("digest: sha256:", "digset: sha256:", "profiles[0].plugins[0].digset"),
         ("cache: {dir:", "cache: {folder:", "cache.folder"),
+        ("compile: {timeout:", "compile: {time:", "compile.time"),
         ("weight: 1", "wait: 1", "profiles[0].plugins[0].wait"),
         ("weight: 1", "fetch: {ca: x}", "profiles[0].plugins[0].fetch.ca"),
         ("workers: 2", "worker: 2", "profiles[0].plugins[0].limits.worker"),
@@ -200,6 +272,14 @@ fn an_unknown_key_is_refused_at_every_level() {
         assert_eq!(found[0].key, key, "{found:?}");
         assert!(found[0].remedy.contains("unknown field"), "{found:?}");
     }
+}
+
+#[test]
+fn labels_are_columns_without_a_weight() {
+    let labelled = WHOLE.replace("dev/network]", "dev/network, 'label:example.com/speed', 'label:disk=ssd']");
+    let config = checked(&labelled).unwrap();
+    assert_eq!(config.resources[4..], ["label:example.com/speed", "label:disk=ssd"]);
+    assert_eq!(config.profiles[0].weights.len(), 4);
 }
 
 #[test]
@@ -223,6 +303,7 @@ fn no_or_equal_profiles_and_plugins_are_refused() {
             "its own name",
         ),
         ("resources: []".to_owned(), "resources", "1 to 64"),
+        ("resources: ['label:speed']".to_owned(), "resources", "labels behind them"),
         (
             "resources: [cpu]\nprofiles: [{schedulerName: s, weights: {cpu: 0}}]".to_owned(),
             "profiles[0].weights",

@@ -8,10 +8,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gantry_cluster::Dictionary;
+use gantry_cluster::{Dictionary, EstimateSettings};
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Digest, Limits};
+use gantry_host::{CompileLimits, Digest, Limits};
 use hyper::Uri;
+
+/// Under a second of one core in the sandbox, whatever the size: `make bench ONLY=plan`.
+const EVALUATIONS: u64 = 10_000_000;
+/// Candidate changes that are worth evaluating for one pod.
+const EVALUATIONS_PER_POD: u64 = 20_000;
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +27,14 @@ pub struct Config {
     pub cluster: Cluster,
     /// Where forecasts of use come from, if from anywhere.
     pub forecasts: Option<Forecasts>,
-    /// The objective's resources, 1 to 64, no two alike; the order is the order of columns.
+    /// How pods' use is estimated where nothing is forecast of it; `None`: they use what they ask for.
+    pub estimates: Option<EstimateSettings>,
+    /// The objective's resources and behind them labels, 1 to 64, no two alike; the order is the order of columns.
     pub resources: Vec<String>,
     /// The folder where compiled plugins are kept, if anywhere. It need not exist (yet).
     pub cache: Option<PathBuf>,
+    /// What compiling one plugin may use up.
+    pub compile: CompileLimits,
     /// At least one, no two for the same scheduler.
     pub profiles: Vec<Profile>,
     /// The admins' validation dictionaries of all profiles.
@@ -139,6 +148,26 @@ pub struct Plan {
     pub evaluations: u64,
     /// How long a plan holds though nothing contradicts it.
     pub ttl: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            mode: PlanMode::Follow,
+            nominate: false,
+            window: Duration::from_millis(200),
+            evaluations: EVALUATIONS,
+            ttl: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Plan {
+    /// How many candidate changes one search may evaluate for so many pods.
+    #[must_use]
+    pub fn budget(&self, pods: usize) -> u64 {
+        self.evaluations.min(EVALUATIONS_PER_POD * pods as u64)
+    }
 }
 
 /// How scores keep to a plan.

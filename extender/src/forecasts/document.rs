@@ -46,13 +46,15 @@ impl DocumentError {
     }
 }
 
-/// The forecasts of all nodes.
-#[derive(Clone, Debug, PartialEq)]
+/// The forecasts of all nodes and workloads.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     /// Names this state of the forecasts.
     pub generation: String,
     /// One entry a node and resource.
     pub entries: Vec<Entry>,
+    /// One entry a workload and resource.
+    pub workloads: Vec<WorkloadEntry>,
     /// Entries that could not be used.
     pub refused: usize,
 }
@@ -68,6 +70,15 @@ pub struct Entry {
     pub expected: Use,
     /// The newest data, in seconds since 1970.
     pub data_until: i64,
+}
+
+/// The forecast of one resource of all pods of a workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadEntry {
+    /// The workload's namespace.
+    pub namespace: Arc<str>,
+    /// What is forecast; `node` is the workload's name.
+    pub entry: Entry,
 }
 
 impl Document {
@@ -89,7 +100,9 @@ impl Document {
         let read = all.map(|(node, resource, forecast)| Entry::read(node, resource, forecast, quantiles));
         let (entries, refused): (Vec<_>, Vec<_>) = read.partition(Option::is_some);
         let entries = entries.into_iter().flatten().collect();
-        Ok(Self { generation: file.generation, entries, refused: refused.len() })
+        let workloads = file.entries.iter().filter(|entry| entry.kind == "Workload");
+        let workloads = workloads.flat_map(|workload| workload.workload(quantiles)).collect();
+        Ok(Self { generation: file.generation, entries, workloads, refused: refused.len() })
     }
 }
 
@@ -129,8 +142,18 @@ struct File {
 #[derive(Deserialize)]
 struct EntryFile {
     kind: String,
+    #[serde(default)]
+    namespace: String,
     name: String,
     resources: std::collections::BTreeMap<String, ForecastFile>,
+}
+
+impl EntryFile {
+    /// One that makes no sense is left out, and its pods are expected to use what they ask for.
+    fn workload(&self, quantiles: (usize, usize)) -> Vec<WorkloadEntry> {
+        let read = self.resources.iter().filter_map(|(name, file)| Entry::read(&self.name, name, file, quantiles));
+        read.map(|entry| WorkloadEntry { namespace: self.namespace.as_str().into(), entry }).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -155,7 +178,9 @@ mod tests {
                 {"kind": "Node", "namespace": "", "name": "a", "resources": {"cpu": {
                     "unit": "share", "values": [[0.2, 0.5, 0.6], [0.4, 0.7, 0.8]], "model": "lstm", "error": null,
                     "trainedAt": null, "dataUntil": "1970-01-01T00:01:40Z"}}},
-                {"kind": "Workload", "namespace": "default", "name": "a", "resources": {}},
+                {"kind": "Workload", "namespace": "shop", "name": "web", "resources": {"cpu": {
+                    "unit": "base", "values": [[1.5, 2.0, 2.5]], "model": "ridge", "error": null,
+                    "trainedAt": null, "dataUntil": "1970-01-01T00:01:40Z"}}},
             ],
         })
     }
@@ -169,7 +194,10 @@ mod tests {
         let document = parse(&document()).unwrap();
         let expected = Use { unit: UseUnit::Share, p50: 0.300_000_000_000_000_04, p90: 0.7 };
         let entry = Entry { node: "a".into(), resource: "cpu".into(), expected, data_until: 100 };
-        assert_eq!(document, Document { generation: "9f86".into(), entries: vec![entry], refused: 0 });
+        let expected = Use { unit: UseUnit::Base, p50: 1.5, p90: 2.0 };
+        let web = Entry { node: "web".into(), resource: "cpu".into(), expected, data_until: 100 };
+        let workloads = vec![WorkloadEntry { namespace: "shop".into(), entry: web }];
+        assert_eq!(document, Document { generation: "9f86".into(), entries: vec![entry], workloads, refused: 0 });
     }
 
     #[test]

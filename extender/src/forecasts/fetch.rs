@@ -1,4 +1,4 @@
-//! One conditional GET to the sidecar, over loopback or a unix socket.
+//! One conditional GET to the sidecar or to another replica, over TCP or a unix socket.
 //!
 //! Promises an end: each fetch has a deadline and a bound on the body. A connection a fetch, no pool: one every few
 //! seconds, mostly answered by 304. Must not know what is in the body.
@@ -15,9 +15,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::config::valid::ForecastSource;
 
-/// The path of the snapshot.
-const PATH: &str = "/v1/forecasts";
-/// A sidecar on the same host that takes longer is not well.
+/// The path of the forecasts.
+pub const FORECASTS: &str = "/v1/forecasts";
+/// Who takes longer is not well.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Fifty times what 5,000 nodes with four resources take.
 const BODY_LIMIT: usize = 256 << 20;
@@ -25,9 +25,9 @@ const BODY_LIMIT: usize = 256 << 20;
 /// What a fetch brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// The snapshot of that tag still stands.
+    /// The document of that tag still stands.
     Unchanged,
-    /// Another snapshot.
+    /// Another document.
     Changed {
         /// Its JSON.
         body: Vec<u8>,
@@ -57,10 +57,10 @@ pub enum FetchError {
     #[error("the exchange failed")]
     Exchange(#[from] hyper::Error),
     /// Neither 200 nor 304. 503: the sidecar has no forecasts yet.
-    #[error("the sidecar answered {0}")]
+    #[error("the answer was {0}")]
     Status(StatusCode),
     /// Larger than any cluster's.
-    #[error("the snapshot is larger than {BODY_LIMIT} bytes, or broke off: {0}")]
+    #[error("the document is larger than {BODY_LIMIT} bytes, or broke off: {0}")]
     Body(String),
     /// Too slow.
     #[error("no answer within {DEADLINE:?}")]
@@ -81,18 +81,18 @@ impl FetchError {
     }
 }
 
-/// Fetches the snapshot unless it still has the tag given.
+/// Fetches the document at `path` unless it still has the tag given.
 ///
 /// # Errors
 /// [`FetchError`], within [`DEADLINE`].
-pub async fn fetch(source: &ForecastSource, etag: Option<&str>) -> Result<Fetched, FetchError> {
+pub async fn fetch(source: &ForecastSource, path: &str, etag: Option<&str>) -> Result<Fetched, FetchError> {
     let exchange = async {
         match source {
             ForecastSource::Tcp(address) => {
-                get(TcpStream::connect(address).await.map_err(FetchError::Connect)?, etag).await
+                get(TcpStream::connect(address).await.map_err(FetchError::Connect)?, path, etag).await
             }
-            ForecastSource::Unix(path) => {
-                get(UnixStream::connect(path).await.map_err(FetchError::Connect)?, etag).await
+            ForecastSource::Unix(socket) => {
+                get(UnixStream::connect(socket).await.map_err(FetchError::Connect)?, path, etag).await
             }
         }
     };
@@ -101,10 +101,11 @@ pub async fn fetch(source: &ForecastSource, etag: Option<&str>) -> Result<Fetche
 
 async fn get(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    path: &str,
     etag: Option<&str>,
 ) -> Result<Fetched, FetchError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut request = Request::get(PATH).header(header::HOST, "localhost");
+    let mut request = Request::get(path).header(header::HOST, "localhost");
     if let Some(etag) = etag {
         request = request.header(header::IF_NONE_MATCH, etag);
     }

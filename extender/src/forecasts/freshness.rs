@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantry_cluster::{NodeForecast, Use};
+use gantry_cluster::{NodeForecast, Use, WorkloadForecast};
 
 use super::document::{Document, Entry};
 
@@ -86,6 +86,8 @@ impl Tally {
 pub struct Usable {
     /// One a node that has a usable entry.
     pub forecasts: Vec<NodeForecast>,
+    /// One a workload that has a usable entry.
+    pub workloads: Vec<WorkloadForecast>,
     /// Entries by state.
     pub tally: Tally,
     /// Nodes with an entry that was left out, and why; the worst reason of a node.
@@ -113,8 +115,29 @@ pub fn usable(document: &Document, now: i64) -> Usable {
         }
     }
     usable.forecasts = forecast_by_node.into_values().collect();
+    usable.workloads = workloads(document, now);
     usable.left_out = left_out.into_iter().map(|(node, state)| (Arc::clone(node), state)).collect();
     usable
+}
+
+/// What is too old or from the future is left out: then requests say what a pod uses.
+fn workloads(document: &Document, now: i64) -> Vec<WorkloadForecast> {
+    let mut forecast_by_workload: BTreeMap<(&str, &str), WorkloadForecast> = BTreeMap::new();
+    for workload in &document.workloads {
+        let (namespace, entry) = (&workload.namespace, &workload.entry);
+        if !State::at(now.saturating_sub(entry.data_until)).is_usable() {
+            continue;
+        }
+        let forecast = forecast_by_workload.entry((&**namespace, &*entry.node)).or_insert_with(|| WorkloadForecast {
+            namespace: Arc::clone(namespace),
+            name: Arc::clone(&entry.node),
+            uses: Vec::new(),
+            data_until: entry.data_until,
+        });
+        forecast.uses.push((Arc::clone(&entry.resource), entry.expected));
+        forecast.data_until = forecast.data_until.min(entry.data_until);
+    }
+    forecast_by_workload.into_values().collect()
 }
 
 fn empty(entry: &Entry) -> NodeForecast {
@@ -137,6 +160,8 @@ fn widening(age: i64) -> f64 {
 mod tests {
     use gantry_cluster::UseUnit;
 
+    use super::super::document::WorkloadEntry;
+
     use super::*;
 
     fn entry(node: &str, resource: &str, data_until: i64) -> Entry {
@@ -146,7 +171,7 @@ mod tests {
 
     fn at(age: i64) -> Usable {
         let entries = vec![entry("a", "cpu", 1_000)];
-        usable(&Document { generation: String::new(), entries, refused: 0 }, 1_000 + age)
+        usable(&Document { entries, ..Document::default() }, 1_000 + age)
     }
 
     #[test]
@@ -169,10 +194,26 @@ mod tests {
     #[test]
     fn a_node_keeps_its_usable_resources_and_its_oldest_data_counts() {
         let entries = vec![entry("a", "cpu", 1_000), entry("a", "memory", 990), entry("a", "gantry.dev/network", 0)];
-        let usable = usable(&Document { generation: String::new(), entries, refused: 0 }, 1_000);
+        let usable = usable(&Document { entries, ..Document::default() }, 1_000);
         let [forecast] = &usable.forecasts[..] else { panic!("{usable:?}") };
         assert_eq!((forecast.uses.len(), forecast.data_until, usable.age), (2, 990, 10));
         assert_eq!(usable.left_out, [("a".into(), State::Expired)]);
+    }
+
+    #[test]
+    fn a_workload_has_its_usable_resources_unwidened() {
+        let namespace: Arc<str> = "shop".into();
+        let workload = |resource, data_until| WorkloadEntry {
+            namespace: Arc::clone(&namespace),
+            entry: entry("web", resource, data_until),
+        };
+        let workloads = vec![workload("cpu", 1_000), workload("memory", 880), workload("gantry.dev/network", 0)];
+        let usable = usable(&Document { workloads, ..Document::default() }, 1_000);
+        let expected = Use { unit: UseUnit::Share, p50: 0.2, p90: 0.4 };
+        let uses = vec![("cpu".into(), expected), ("memory".into(), expected)];
+        let (name, data_until) = ("web".into(), 880);
+        assert_eq!(usable.workloads, [WorkloadForecast { namespace, name, uses, data_until }]);
+        assert!(usable.forecasts.is_empty() && usable.left_out.is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::planner::{Deviation, Landing, Nomination};
+use crate::planner::{Deviation, Landing, Nomination, PlanState};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -25,6 +25,38 @@ struct ProfileLabels {
     profile: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    profile: String,
+    source: &'static str,
+}
+
+/// Whose plans count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This process'.
+    Own,
+    /// Those of the replica that leads.
+    Leader,
+}
+
+impl Source {
+    const ALL: [Self; 2] = [Self::Own, Self::Leader];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Leader => "leader",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    profile: String,
+    state: &'static str,
+}
+
 /// All metrics of the planners.
 #[derive(Debug)]
 pub struct PlanMetrics {
@@ -34,6 +66,9 @@ pub struct PlanMetrics {
     landings: Family<Labels, Counter>,
     nominations: Family<Labels, Counter>,
     not_offered: Family<ProfileLabels, Counter>,
+    sources: Family<SourceLabels, Gauge>,
+    states: Family<StateLabels, Gauge>,
+    leads: Family<ProfileLabels, Gauge>,
 }
 
 impl Default for PlanMetrics {
@@ -45,6 +80,9 @@ impl Default for PlanMetrics {
             landings: Family::default(),
             nominations: Family::default(),
             not_offered: Family::default(),
+            sources: Family::default(),
+            states: Family::default(),
+            leads: Family::default(),
         }
     }
 }
@@ -63,6 +101,20 @@ impl PlanMetrics {
         registry.register("gantry_nominations", help, self.nominations.clone());
         let help = "Planned nodes that kube-scheduler did not offer: too few nodes are sampled, or it sees no room there; labels: profile";
         registry.register("gantry_plan_not_offered", help, self.not_offered.clone());
+        let help = "Whose plans count, 1 for one of them: this process' own, or those of the leader among its replicas; labels: profile, source (own, leader)";
+        registry.register("gantry_plan_source", help, self.sources.clone());
+        let help = "1 for the state that planning is in; labels: profile, state (stands, or why no plan counts: not-synced, nothing-waits, searching, search-failed)";
+        registry.register("gantry_plan_state", help, self.states.clone());
+        let help = "1 where this replica nominates and releases gated pods; labels: profile";
+        registry.register("gantry_planner_leads", help, self.leads.clone());
+    }
+
+    /// A profile goes by these plans from now on.
+    pub fn source(&self, profile: &str, source: Source) {
+        for each in Source::ALL {
+            let labels = SourceLabels { profile: profile.to_owned(), source: each.as_str() };
+            self.sources.get_or_create(&labels).set((each == source).into());
+        }
     }
 
     /// kube-scheduler did not offer the node that a pod is planned for.
@@ -70,8 +122,23 @@ impl PlanMetrics {
         self.not_offered.get_or_create(&ProfileLabels { profile: profile.to_owned() }).inc();
     }
 
+    /// Planning is in this state now.
+    pub fn state(&self, profile: &str, state: PlanState) {
+        for other in PlanState::ALL {
+            let labels = StateLabels { profile: profile.to_owned(), state: other.as_str() };
+            self.states.get_or_create(&labels).set(i64::from(other == state));
+        }
+    }
+
+    /// Whether this replica nominates.
+    pub fn leads(&self, profile: &str, leads: bool) {
+        let labels = ProfileLabels { profile: profile.to_owned() };
+        self.leads.get_or_create(&labels).set(i64::from(leads));
+    }
+
     /// Puts every counter of a profile at 0.
     pub fn start(&self, profile: &str) {
+        self.state(profile, PlanState::default());
         drop(self.not_offered.get_or_create(&ProfileLabels { profile: profile.to_owned() }));
         for outcome in Deviation::ALL.map(Deviation::as_str) {
             drop(self.causes.get_or_create(&labels(profile, outcome)));

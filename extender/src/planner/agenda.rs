@@ -83,6 +83,11 @@ impl Gathering {
         Self { window, seen: HashSet::new(), first: None, last: Instant::now(), rests_until: None }
     }
 
+    /// Another window from now on.
+    pub(super) fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// Whether the gated pods have stopped coming, or have kept coming for too long.
     pub(super) fn is_complete(&mut self, gated: &[Arc<PodRow>], now: Instant) -> bool {
         if gated.is_empty() {

@@ -1,7 +1,8 @@
 //! A batch of gated pods: planned together, nominated, checked, released at once.
 //!
 //! Promises that every pod of the batch is released, whatever fails on the way: with a
-//! nomination where the plan has a node for it, else as it is. Nominations stand for
+//! nomination where the plan has a node for it, else as it is. Only a replica that no
+//! longer leads leaves them: they are the next leader's. Nominations stand for
 //! as short as possible before the release, because room that is held slows every
 //! other pod's filtering down.
 
@@ -15,6 +16,7 @@ use gantry_cluster::PodRow;
 use super::ledger::Nomination;
 use super::nominate::{Nominator, Refusal};
 use super::{Deviation, Planner, audit};
+use crate::lease::Role;
 
 /// How often a batch is planned anew because the cluster changed under it.
 const ROUNDS: usize = 3;
@@ -47,6 +49,10 @@ impl Planner {
             batch = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
             let pods = agenda.everybody();
             let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
+            // A search may take longer than a lease holds: what it found is then another replica's to nominate.
+            if !self.batches() {
+                break;
+            }
             let gated = agenda.gated.iter().filter_map(|pod| Some((pod, snapshot.name(plan.row(&pod.uid)?)?)));
             let wanted: Vec<(Arc<PodRow>, Arc<str>)> =
                 gated.map(|(pod, node)| (Arc::clone(pod), Arc::clone(node))).collect();
@@ -70,8 +76,10 @@ impl Planner {
     ) {
         let news =
             wanted.into_iter().filter(|(pod, node)| nominated.get(&pod.uid).is_none_or(|held| held.node != *node));
+        let role = &self.role;
         let writes = news.map(|(pod, node)| async move {
-            let written = nominator.nominate(&pod, &node).await;
+            let is_ours = *role.borrow() == Role::Leads;
+            let written = if is_ours { nominator.nominate(&pod, &node).await } else { Err(Refusal::Lost) };
             (pod, node, written)
         });
         let written: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
@@ -120,7 +128,7 @@ impl Planner {
 
     fn note_refusal(&mut self, pod: &PodRow, refusal: &Refusal) {
         let fate = if matches!(refusal, Refusal::Lost) { Nomination::LostRace } else { Nomination::Refused };
-        if matches!(refusal, Refusal::Api(_)) {
+        if matches!(refusal, Refusal::Api(_) | Refusal::Silent) {
             self.gathering.rest_until(Instant::now() + AFTER_REFUSAL);
         }
         self.context.metrics.plans.nominated(&self.scheduler, fate);

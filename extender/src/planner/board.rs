@@ -1,31 +1,47 @@
-//! Where plans are published: to the index, which tells requests, and to admins.
+//! Where plans are published: to the index, which tells requests, to admins, who also read why there is none, and to
+//! the other replicas.
 //!
 //! Pods count as planned on their nodes from here on, those of all profiles together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gantry_cluster::{PodRow, SharedIndex};
 use gantry_host::types::TerminationReason;
+use tokio::sync::watch;
 
 use super::ledger::Landing;
 use super::plan::Plan;
+use super::state::{Duty, PlanState};
 
 /// Pods remembered after they landed.
 const MEMORY: usize = 4096;
 
 /// What a plan says of a pod.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedPod {
-    /// The pod.
-    pub pod: Arc<PodRow>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its UID.
+    pub uid: Arc<str>,
     /// Its node; `None`: there was no room.
     pub node: Option<Arc<str>>,
 }
 
+impl PlannedPod {
+    fn of(pod: &PodRow, node: Option<&Arc<str>>) -> Self {
+        let PodRow { namespace, name, uid, .. } = pod;
+        let [namespace, name, uid] = [namespace, name, uid].map(Arc::clone);
+        Self { namespace, name, uid, node: node.cloned() }
+    }
+}
+
 /// A plan as the rest of the process sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PublishedPlan {
     /// The plans of a profile are numbered from 1.
     pub serial: u64,
@@ -42,11 +58,9 @@ pub struct PublishedPlan {
     /// How many candidate changes were evaluated.
     pub evaluations: u64,
     /// Why the search ended.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// Pods that were released with a nomination and are not bound yet.
-    nominated: Vec<PlannedPod>,
-    /// Whether its pods count as planned; else it is only remembered.
-    pub stands: bool,
+    pub(super) nominated: Vec<PlannedPod>,
 }
 
 /// Where a pod was planned that waits no longer.
@@ -64,31 +78,93 @@ pub struct Remembered {
     pub at: SystemTime,
 }
 
-/// The plans that count, one a profile.
+/// A search that gave no plan.
+#[derive(Clone, Debug)]
+pub struct FailedSearch {
+    /// Why, a fallback's label.
+    pub reason: &'static str,
+    /// What an admin should read.
+    pub detail: String,
+    /// When it ended.
+    pub at: SystemTime,
+}
+
+/// What is known of a profile's planning.
+#[derive(Clone, Debug, Default)]
+pub struct Post {
+    /// The last plan. Its pods count as planned while the state says that it stands; else it is only remembered.
+    pub plan: Option<Arc<PublishedPlan>>,
+    /// Whether that plan counts, and if not, why.
+    pub state: PlanState,
+    /// Whether this process plans gated pods.
+    pub duty: Duty,
+    /// The last search that failed, however long ago.
+    pub failure: Option<FailedSearch>,
+}
+
+impl Post {
+    /// The plan, if it counts.
+    #[must_use]
+    pub fn standing(&self) -> Option<&Arc<PublishedPlan>> {
+        self.plan.as_ref().filter(|_| self.state == PlanState::Stands)
+    }
+}
+
+/// What is known of every profile that plans.
 #[derive(Debug)]
 pub struct Board {
     index: Arc<SharedIndex>,
-    plan_by_scheduler: Mutex<BTreeMap<Arc<str>, Arc<PublishedPlan>>>,
+    post_by_scheduler: Mutex<BTreeMap<Arc<str>, Post>>,
     landed: Mutex<VecDeque<Remembered>>,
+    /// Counts changes.
+    version: watch::Sender<u64>,
+    /// Tells this board from that of an earlier process: nanoseconds since 1970.
+    born: u128,
 }
 
 impl Board {
     /// A board without plans.
     #[must_use]
     pub fn new(index: Arc<SharedIndex>) -> Self {
-        Self { index, plan_by_scheduler: Mutex::default(), landed: Mutex::default() }
+        let born = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let (post_by_scheduler, landed) = (Mutex::default(), Mutex::default());
+        Self { index, post_by_scheduler, landed, version: watch::Sender::default(), born }
     }
 
-    /// The plan of a profile.
-    #[must_use]
-    pub fn plan(&self, scheduler: &str) -> Option<Arc<PublishedPlan>> {
-        self.plans().get(scheduler).cloned()
+    /// Notes that a profile plans, though nothing may wait yet.
+    pub(super) fn enrol(&self, scheduler: &Arc<str>) {
+        self.posts().entry(Arc::clone(scheduler)).or_default();
+        self.turn_version();
     }
 
-    /// All plans, by scheduler.
+    /// Names what stands on the board: never the same for different plans, of another process either.
     #[must_use]
-    pub fn all(&self) -> Vec<(Arc<str>, Arc<PublishedPlan>)> {
-        self.plans().iter().map(|(scheduler, plan)| (Arc::clone(scheduler), Arc::clone(plan))).collect()
+    pub fn tag(&self) -> String {
+        format!("\"{:x}-{}\"", self.born, *self.version.borrow())
+    }
+
+    /// Tells of every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// How planning stands in a profile; `None`: it does not plan.
+    #[must_use]
+    pub fn state(&self, scheduler: &str) -> Option<PlanState> {
+        self.posts().get(scheduler).map(|post| post.state)
+    }
+
+    /// What is known of a profile; `None`: it does not plan.
+    #[must_use]
+    pub fn post(&self, scheduler: &str) -> Option<Post> {
+        self.posts().get(scheduler).cloned()
+    }
+
+    /// All that is known, by scheduler.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Arc<str>, Post)> {
+        self.posts().iter().map(|(scheduler, post)| (Arc::clone(scheduler), post.clone())).collect()
     }
 
     /// Puts a plan in the place of the profile's former one. `nominated`: pods that hold a node by nomination.
@@ -98,8 +174,7 @@ impl Board {
         plan: &Plan,
         nominated: impl Iterator<Item = (&'a Arc<PodRow>, &'a Arc<str>)>,
     ) {
-        let planned =
-            |(pod, node): (&Arc<PodRow>, Option<&Arc<str>>)| PlannedPod { pod: Arc::clone(pod), node: node.cloned() };
+        let planned = |(pod, node): (&Arc<PodRow>, Option<&Arc<str>>)| PlannedPod::of(pod, node);
         let published = PublishedPlan {
             serial: plan.serial,
             generation: plan.base.generation(),
@@ -108,22 +183,40 @@ impl Board {
             pods: plan.nodes().map(planned).collect(),
             objective: plan.search.objective.clone(),
             evaluations: plan.search.evaluations,
-            reason: reason(plan.search.reason),
+            reason: reason(plan.search.reason).into(),
             nominated: nominated.map(|(pod, node)| planned((pod, Some(node)))).collect(),
-            stands: true,
         };
-        let mut plans = self.plans();
-        plans.insert(Arc::clone(scheduler), Arc::new(published));
-        self.tell(&plans);
+        self.take_over(scheduler, Some(published), PlanState::Stands);
     }
 
-    /// Takes a profile's plan down: nothing waits. It stays to be read.
-    pub(super) fn withdraw(&self, scheduler: &str) {
-        let mut plans = self.plans();
-        if let Some(plan) = plans.get_mut(scheduler) {
-            *plan = Arc::new(PublishedPlan { stands: false, ..PublishedPlan::clone(plan) });
-            self.tell(&plans);
+    /// Puts up how planning stands elsewhere, and the plan, if one was made.
+    pub(super) fn take_over(&self, scheduler: &Arc<str>, plan: Option<PublishedPlan>, state: PlanState) {
+        let mut posts = self.posts();
+        let post = posts.entry(Arc::clone(scheduler)).or_default();
+        (post.plan, post.state) = (plan.map(Arc::new), state);
+        self.tell(&posts);
+    }
+
+    /// Takes a profile's plan down, if it stood: none counts for the reason that is the state. It stays to be read.
+    pub(super) fn withdraw(&self, scheduler: &Arc<str>, state: PlanState) {
+        let mut posts = self.posts();
+        let post = posts.entry(Arc::clone(scheduler)).or_default();
+        let before = std::mem::replace(&mut post.state, state);
+        if before == PlanState::Stands {
+            self.tell(&posts);
+        } else if before != state {
+            self.turn_version();
         }
+    }
+
+    /// Notes whether this process plans a profile's gated pods.
+    pub(super) fn assign(&self, scheduler: &Arc<str>, duty: Duty) {
+        self.posts().entry(Arc::clone(scheduler)).or_default().duty = duty;
+    }
+
+    /// Notes a search that gave no plan.
+    pub(super) fn note_failure(&self, scheduler: &Arc<str>, failure: FailedSearch) {
+        self.posts().entry(Arc::clone(scheduler)).or_default().failure = Some(failure);
     }
 
     /// Keeps in mind where a pod was planned that waits no longer; the oldest goes where there are too many.
@@ -143,20 +236,25 @@ impl Board {
         landed.iter().rev().find(|landed| *landed.pod.namespace == *namespace && *landed.pod.name == *pod).cloned()
     }
 
+    /// Told under the board's lock, so that no older union overwrites a newer one.
+    fn tell(&self, posts: &BTreeMap<Arc<str>, Post>) {
+        let standing = posts.values().filter_map(Post::standing);
+        let pods = standing.flat_map(|plan| plan.pods.iter().chain(&plan.nominated));
+        let planned = pods.filter_map(|planned| Some((Arc::clone(&planned.uid), Arc::clone(planned.node.as_ref()?))));
+        self.index.lock().set_plan(planned);
+        self.turn_version();
+    }
+
+    fn turn_version(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
     fn landed(&self) -> MutexGuard<'_, VecDeque<Remembered>> {
         self.landed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Told under the board's lock, so that no older union overwrites a newer one.
-    fn tell(&self, plans: &BTreeMap<Arc<str>, Arc<PublishedPlan>>) {
-        let pods = plans.values().filter(|plan| plan.stands).flat_map(|plan| plan.pods.iter().chain(&plan.nominated));
-        let planned =
-            pods.filter_map(|planned| Some((Arc::clone(&planned.pod.uid), Arc::clone(planned.node.as_ref()?))));
-        self.index.lock().set_plan(planned);
-    }
-
-    fn plans(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<PublishedPlan>>> {
-        self.plan_by_scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Post>> {
+        self.post_by_scheduler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,6 +9,7 @@
 //! own gate is ever removed, and only a nomination of ours is ever taken back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gantry_cluster::PodRow;
 use k8s_openapi::api::core::v1::Pod;
@@ -20,6 +21,8 @@ use serde_json::json;
 pub const GATE: &str = "gantry.dev/plan";
 /// Whose writes these are, in the pods' managed fields.
 const FIELD_MANAGER: &str = "gantry-planner";
+/// How long an API server may take for one request; one that hangs must not hold the planner.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes nominations and removes gates.
 #[derive(Clone)]
@@ -54,6 +57,9 @@ pub(super) enum Refusal {
     /// The API server does not want it.
     #[error("the API server refused: {0}")]
     Api(#[source] Box<kube::Error>),
+    /// The API server hangs.
+    #[error("the API server did not answer within {PATIENCE:?}")]
+    Silent,
 }
 
 impl From<kube::Error> for Refusal {
@@ -77,7 +83,7 @@ impl Nominator {
     /// Nominates a gated pod. Returns its new version.
     pub(super) async fn nominate(&self, pod: &PodRow, node: &Arc<str>) -> Result<String, Refusal> {
         let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"nominatedNodeName": &**node}});
-        let written = self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch)).await?;
+        let written = in_time(self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch))).await?;
         if !holds_our_gate(&written) {
             return Err(Refusal::Lost);
         }
@@ -92,13 +98,13 @@ impl Nominator {
             None => json!({"uid": &*pod.uid}),
         };
         let patch = json!({"metadata": metadata, "spec": {"schedulingGates": gates}});
-        self.pods(pod).patch(&pod.name, &parameters(), &Patch::Strategic(patch)).await?;
+        in_time(self.pods(pod).patch(&pod.name, &parameters(), &Patch::Strategic(patch))).await?;
         Ok(())
     }
 
     /// Asks how a pod is doing that was nominated for `node`.
     pub(super) async fn progress(&self, pod: &PodRow, node: &str) -> Result<Progress, Refusal> {
-        let found = self.pods(pod).get_opt(&pod.name).await?;
+        let found = in_time(self.pods(pod).get_opt(&pod.name)).await?;
         Ok(found
             .filter(|found| found.metadata.uid.as_deref() == Some(&*pod.uid))
             .map_or(Progress::Over, |pod| progress(&pod, node)))
@@ -106,20 +112,24 @@ impl Nominator {
 
     /// Takes a nomination for `node` back, if the pod still has it.
     pub(super) async fn clear(&self, pod: &PodRow, node: &str) -> Result<(), Refusal> {
-        let Some(found) = self.pods(pod).get_opt(&pod.name).await? else { return Err(Refusal::Lost) };
+        let Some(found) = in_time(self.pods(pod).get_opt(&pod.name)).await? else { return Err(Refusal::Lost) };
         if progress(&found, node) != Progress::Refused {
             return Err(Refusal::Changed);
         }
         let version = found.metadata.resource_version;
         let metadata = json!({"uid": &*pod.uid, "resourceVersion": version});
         let patch = json!({"metadata": metadata, "status": {"nominatedNodeName": null}});
-        self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch)).await?;
+        in_time(self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch))).await?;
         Ok(())
     }
 
     fn pods(&self, pod: &PodRow) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &pod.namespace)
     }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Refusal> {
+    tokio::time::timeout(PATIENCE, call).await.map_err(|_elapsed| Refusal::Silent)?.map_err(Refusal::from)
 }
 
 fn parameters() -> PatchParams {

@@ -25,24 +25,33 @@ impl Reservation {
     }
 }
 
-/// Columns in which reserved room counts as taken.
+/// Columns in which reserved room counts as taken, and as used where use counts.
 pub(super) struct Reserved<'a> {
     columns: Columns<'a>,
     requested: Vec<f64>,
+    used_p50: Vec<f64>,
 }
 
 impl<'a> Reserved<'a> {
-    pub(super) fn new(columns: Columns<'a>, reservations: &[Reservation]) -> Self {
+    pub(super) fn new(columns: Columns<'a>, snapshot: &Snapshot, reservations: &[Reservation]) -> Self {
         let full = columns.full();
         let width = full.resources as usize;
-        let mut requested = full.requested.to_vec();
-        for Reservation { row, pod } in reservations {
-            let cells = requested[*row as usize * width..][..width].iter_mut();
-            cells.zip(&pod.request).for_each(|(cell, amount)| *cell += amount);
-        }
+        let (mut requested, mut used_p50) = (full.requested.to_vec(), full.used_p50.to_vec());
         drop(full);
-        Self { columns, requested }
+        for Reservation { row, pod } in reservations {
+            let first = *row as usize * width;
+            add(&mut requested[first..][..width], &pod.request);
+            if !used_p50.is_empty() {
+                let estimate = snapshot.estimate(pod);
+                add(&mut used_p50[first..][..width], if estimate.is_empty() { &pod.request } else { &estimate });
+            }
+        }
+        Self { columns, requested, used_p50 }
     }
+}
+
+fn add(cells: &mut [f64], amounts: &[f64]) {
+    cells.iter_mut().zip(amounts).for_each(|(cell, amount)| *cell += amount);
 }
 
 impl SnapshotSource for Reserved<'_> {
@@ -56,6 +65,6 @@ impl SnapshotSource for Reserved<'_> {
     }
 
     fn full(&self) -> Full<'_> {
-        Full { requested: &self.requested, ..self.columns.full() }
+        Full { requested: &self.requested, used_p50: &self.used_p50, ..self.columns.full() }
     }
 }

@@ -1,11 +1,12 @@
 //! One search: waiting pods and a snapshot to the component, a plan back.
 //!
 //! The search runs on a thread of its own. After it the planner rests for as long as it
-//! took, so that planning never takes more than half of a core; after a failure longer.
+//! took, so that planning never takes more than half of a core; after a failure a second
+//! at least.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
 use gantry_host::types::{self, Budget};
@@ -13,16 +14,15 @@ use gantry_host::types::{self, Budget};
 use super::order;
 use super::plan::Plan;
 use super::reserved::{Reservation, Reserved};
-use super::{Planner, TICK};
+use super::{FailedSearch, PlanState, Planner, TICK};
 use crate::columns::Columns;
 use crate::cycle::{Cause, Fallback};
+use crate::events::Subject;
 use crate::handlers::Context;
 use crate::rank;
 
-/// How long a planner waits after a search that failed.
+/// How long a planner waits at least after a search that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// Candidate changes that are worth evaluating for one pod.
-const EVALUATIONS_PER_POD: u64 = 20_000;
 /// No row in an earlier plan.
 const NOWHERE: i32 = -1;
 
@@ -36,13 +36,14 @@ impl Planner {
     ) -> Option<Plan> {
         let start = Instant::now();
         self.serial += 1;
+        self.tell_of_search();
         let (pods, left, groups) = plannable(snapshot, pods);
         let question = Question {
             scheduler: Arc::clone(&self.scheduler),
             snapshot: Arc::clone(snapshot),
             warm_start: self.warm_start(snapshot, &pods),
             reserved,
-            budget: Budget { evaluations: self.settings.evaluations.min(EVALUATIONS_PER_POD * pods.len() as u64) },
+            budget: Budget { evaluations: self.settings.budget(pods.len()) },
             seed: rank::seed(&self.scheduler, &self.serial.to_string()),
             pods,
             groups,
@@ -52,7 +53,10 @@ impl Planner {
         let asked = loop {
             tokio::select! {
                 asked = &mut search => break asked,
-                () = tokio::time::sleep(TICK) => self.settle(),
+                () = tokio::time::sleep(TICK) => {
+                    self.settle();
+                    self.note_duty();
+                }
             }
         };
         let took = start.elapsed();
@@ -70,23 +74,43 @@ impl Planner {
             }
             Err(fallback) => {
                 self.context.metrics.fallback(&fallback.plugin, fallback.cause);
+                // One stands for all: the others wait for the same reason.
+                if let Some(pod) = question.pods.first() {
+                    self.context.events.fallback(&Subject::from(&**pod), &fallback, Instant::now());
+                }
                 self.give_up(fallback.cause.as_str(), &fallback.detail, took)
             }
         }
     }
 
-    fn give_up(&mut self, outcome: &'static str, detail: &str, took: Duration) -> Option<Plan> {
-        self.context.metrics.plans.search(&self.scheduler, outcome, took);
-        self.not_before = Instant::now() + AFTER_FAILURE;
-        tracing::warn!(scheduler = %self.scheduler, reason = outcome, detail, "no plan: pods are scored one by one");
+    /// Where no plan counts one is on its way, unless the last search failed: that is so until another does better.
+    fn tell_of_search(&mut self) {
+        let has_failed = self.context.board.state(&self.scheduler) == Some(PlanState::SearchFailed);
+        if self.plan.is_none() && !has_failed {
+            self.take_down(PlanState::Searching);
+        }
+    }
+
+    /// What no search can renew counts no longer: something contradicts it, or its time is up.
+    fn give_up(&mut self, reason: &'static str, detail: &str, took: Duration) -> Option<Plan> {
+        self.context.metrics.plans.search(&self.scheduler, reason, took);
+        self.not_before = Instant::now() + AFTER_FAILURE.max(took);
+        tracing::warn!(scheduler = %self.scheduler, reason, detail, ?took, "no plan: pods are scored one by one");
+        // An open breaker says nothing of why it opened.
+        if reason != Cause::BreakerOpen.as_str() {
+            let failure = FailedSearch { reason, detail: detail.to_owned(), at: SystemTime::now() };
+            self.context.board.note_failure(&self.scheduler, failure);
+        }
+        self.take_down(PlanState::SearchFailed);
         None
     }
 
-    /// Where the last plan has the pods, in rows of this snapshot.
+    /// Where the last plan, ours or that of a leader before us, has the pods, in rows of this snapshot.
     fn warm_start(&self, snapshot: &Snapshot, pods: &[Arc<PodRow>]) -> Vec<i32> {
-        let Some(plan) = &self.plan else { return Vec::new() };
+        let plan = self.context.board.post(&self.scheduler).and_then(|post| post.plan);
+        let Some(plan) = plan else { return Vec::new() };
         let node_by_pod: HashMap<&str, &Arc<str>> =
-            plan.nodes().filter_map(|(pod, node)| Some((&*pod.uid, node?))).collect();
+            plan.pods.iter().filter_map(|planned| Some((&*planned.uid, planned.node.as_ref()?))).collect();
         let row = |pod: &Arc<PodRow>| snapshot.row(node_by_pod.get(&*pod.uid)?);
         pods.iter().map(|pod| row(pod).map_or(NOWHERE, |row| row as i32)).collect()
     }
@@ -122,12 +146,14 @@ impl Question {
         let profile = profile.ok_or_else(|| Fallback::new("", Cause::BadPod, "the profile is gone"))?;
         let classes: Vec<u32> = self.pods.iter().map(|pod| pod.class).collect();
         let requests: Vec<f64> = self.pods.iter().flat_map(|pod| pod.request.iter().copied()).collect();
+        let estimates: Vec<f64> = self.pods.iter().flat_map(|pod| self.snapshot.estimate(pod)).collect();
         let priorities: Vec<i32> = self.pods.iter().map(|pod| pod.priority).collect();
         let topologies: Vec<&[u32]> = self.groups.topologies.iter().map(Vec::as_slice).collect();
         let rules: Vec<types::GroupRule> = self.groups.rules.iter().map(rule).collect();
         let pods = types::Pods {
             classes: &classes,
             requests: &requests,
+            estimates: &estimates,
             warm_start: &self.warm_start,
             priorities: &priorities,
             topologies: &topologies,
@@ -135,9 +161,10 @@ impl Question {
         };
         let columns = Columns::new(&self.snapshot, profile.weights());
         if self.reserved.is_empty() {
-            return profile.plan(&columns, &pods, self.budget, self.seed, &context.metrics);
+            return profile.plan(&self.snapshot, &columns, &pods, self.budget, self.seed, &context.metrics);
         }
-        profile.plan(&Reserved::new(columns, &self.reserved), &pods, self.budget, self.seed, &context.metrics)
+        let columns = Reserved::new(columns, &self.snapshot, &self.reserved);
+        profile.plan(&self.snapshot, &columns, &pods, self.budget, self.seed, &context.metrics)
     }
 }
 

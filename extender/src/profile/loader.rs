@@ -8,10 +8,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Cache, Component, Digest, Engine, Failure, LoadError, Plugin, Reason};
+use gantry_host::{Cache, Component, Digest, Engine, Failure, LoadError, Plugin, Reason, Workshop};
 
 use super::member::{Loaded, Member, Point, Unloaded, chain};
 use super::{Profile, Profiles};
@@ -23,7 +23,10 @@ use crate::fetch;
 pub struct Loader {
     engine: Result<Engine, String>,
     cache: Option<Cache>,
+    workshop: Option<Workshop>,
     component_by_digest: Mutex<HashMap<Digest, Component>>,
+    /// What did not become a component, so that trying again the whole minutes does not mean compiling again.
+    refused_by_digest: Mutex<HashMap<Digest, Unloaded>>,
 }
 
 impl std::fmt::Debug for Loader {
@@ -41,9 +44,10 @@ enum NotLoaded {
 }
 
 impl Loader {
-    /// A loader that keeps compiled code in the folder `cache`. One that cannot be used is a warning: all works without.
+    /// A loader that keeps compiled code in the folder `cache`, and has compiled in the workshop what is not our own; without
+    /// a workshop it compiles in this process. A folder that cannot be used is a warning: all works without.
     #[must_use]
-    pub fn new(cache: Option<&Path>) -> Self {
+    pub fn new(cache: Option<&Path>, workshop: Option<Workshop>) -> Self {
         let cache = cache.and_then(|dir| {
             let warn = |error: &std::io::Error| {
                 tracing::warn!(dir = %dir.display(), %error, "cache.dir cannot be used; nothing is kept");
@@ -51,7 +55,12 @@ impl Loader {
             Cache::open(dir).inspect_err(warn).ok()
         });
         let engine = Engine::new().map_err(|error| chain(&error));
-        Self { engine, cache, component_by_digest: Mutex::default() }
+        Self { engine, cache, workshop, component_by_digest: Mutex::default(), refused_by_digest: Mutex::default() }
+    }
+
+    /// Forgets which components were refused: with another configuration they get another chance.
+    pub fn forget_refusals(&self) {
+        lock(&self.refused_by_digest).clear();
     }
 
     /// The profiles of a configuration. What `before` holds and the configuration leaves as it is, is taken over.
@@ -116,19 +125,38 @@ impl Loader {
         if let Some(known) = self.known(digest).filter(|_| config.digest.is_none()) {
             return Ok(known);
         }
-        let refused = |error: LoadError| Unloaded { reason: error.reason(), detail: chain(&error) };
-        let component = Component::load(engine, &bytes, config.digest, self.cache.as_ref()).map_err(refused)?;
-        self.component_by_digest.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, component.clone());
+        if let Some(refused) =
+            lock(&self.refused_by_digest).get(&digest).filter(|_| config.digest.is_none_or(|wanted| wanted == digest))
+        {
+            return Err(refused.clone());
+        }
+        let component = self.compiled(engine, &bytes, config).map_err(|error| {
+            let unloaded = Unloaded { reason: error.reason(), detail: chain(&error) };
+            if is_final(&error) {
+                lock(&self.refused_by_digest).insert(digest, unloaded.clone());
+            }
+            unloaded
+        })?;
+        lock(&self.component_by_digest).insert(digest, component.clone());
         Ok(component)
     }
 
+    fn compiled(&self, engine: &Engine, bytes: &[u8], config: &valid::Plugin) -> Result<Component, LoadError> {
+        let cache = self.cache.as_ref();
+        let is_ours = config.component == ComponentSource::Builtin;
+        match self.workshop.as_ref().filter(|_| !is_ours) {
+            Some(workshop) => Component::load_apart(engine, bytes, config.digest, cache, workshop),
+            None => Component::load(engine, bytes, config.digest, cache),
+        }
+    }
+
     fn known(&self, digest: Digest) -> Option<Component> {
-        self.component_by_digest.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned()
+        lock(&self.component_by_digest).get(&digest).cloned()
     }
 
     fn forget_unused<'a>(&self, profiles: impl Iterator<Item = &'a Arc<Profile>>) {
         let used: HashSet<Digest> = profiles.flat_map(|profile| profile.members()).filter_map(Member::digest).collect();
-        let mut components = self.component_by_digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut components = lock(&self.component_by_digest);
         components.retain(|digest, _| used.contains(digest));
     }
 
@@ -138,6 +166,16 @@ impl Loader {
         let limits = gantry_host::Limits { workers: 1, ..config.limits.clone() };
         Plugin::new(&config.name, &component, &config.settings, limits).map_err(|error| (error.reason(), chain(&error)))
     }
+}
+
+/// A panic while the lock is held cannot leave a map half changed.
+fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the same bytes would be refused again, at the same cost.
+fn is_final(error: &LoadError) -> bool {
+    matches!(error, LoadError::Invalid(_) | LoadError::NotCompiled(_)) && error.reason() != Reason::Unavailable
 }
 
 /// Whether instances of one are instances of the other; where it stands and how much it counts is not theirs to know.
@@ -159,15 +197,17 @@ fn start(config: &valid::Plugin, component: &Component) -> Result<Plugin, NotLoa
 
 fn check_offer(config: &valid::Plugin, plugin: &Plugin) -> Result<(), Problem> {
     let wanted = config.extension_points.unwrap_or(ExtensionPoints::empty());
-    if plugin.offers(wanted) {
+    let missing = names(|point| wanted.contains(point.flag()) && !plugin.offers(point.flag()));
+    if missing.is_empty() {
         return Ok(());
     }
-    let offers = |point: &Point| plugin.offers(point.flag());
-    let offered: Vec<&str> = Point::ALL.iter().filter(|point| offers(point)).map(|point| point.as_str()).collect();
-    let asked: Vec<&str> =
-        Point::ALL.iter().filter(|point| wanted.contains(point.flag())).map(|point| point.as_str()).collect();
-    let remedy = format!("this plugin offers {}", offered.join(", "));
-    Err(Problem::new(format!("{}.extensionPoints", config.key), asked.join(", "), remedy))
+    let remedy = format!("this plugin offers {}; ask it for no more", names(|point| plugin.offers(point.flag())));
+    Err(Problem::new(format!("{}.extensionPoints", config.key), missing, remedy))
+}
+
+fn names(is_one: impl Fn(Point) -> bool) -> String {
+    let named: Vec<&str> = Point::ALL.into_iter().filter(|point| is_one(*point)).map(Point::as_str).collect();
+    named.join(", ")
 }
 
 fn bytes(config: &valid::Plugin) -> Result<Vec<u8>, Unloaded> {

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::harness::{fixture, full_request, json};
+use crate::harness::{HEAD, component, fixture, full_request, json};
 
 /// A running extender; ended when it goes out of scope.
 pub(crate) struct Running {
@@ -77,6 +77,20 @@ fn read_answer(stream: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).unwrap();
     (head, body)
+}
+
+/// One answer to a request on a connection of its own: head and body.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> (String, Vec<u8>) {
+    let mut stream = connect(address);
+    stream.get_mut().write_all(head_of(path, body.len(), "").as_bytes()).unwrap();
+    stream.get_mut().write_all(body).unwrap();
+    read_answer(&mut stream)
+}
+
+pub(crate) fn get(address: SocketAddr, path: &str) -> (String, Vec<u8>) {
+    let mut stream = connect(address);
+    stream.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+    read_answer(&mut stream)
 }
 
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
@@ -203,6 +217,25 @@ fn a_setting_that_the_plugin_refuses_is_named_with_its_key() {
     let output = with_config(text, |file| run(&["check-config", file]));
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("profiles[0].plugins[0].settings"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_extension_point_that_the_plugin_lacks_is_named_with_those_it_offers() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = component(folder.path(), "score_only");
+    let profile = |points: &str| {
+        let plugin =
+            format!("{{name: g, component: {component}, extensionPoints: [{points}], limits: {{deadline: 400ms}}}}");
+        format!("{HEAD}profiles: [{{schedulerName: s, plugins: [{plugin}]}}]\n")
+    };
+    for arguments in [&["serve", "--config"][..], &["check-config"][..]] {
+        let output = with_config(&profile("filter, score, plan"), |file| run(&[arguments, &[file]].concat()));
+        assert_eq!(output.status.code(), Some(2));
+        let said = "profiles[0].plugins[0].extensionPoints: `filter, plan` is refused: this plugin offers score;";
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    let output = with_config(&profile("score"), |file| run(&["check-config", file]));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Components from a real HTTPS server, and from a registry behind it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,18 +12,22 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt as _, stream};
 use gantry_extender::config::valid::{ComponentSource, Fetch, Image, Tls};
 use gantry_extender::fetch::{FetchError, fetch};
 use gantry_extender::server::Server;
 use gantry_extender::tls;
 use gantry_host::Digest;
-use rcgen::{KeyPair, SigningKey as _};
+use rcgen::{CertificateParams, KeyPair, SanType, SigningKey as _, date_time_ymd};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::harness::Extender;
-use crate::tls::certificates;
+use crate::tls::{certificates, certificates_with};
+
+/// What is done to a certificate before it is signed.
+type Change = fn(&mut CertificateParams);
 
 /// An HTTPS server with one component, by address and as an artifact that is signed.
 struct Shop {
@@ -34,8 +39,13 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// A shop whose certificate is changed before it is signed.
+    async fn open_with(change: Change) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        certificates(folder.path());
+        certificates_with(folder.path(), change);
         let files = Tls {
             cert_file: folder.path().join("server.pem"),
             key_file: folder.path().join("server.key"),
@@ -120,7 +130,10 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, reques
         "/downgrade" => redirect(&format!("http://{host}/spread.wasm")),
         "/loop" => redirect("/loop"),
         "/huge" => reply(StatusCode::OK, vec![0; (64 << 20) + 1]),
-        "/hangs" => std::future::pending().await,
+        "/hangs" | "/v2/hangs/p/manifests/latest" => std::future::pending().await,
+        "/stalls" => Response::new(Body::from_stream(
+            stream::iter([Ok::<_, Infallible>(component()[..100].to_vec())]).chain(stream::pending()),
+        )),
         "/tokens" if authorization == "Basic dXNlcjp3b3Jk" => reply(StatusCode::OK, br#"{"token":"t0ken"}"#.to_vec()),
         _ if path.starts_with("/v2/") && authorization != needs => {
             let challenge = if needs.starts_with("Bearer") {
@@ -221,9 +234,39 @@ async fn what_goes_wrong_on_the_way_is_named() {
 async fn a_server_that_hangs_is_given_up_in_time() {
     let shop = Shop::open().await;
     let start = Instant::now();
-    let hasty = Fetch { timeout: Duration::from_millis(200), ..shop.how() };
-    let error = shop.get("/hangs", hasty).await.unwrap_err().to_string();
-    assert!(error.contains("fetch.timeout") && start.elapsed() < Duration::from_secs(10), "{error}");
+    let hasty = || Fetch { timeout: Duration::from_millis(200), ..shop.how() };
+    // Connections are taken by the system, and nobody ever says a word on them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("https://localhost:{}/x", silent.local_addr().unwrap().port());
+    for error in [
+        shop.get("/hangs", hasty()).await.unwrap_err(),
+        shop.get("/stalls", hasty()).await.unwrap_err(),
+        shop.pull_as("hangs/p", hasty()).await.unwrap_err(),
+        blocking(ComponentSource::Https(silent.parse().unwrap()), hasty()).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("fetch.timeout"), "{error}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "it was waited for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_certificate_does_not_hold_is_not_listened_to() {
+    let expired = |params: &mut CertificateParams| params.not_after = date_time_ymd(2020, 1, 1);
+    let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(3000, 1, 1);
+    let of_another = |params: &mut CertificateParams| {
+        params.subject_alt_names = vec![SanType::DnsName("elsewhere.example".try_into().unwrap())];
+    };
+    let cases: [(&str, Change); 3] =
+        [("certificate expired", expired), ("not valid yet", early), ("not valid for name", of_another)];
+    for (message, change) in cases {
+        let shop = Shop::open_with(change).await;
+        for error in
+            [shop.get("/spread.wasm", shop.how()).await.unwrap_err(), shop.pull("basic/p:1.0").await.unwrap_err()]
+        {
+            let error = gantry_extender::profile::chain(&error);
+            assert!(error.contains(message) && error.contains(&shop.host()), "{message}: {error}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

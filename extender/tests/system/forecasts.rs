@@ -14,8 +14,9 @@ use gantry_extender::config::valid::{ForecastSource, Forecasts};
 use gantry_extender::events::Events;
 use gantry_extender::forecasts::{Feed, FeedStatus};
 use gantry_extender::metrics::Metrics;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
 /// What the sidecar answers: a status, a tag and a body, and how often it said that nothing changed.
@@ -101,7 +102,7 @@ impl Trial {
     }
 
     fn metrics(&self) -> String {
-        self.metrics.text(Duration::ZERO, 0)
+        self.metrics.text(Duration::ZERO, &Snapshot::default())
     }
 }
 
@@ -129,6 +130,39 @@ async fn forecasts_reach_the_columns_change_there_and_are_not_fetched_twice() {
     sidecar.forecasts("2", 0.75, 0);
     trial.until("the second forecast", |snapshot, _| p90(snapshot) == Some(3_000.0)).await;
     assert!(trial.metrics().contains("gantry_forecast_polls_total{outcome=\"changed\"} 2"), "{}", trial.metrics());
+}
+
+#[tokio::test]
+async fn a_forecast_of_a_workload_says_what_its_next_pod_will_use() {
+    let replica = |name: &str, node: Option<&str>| -> Pod {
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-abc", "uid": "1", "controller": true});
+        let containers = json!([{"name": "c", "resources": {"requests": {"cpu": "2"}}}]);
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": name, "namespace": "shop", "ownerReferences": [owner],
+                "labels": {"pod-template-hash": "abc"}, "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"nodeName": node, "containers": containers},
+        }))
+        .unwrap()
+    };
+    let sidecar = Sidecar::default();
+    let mut document: Value = serde_json::from_str(&document("1", 0.5, 0)).unwrap();
+    let mut workload = document["entries"][0].clone();
+    (workload["kind"], workload["namespace"], workload["name"]) = (json!("Workload"), json!("shop"), json!("web"));
+    workload["resources"]["cpu"]["unit"] = json!("base");
+    workload["resources"]["cpu"]["values"] = json!([[0.5, 1.0]]);
+    document["entries"].as_array_mut().unwrap().push(workload);
+    sidecar.says(200, "1", &document.to_string());
+    let (source, _server) = serve(&sidecar).await;
+    let trial = Trial::start(source, None);
+    trial.until("the node's forecast", |snapshot, _| p90(snapshot) == Some(2_000.0)).await;
+    for name in ["web-abc-1", "web-abc-2"] {
+        trial.index.lock().apply_pod(&replica(name, Some("a"))).unwrap();
+    }
+    let next = trial.index.lock().row_of(&replica("web-abc-3", None)).unwrap();
+    let cpu = |snapshot: &Snapshot| snapshot.estimate(&next).first().copied();
+    trial.until("half of what two pods use", |snapshot, _| cpu(snapshot) == Some(250.0)).await;
+    assert_eq!(next.request[0], 2_000.0);
 }
 
 #[tokio::test]

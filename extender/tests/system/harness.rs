@@ -28,7 +28,11 @@ pub(crate) type Answer = (StatusCode, Vec<u8>);
 impl Extender {
     /// An extender with the built-in plugin and the sections given, besides a `cluster` of mode none.
     pub(crate) fn new(sections: &str) -> Self {
-        let app = App::without_cluster(&configuration(sections)).expect("a good configuration");
+        Self::of(&App::without_cluster(&configuration(sections)).expect("a good configuration"))
+    }
+
+    /// The routers of an extender that is put together already.
+    pub(crate) fn of(app: &App) -> Self {
         Self { context: Arc::clone(&app.context), endpoints: app.extender(), admin: app.admin() }
     }
 
@@ -52,8 +56,7 @@ impl Extender {
     pub(crate) fn reloading(file: &Path) -> (Self, Reloader) {
         let flags = ServeArgs { config: Some(file.to_owned()), ..ServeArgs::default() };
         let (app, reloader) = App::reloading(&flags).expect("a good configuration");
-        let extender = Self { context: Arc::clone(&app.context), endpoints: app.extender(), admin: app.admin() };
-        (extender, reloader.expect("there is a file"))
+        (Self::of(&app), reloader.expect("there is a file"))
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
@@ -69,6 +72,12 @@ impl Extender {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let (status, body) = read(self.admin.clone().oneshot(request).await.unwrap()).await;
         (status, String::from_utf8(body).unwrap())
+    }
+
+    /// How an admin's page is answered to somebody who has the document of this tag.
+    pub(crate) async fn admin_if_none_match(&self, path: &str, tag: &str) -> StatusCode {
+        let request = Request::builder().uri(path).header("if-none-match", tag).body(Body::empty()).unwrap();
+        self.admin.clone().oneshot(request).await.unwrap().status()
     }
 
     /// The value of one line of `/metrics`, by its name and labels.
@@ -95,7 +104,11 @@ pub(crate) fn component(folder: &Path, guest: &str) -> String {
 pub(crate) const HEAD: &str = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
 
 pub(crate) fn configuration(sections: &str) -> Config {
-    let file = config::parse(&format!("{HEAD}{sections}"), Path::new("test.yaml")).expect("a good configuration");
+    checked(&format!("{HEAD}{sections}"))
+}
+
+pub(crate) fn checked(text: &str) -> Config {
+    let file = config::parse(text, Path::new("test.yaml")).expect("a good configuration");
     config::check::check(file, Surroundings::default()).expect("a good configuration")
 }
 

@@ -2,14 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "what a test takes for granted ends it where it is wrong")]
 
 mod admin;
+mod api_server;
+mod attacks;
 mod bad_input;
 mod binary;
 mod captured;
+mod compiling;
 mod fallback;
 mod fetching;
 mod forecasts;
 mod harness;
 mod pipeline;
+mod planning;
 mod preempt;
 mod reload;
 mod schema;

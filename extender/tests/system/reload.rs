@@ -114,6 +114,7 @@ async fn a_dictionary_that_changes_takes_effect() {
 /// What an admin could write in place of a good file, the key that is named, and a part of the message.
 fn broken(components: &Path) -> Vec<(String, &'static str, &'static str)> {
     let file = |guest: &str| format!("{{name: g, component: {}}}", component(components, guest));
+    let asked = |points: &str| file("score_only").replace('}', &format!(", extensionPoints: [{points}]}}"));
     let cut = components.join("cut.wasm");
     std::fs::write(&cut, gantry_guests::garbage()).unwrap();
     let other = components.join("other.wasm");
@@ -137,6 +138,8 @@ fn broken(components: &Path) -> Vec<(String, &'static str, &'static str)> {
         (profiles(&file("foreign_import"), ""), "profiles[0].plugins[0].component", "imports `"),
         (profiles(&file("trap_in_init"), ""), "profiles[0].plugins[0].component", "trap"),
         (profiles(&file("nan_scores"), ""), "profiles[0].plugins[0].component", "recorded request"),
+        (profiles(&asked("filter, score"), ""), "profiles[0].plugins[0].extensionPoints", "this plugin offers score;"),
+        (profiles(&asked("plan"), ""), "profiles[0].plugins[0].extensionPoints", "`plan` is refused"),
         (profiles(&file("bad_configure"), ""), "profiles[0].plugins[0].settings.objective", "good enough"),
         (
             profiles(&format!("{{name: g, component: 'builtin:gantry', digest: 'sha256:{}'}}", "0".repeat(64)), ""),

@@ -26,13 +26,15 @@ fn is_valid(document: &Value) -> bool {
 }
 
 /// A document with `inner` at a place, and where the schema speaks of that place.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 17] = [
     ("@", ""),
     ("server: {@}", "/properties/server"),
     ("server: {tls: {@}}", "/properties/server/properties/tls"),
     ("cluster: {@}", "/properties/cluster"),
     ("forecasts: {@}", "/properties/forecasts"),
+    ("estimates: {@}", "/properties/estimates"),
     ("cache: {@}", "/properties/cache"),
+    ("compile: {@}", "/properties/compile"),
     ("profiles: [{@}]", "/$defs/profile"),
     ("profiles: [{plan: {@}}]", "/$defs/profile/properties/plan"),
     ("profiles: [{plugins: [{@}]}]", "/$defs/plugin"),

@@ -15,6 +15,11 @@ use crate::binary::Running;
 
 /// An authority, a server's and a client's certificate, in a folder.
 pub(crate) fn certificates(folder: &Path) {
+    certificates_with(folder, |_| ());
+}
+
+/// The same, the server's and the client's changed before they are signed.
+pub(crate) fn certificates_with(folder: &Path, change: impl Fn(&mut CertificateParams)) {
     let key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -22,7 +27,9 @@ pub(crate) fn certificates(folder: &Path) {
     let issuer = Issuer::new(authority, key);
     for (file, name) in [("server", "localhost"), ("client", "kube-scheduler")] {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &issuer).unwrap();
         std::fs::write(folder.join(format!("{file}.pem")), certificate.pem()).unwrap();
         std::fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
     }

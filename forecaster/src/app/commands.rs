@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -96,12 +96,17 @@ pub(super) fn train(path: &Path, out: &Path, training: &TrainingArgs) -> Result<
     Ok(())
 }
 
-pub(super) fn backtest(path: &Path, plots: Option<&Path>, training: &TrainingArgs) -> Result<(), RunError> {
+pub(super) fn backtest(
+    path: &Path,
+    plots: Option<&Path>,
+    history: Duration,
+    training: &TrainingArgs,
+) -> Result<(), RunError> {
     let series = grids(&csv::read(path)?, training.step);
     if training.profile == Profile::Paper {
         return by_the_paper(&series, training, None);
     }
-    let config = BacktestConfig { lstm: lstm(training), ..BacktestConfig::default() };
+    let config = BacktestConfig { lstm: lstm(training), history, ..BacktestConfig::default() };
     let epochs = bar(config.lstm.epochs as u64, "epochs");
     let scored = bar(series.len() as u64, "series");
     let result = backtest::run(&series, &config, &mut |epoch| progress(&epochs, epoch), |done, _| {

@@ -148,7 +148,7 @@ pub struct ScheduleFile {
     /// How far back the first reading reaches. Default 7d, from 1h to 30d.
     #[serde(deserialize_with = "scalar")]
     pub history: Option<String>,
-    /// Memory for all series; where it is short, history is, down to half a day. Default 32Mi, from 1Mi to 16Gi.
+    /// Memory for all series; where it is short, history is, down to 8 hours. Default 32Mi, from 1Mi to 16Gi.
     #[serde(deserialize_with = "scalar")]
     pub history_memory: Option<String>,
     /// How often the LSTM is trained again. Default 6h, from 1m to 7d.

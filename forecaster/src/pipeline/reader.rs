@@ -3,8 +3,8 @@
 //! The first reading of a query reaches back over the history, those after it over a quarter of an hour: enough for a
 //! new node to have a full window at once. A query that failed goes on where it was.
 //!
-//! Promises: all queries are read side by side, few at a time, so memory is bounded by a few answers; a query that
-//! fails changes nothing of the others. Must not know: forecasts.
+//! Promises: all queries are read side by side, few at a time and in small parts, so memory is bounded by a few answers;
+//! a query that fails changes nothing of the others. Must not know: forecasts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{LocalSet, spawn_local};
 
-use super::fleet::{CELL, Fleet, LEAST_HISTORY, affordable};
+use super::fleet::{CELL, Fleet, LEAST_HISTORY};
 use super::subjects::Subjects;
 use crate::config::valid::{Query, Schedule};
 use crate::metrics::Metrics;
-use crate::source::{Labelled, Outcome, Part, Prometheus, SourceError, Span};
+use crate::source::{Labelled, Outcome, Part, Prometheus, Reading, SourceError, Span};
 
 /// What every reading after the first reaches back.
 const OVERLAP: i64 = 15 * 60;
@@ -63,10 +64,26 @@ impl Reader {
             return false;
         }
         self.learn_names(end, metrics);
-        let history = self.history(end, &due);
-        let mut news = self.start(&due, end, history);
+        let series = self.series(end, &due, fleet);
+        let history = fleet.expect(series.iter().sum());
+        let runtime = self.runtime.clone();
+        // On this thread, all of it: what a thread frees is of use to itself first.
+        runtime.block_on(LocalSet::new().run_until(async {
+            let news = self.start(&due, end, history, &series);
+            self.take_all(news, end, fleet, metrics).await
+        }))
+    }
+
+    /// Takes what the readings bring; says whether one of them had an answer.
+    async fn take_all(
+        &mut self,
+        mut news: mpsc::Receiver<News>,
+        end: i64,
+        fleet: &mut Fleet,
+        metrics: &Metrics,
+    ) -> bool {
         let (mut is_read, mut refused) = (false, BTreeMap::new());
-        while let Some(item) = news.blocking_recv() {
+        while let Some(item) = news.recv().await {
             match item {
                 // After a part that is no answer, later ones would hide the gap.
                 News::Part(query, _) if refused.contains_key(&query) => {}
@@ -83,22 +100,18 @@ impl Reader {
         is_read
     }
 
-    /// How far the first readings reach back: the configured span, or as much as the memory for all series holds.
-    fn history(&self, end: i64, due: &[usize]) -> Duration {
-        let configured = self.schedule.history;
-        let first: Vec<usize> = due.iter().copied().filter(|k| self.read_until[*k].is_none()).collect();
-        if first.is_empty() || configured <= LEAST_HISTORY {
-            return configured;
-        }
-        let count = async {
-            let mut series = 0;
-            for query in first {
+    /// How many series each query has: as many as before, or as Prometheus counts before the first reading.
+    fn series(&self, end: i64, due: &[usize], fleet: &Fleet) -> Vec<usize> {
+        let mut series: Vec<usize> = (0..self.queries.len()).map(|query| fleet.series(query)).collect();
+        // A short history is kept of however many series there are.
+        if self.schedule.history > LEAST_HISTORY {
+            for &query in due.iter().filter(|query| self.read_until[**query].is_none()) {
+                let count = self.prometheus.count(&self.queries[query].promql, end);
                 // A query that fails here fails below too, and is counted there.
-                series += self.prometheus.count(&self.queries[query].promql, end).await.unwrap_or(0);
+                series[query] = self.runtime.block_on(count).unwrap_or(0);
             }
-            series
-        };
-        affordable(self.schedule, self.runtime.block_on(count))
+        }
+        series
     }
 
     fn learn_names(&mut self, end: i64, metrics: &Metrics) {
@@ -115,16 +128,17 @@ impl Reader {
         }
     }
 
-    fn start(&self, due: &[usize], end: i64, history: Duration) -> mpsc::Receiver<News> {
+    fn start(&self, due: &[usize], end: i64, history: Duration, series: &[usize]) -> mpsc::Receiver<News> {
         let (sender, news) = mpsc::channel(1);
         let gate = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         for &query in due {
             let (sender, gate, prometheus) = (sender.clone(), Arc::clone(&gate), Arc::clone(&self.prometheus));
             let (promql, span) = (self.queries[query].promql.clone(), self.span(query, end, history));
-            self.runtime.spawn(async move {
+            let series = series[query];
+            spawn_local(async move {
                 // The gate is never closed.
                 let _permit = gate.acquire().await;
-                let result = pass_on(&prometheus, query, &promql, span, &sender).await;
+                let result = pass_on(query, prometheus.read_many(&promql, span, series), &sender).await;
                 drop(sender.send(News::End(query, result)).await);
             });
         }
@@ -172,14 +186,7 @@ impl Reader {
 }
 
 /// Sends the parts of a query one by one.
-async fn pass_on(
-    prometheus: &Prometheus,
-    query: usize,
-    promql: &str,
-    span: Span,
-    sender: &mpsc::Sender<News>,
-) -> Result<(), SourceError> {
-    let mut reading = prometheus.read(promql, span);
+async fn pass_on(query: usize, mut reading: Reading<'_>, sender: &mpsc::Sender<News>) -> Result<(), SourceError> {
     while let Some(part) = reading.next().await? {
         if sender.send(News::Part(query, part)).await.is_err() {
             break;

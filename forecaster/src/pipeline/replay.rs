@@ -59,11 +59,11 @@ fn step(ensemble: &Ensemble, sample: &[Sampled], left: usize, boards: &mut [Scor
     let histories: Vec<History> = due.iter().map(|(_, history)| *history).collect();
     for ((k, history), forecasts) in due.iter().zip(ensemble.forecast_all(&histories)) {
         let last = history.last().expect("invariant: histories without a newest value were left out");
-        boards[*k].record(history.data_until(), last, forecasts);
+        boards[*k].record(history.data_until(), last, forecasts, history.step());
     }
     for (sampled, board) in sample.iter().zip(boards) {
         let Some(cells) = at(sampled) else { continue };
         let next = sampled.series.until(cells + 1);
-        board.observe(next.data_until(), next.last(), next.step());
+        board.observe(next.data_until(), next.last());
     }
 }

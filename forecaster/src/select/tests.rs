@@ -12,8 +12,8 @@ const ALL: Forecasts = [Some(Forecast { quantiles: [[1.0; 3]; HORIZONS] }); MODE
 /// Minutes from `from` on, in which the truth is 10 and the models forecast these values.
 fn run(scores: &mut Scoreboard, from: i64, minutes: i64, [lstm, ridge, peak, naive]: [f32; 4]) -> i64 {
     for minute in from..from + minutes {
-        scores.observe(minute * 60, Some(10.0), 60);
-        scores.record(minute * 60, 10.0, [flat(lstm), flat(ridge), flat(peak), flat(naive)]);
+        scores.observe(minute * 60, Some(10.0));
+        scores.record(minute * 60, 10.0, [flat(lstm), flat(ridge), flat(peak), flat(naive)], 60);
     }
     (from + minutes) * 60
 }
@@ -70,12 +70,23 @@ fn scores_are_forgotten_after_a_day() {
 }
 
 #[test]
+fn a_series_scores_take_less_than_1_4_kb_however_long_it_is_scored() {
+    let mut scores = Scoreboard::default();
+    for day in 0..3 {
+        run(&mut scores, day * 24 * 60, 24 * 60, [10.0; 4]);
+        let lists =
+            (scores.due.capacity() * size_of::<Due>(), scores.buckets.capacity() * size_of_val(&scores.buckets[0]));
+        assert!(size_of::<Scoreboard>() + lists.0 + lists.1 < 1_400, "day {day}: {lists:?} bytes");
+    }
+}
+
+#[test]
 fn gaps_and_forecasts_that_were_not_made_score_nothing() {
     let mut scores = Scoreboard::default();
-    scores.record(0, 10.0, [None, flat(10.0), None, None]);
-    scores.observe(60, None, 60);
+    scores.record(0, 10.0, [None, flat(10.0), None, None], 60);
+    scores.observe(60, None);
     assert_eq!(scores.score(ModelKind::Ridge), None);
-    scores.observe(120, Some(12.0), 60);
+    scores.observe(120, Some(12.0));
     assert_eq!(scores.score(ModelKind::Ridge).map(|score| (score.steps, score.mae)), Some((1, 2.0)));
     assert_eq!(scores.score(ModelKind::Lstm), None);
 }

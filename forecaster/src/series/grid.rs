@@ -72,12 +72,23 @@ impl TimeSeries {
     /// The grid of samples in any order, from the first of them to `until`.
     #[must_use]
     pub fn resample(name: SeriesName, samples: &[Sample], step: u32, capacity: f64, until: i64) -> (Self, Dropped) {
+        let mut series = Self::starting(name, samples, step, capacity, until);
+        let dropped = series.append(samples, until);
+        (series, dropped)
+    }
+
+    /// A series without cells that starts with the first of some samples, at `until` if there is none.
+    #[must_use]
+    pub fn starting(name: SeriesName, samples: &[Sample], step: u32, capacity: f64, until: i64) -> Self {
         let (step, first) = (step.max(1), samples.iter().map(|sample| sample.at).min().unwrap_or(until));
         let start = first.div_euclid(step.into()) * i64::from(step);
         let start = if start < first { start + i64::from(step) } else { start };
-        let mut series = Self::new(name, start, step, capacity);
-        let dropped = series.append(samples, until);
-        (series, dropped)
+        Self::new(name, start, step, capacity)
+    }
+
+    /// Makes room for so many cells, and some to come.
+    pub fn make_room(&mut self, cells: usize) {
+        self.values.reserve_exact((cells + SPARE_CELLS).saturating_sub(self.values.len()));
     }
 
     /// Unix time in seconds at which the next cell closes.
@@ -127,8 +138,9 @@ impl TimeSeries {
     pub fn keep(&mut self, cells: usize) {
         let old = self.values.len().saturating_sub(cells);
         self.values.drain(..old);
-        if self.values.capacity() > 2 * (self.values.len() + SPARE_CELLS) {
-            self.values.shrink_to(self.values.len() + SPARE_CELLS);
+        let room = cells.saturating_add(SPARE_CELLS);
+        if self.values.capacity() / 2 > room {
+            self.values.shrink_to(room);
         }
         self.start += old as i64 * i64::from(self.step);
     }
@@ -188,6 +200,18 @@ mod tests {
         let (mut series, _) = grid(&[(60, 1.0), (120, 2.0), (180, 3.0)], 100.0, 180);
         series.keep(2);
         assert_eq!((cells(&series), series.history().data_until(), series.next_close()), (vec![2.0, 3.0], 180, 240));
+    }
+
+    #[test]
+    fn room_for_a_whole_past_is_made_once() {
+        let mut series = TimeSeries::starting(SeriesName::new("n", "cpu"), &[], 60, 1.0, 60);
+        series.make_room(100);
+        let room = series.values.capacity();
+        for minute in 1..=300 {
+            series.append(&[Sample { at: 60 * minute, value: 0.5 }], 60 * minute);
+            series.keep(100);
+            assert_eq!((series.values.capacity(), series.len()), (room, 100.min(minute as usize)));
+        }
     }
 
     proptest! {

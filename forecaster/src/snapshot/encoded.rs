@@ -3,6 +3,7 @@
 //! Promises: what is decoded encodes to the same bytes; bytes whose generation is not the hash of the rest are refused.
 //! Must not know: sockets, files.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -81,29 +82,37 @@ impl Encoded {
     /// # Errors
     /// If it cannot be written, which the types do not allow.
     pub fn new(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
+        Self::of(snapshot.issued_at, &snapshot.entries)
+    }
+
+    /// The bytes of a snapshot whose entries are made one by one: those of a large cluster never lie in memory together.
+    ///
+    /// # Errors
+    /// If it cannot be written, which the types do not allow.
+    pub fn of<E: Borrow<Entry>>(issued_at: i64, entries: impl IntoIterator<Item = E>) -> Result<Self, SnapshotError> {
         let quantiles = serde_json::to_string(&QUANTILES)?;
-        let issued_at = rfc3339::text(snapshot.issued_at);
+        let time = rfc3339::text(issued_at);
         let head = |generation: &str| {
             format!(r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}","generation":"{generation}","#).into_bytes()
         };
         // The place of the generation, which is the hash of what follows: the bytes of a large cluster are there once.
         let mut body = head(&"0".repeat(2 * GENERATION_BYTES));
         let hashed = body.len();
-        let rest =
-            format!(r#""issuedAt":"{issued_at}","stepSeconds":{STEP_SECONDS},"quantiles":{quantiles},"entries":["#);
+        let rest = format!(r#""issuedAt":"{time}","stepSeconds":{STEP_SECONDS},"quantiles":{quantiles},"entries":["#);
         body.extend_from_slice(rest.as_bytes());
-        let mut ranges = HashMap::with_capacity(snapshot.entries.len());
-        for (position, entry) in snapshot.entries.iter().enumerate() {
-            body.extend((position > 0).then_some(b','));
+        let (mut ranges, mut data_until) = (HashMap::new(), None);
+        for entry in entries {
+            let entry = entry.borrow();
+            body.extend((!ranges.is_empty()).then_some(b','));
             let start = body.len();
             serde_json::to_writer(&mut body, entry)?;
+            data_until = data_until.max(newest(entry));
             ranges.insert((entry.kind, entry.namespace.clone(), entry.name.clone()), start..body.len());
         }
         body.extend_from_slice(b"]}");
         let generation = generation(&body[hashed..]);
         body[..hashed].copy_from_slice(&head(&generation));
-        let data_until = snapshot.entries.iter().filter_map(newest).max();
-        Ok(Self { generation, issued_at: snapshot.issued_at, data_until, body: body.into(), ranges })
+        Ok(Self { generation, issued_at, data_until, body: body.into(), ranges })
     }
 
     /// Bytes that were written before, with what they say.

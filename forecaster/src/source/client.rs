@@ -13,7 +13,7 @@ use flate2::read::GzDecoder;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 
@@ -106,13 +106,21 @@ impl Client {
         let limit = self.config.response_limit;
         let status = response.status();
         let is_packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-        let collected = Limited::new(response.into_body(), limit).collect().await;
-        let body = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        let body = whole(Limited::new(response.into_body(), limit)).await.map_err(|error| {
             if error.is::<LengthLimitError>() { SourceError::TooLarge { limit } } else { SourceError::CutOff(error) }
         })?;
         let body = if is_packed { unpacked(&body, limit)? } else { body };
         if status == StatusCode::OK { Ok(body) } else { Err(refusal(status, &body)) }
     }
+}
+
+/// A body in one piece, without a list of its frames beside it: answers are megabytes.
+async fn whole(mut body: Limited<Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let mut whole = Vec::with_capacity(body.size_hint().lower() as usize);
+    while let Some(frame) = body.frame().await {
+        whole.extend_from_slice(frame?.data_ref().map_or(&[], |data| data));
+    }
+    Ok(whole.into())
 }
 
 fn http(config: &Prometheus) -> Result<Http, SourceError> {

@@ -1,11 +1,12 @@
 //! A store that replicas share: one snapshot, its generation, and a lock that tells who writes.
 //!
-//! Keys are `gantry:{cluster}:` and `snapshot`, `generation`, `writer` or `weights:<query>`; the braces keep them on one
-//! shard. A saved snapshot's generation is published on the channel `gantry:{cluster}:snapshots`.
+//! Keys are `gantry:{cluster}:` and `snapshot`, `generation`, `issued`, `writer` or `weights:<query>`; the braces keep
+//! them on one shard. A saved snapshot's generation is published on the channel `gantry:{cluster}:snapshots`.
 //!
 //! The writer holds a lock with a token and an expiry, not a Kubernetes Lease: the check of the token and the write are
 //! one step in Redis, so a writer that was asleep cannot overwrite its successor's snapshot, which a Lease does not rule
-//! out; and the sidecar needs no access to the API server at all.
+//! out; and the sidecar needs no access to the API server at all. The time of issue is the fence within a token: it never
+//! goes back while a snapshot is stored, so a write that was delayed on its way is refused as well.
 //!
 //! Promises: no call takes longer than a few seconds; a broken connection is made again by the next call. Must not know:
 //! what a replica does that is not the writer.
@@ -26,15 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Weights are of use for days: a new writer starts from them.
 const WEIGHTS_TTL: Duration = Duration::from_hours(7 * 24);
 
-/// Sets a key, and tells others, if the caller is the writer.
+/// Sets a key, if the caller is the writer; of a snapshot also its generation and time, if none is stored that was
+/// issued later, and tells others.
 const SAVE: &str = "
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'not the writer' end
+if KEYS[3] and tonumber(redis.call('GET', KEYS[4]) or 0) > tonumber(ARGV[5]) then return 'older' end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 if KEYS[3] then
   redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[3])
-  redis.call('PUBLISH', ARGV[5], ARGV[4])
+  redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[3])
+  redis.call('PUBLISH', ARGV[6], ARGV[4])
 end
-return 1";
+return 'saved'";
 
 /// Takes the lock if it is free, and keeps it if it is the caller's.
 const LEAD: &str = "
@@ -110,8 +114,12 @@ impl Redis {
         for value in values {
             command.arg(*value);
         }
-        let is_writer: bool = self.with(|connection| command.query(connection))?;
-        if is_writer { Ok(()) } else { Err(StoreError::NotTheWriter) }
+        let outcome: String = self.with(|connection| command.query(connection))?;
+        match outcome.as_str() {
+            "saved" => Ok(()),
+            "older" => Err(StoreError::Older),
+            _ => Err(StoreError::NotTheWriter),
+        }
     }
 }
 
@@ -121,10 +129,12 @@ impl Store for Redis {
     }
 
     fn save_snapshot(&self, snapshot: &Encoded) -> Result<(), StoreError> {
-        let keys = [self.key("writer"), self.key("snapshot"), self.key("generation")];
-        let ttl = self.config.ttl.as_millis().to_string();
+        let keys = ["writer", "snapshot", "generation", "issued"].map(|item| self.key(item));
+        let (ttl, issued) = (self.config.ttl.as_millis().to_string(), snapshot.issued_at().to_string());
         let (channel, generation) = (self.key("snapshots"), snapshot.generation());
-        self.save(&keys, &[&snapshot.body(), ttl.as_bytes(), generation.as_bytes(), channel.as_bytes()])
+        let texts = [ttl.as_str(), generation, &issued, &channel].map(str::as_bytes);
+        let body = snapshot.body();
+        self.save(&keys, &[&[body.as_ref()], texts.as_slice()].concat())
     }
 
     fn load_snapshot(&self) -> Result<Option<(Encoded, Snapshot)>, StoreError> {

@@ -101,13 +101,15 @@ const MANY: &str =
     r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"50000"]}]}}"#;
 
 #[test]
-fn a_large_fleet_has_a_shorter_history_and_never_less_than_half_a_day() {
+fn a_large_fleet_has_a_shorter_history_in_small_parts_and_never_less_than_a_third_of_a_day() {
     let faults = Faults::start(|asked| if asked.is_count() { Reply::json(MANY) } else { steady(asked) });
     let more = SMALL.replace("history: 1h", "history: 7d");
     let mut bench = Bench::new(&config(&faults.url(), &more));
     bench.tick(NOW);
-    let oldest = faults.asked().iter().filter(|asked| !asked.is_count()).map(|asked| asked.number("start")).min();
-    assert_eq!(oldest, Some(NOW - 12 * 3_600 + 30));
+    let asked: Vec<Asked> = faults.asked().into_iter().filter(|asked| !asked.is_count()).collect();
+    let oldest = asked.iter().map(|asked| asked.number("start")).min();
+    assert_eq!(oldest, Some(NOW - 8 * 3_600 + 30));
+    assert!(asked.iter().all(|asked| asked.times().count() == 2), "100 000 samples an answer");
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn what_is_no_number_is_dropped_counted_and_never_served() {
     let mut bench = Bench::new(&config(&faults.url(), SMALL));
     bench.tick(NOW);
     let dropped = |reason| {
-        bench.metric(&format!("gantry_forecast_dropped_samples_total{{query=\"node_cpu\",reason=\"{reason}\"}}"))
+        bench.metric(&format!("gantry_forecaster_dropped_samples_total{{query=\"node_cpu\",reason=\"{reason}\"}}"))
     };
     assert_eq!((dropped("not_finite"), dropped("negative")), (30.0 + 30.0 + 120.0, 30.0));
     assert!(bench.forecast("a", "cpu").is_some() && bench.entry("b").is_none());
@@ -142,6 +144,6 @@ fn series_of_no_known_node_are_counted() {
     });
     let mut bench = Bench::new(&config(&faults.url(), SMALL));
     bench.tick(NOW);
-    let line = "gantry_forecast_dropped_samples_total{query=\"node_cpu\",reason=\"unknown_subject\"}";
+    let line = "gantry_forecaster_dropped_samples_total{query=\"node_cpu\",reason=\"unknown_subject\"}";
     assert_eq!(bench.metric(line), 2.0);
 }

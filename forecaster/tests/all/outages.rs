@@ -63,14 +63,21 @@ fn a_server_error_is_tried_three_times_and_a_refusal_once() {
 
 #[test]
 fn a_slow_query_is_given_up_and_the_others_are_served() {
-    let faults = Faults::start(|asked| if asked.query() == "cpu" { Reply::Silence } else { steady(asked) });
-    let mut bench = Bench::new(&config(&faults.url(), SMALL));
-    let start = Instant::now();
-    bench.tick(NOW);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    assert_eq!(bench.fetches("node_cpu", "timeout"), 1.0);
-    let entry = bench.entry("a").unwrap();
-    assert!(entry.resources.contains_key("memory") && !entry.resources.contains_key("cpu"));
+    let body = || vec![b' '; 1_000];
+    for stalls in [false, true] {
+        let faults = Faults::start(move |asked| match asked.query() {
+            "cpu" if stalls => Reply::Stalled(body()),
+            "cpu" => Reply::Silence,
+            _ => steady(asked),
+        });
+        let mut bench = Bench::new(&config(&faults.url(), SMALL));
+        let start = Instant::now();
+        bench.tick(NOW);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert_eq!(bench.fetches("node_cpu", "timeout"), 1.0, "stalls: {stalls}");
+        let entry = bench.entry("a").unwrap();
+        assert!(entry.resources.contains_key("memory") && !entry.resources.contains_key("cpu"));
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_sidecar_that_cannot_write_serves_all_the_same() {
     let mut bench = bench(&gone, &faults.url());
     bench.tick(NOW);
     assert!(bench.entry("a").is_some());
-    assert_eq!(bench.metric("gantry_forecast_store_failures_total{store=\"file\",reason=\"write\"}"), 1.0);
+    assert_eq!(bench.metric("gantry_forecaster_store_failures_total{store=\"file\",reason=\"write\"}"), 1.0);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_file_that_is_damaged_or_of_another_version_is_counted_and_replaced() {
         let faults = prometheus();
         let mut bench = bench(folder.path(), &faults.url());
         assert!(bench.snapshot().is_none());
-        let line = format!("gantry_forecast_store_failures_total{{store=\"file\",reason=\"{reason}\"}}");
+        let line = format!("gantry_forecaster_store_failures_total{{store=\"file\",reason=\"{reason}\"}}");
         assert_eq!(bench.metric(&line), 1.0, "{reason}");
         bench.tick(NOW);
         let stored = File::new(folder.path().to_owned()).load_snapshot().unwrap().unwrap().0;
@@ -111,7 +111,7 @@ fn damaged_weights_are_counted_and_the_other_models_forecast() {
     let faults = prometheus();
     let config = config(&faults.url(), &SMALL.replace("lstm: false", "lstm: true"));
     let mut bench = Bench::with_stores(&config, Stores::new(Box::new(store), None));
-    assert_eq!(bench.metric("gantry_forecast_store_failures_total{store=\"weights\",reason=\"damaged\"}"), 1.0);
+    assert_eq!(bench.metric("gantry_forecaster_store_failures_total{store=\"weights\",reason=\"damaged\"}"), 1.0);
     bench.tick(NOW);
     assert!(bench.entry("a").is_some());
 }

@@ -85,7 +85,7 @@ fn it_serves_is_killed_and_serves_again_from_its_file_without_prometheus() {
     assert!(after["issuedAt"].as_str() >= before["issuedAt"].as_str());
     assert_eq!(sidecar.whole(&[("if-none-match", &again.headers["etag"])]).status, 304);
     let metrics = http::get(&sidecar.admin, "/metrics", &[]).unwrap().body;
-    assert!(metrics.contains("gantry_forecast_entries 5"), "{metrics}");
+    assert!(metrics.contains("gantry_forecaster_entries 5"), "{metrics}");
     assert_eq!(process.terminate(), Some(0));
 }
 

@@ -38,12 +38,12 @@ fn a_days_history_becomes_forecasts_with_their_errors() {
     }
     let error = forecast.error;
     assert!(error.mae.unwrap() < 0.05 && error.mase.unwrap() < 2.0 && error.coverage90.unwrap() > 0.6, "{error:?}");
-    assert_eq!(bench.metric("gantry_forecast_trainings_total{outcome=\"ok\"}"), 1.0);
+    assert_eq!(bench.metric("gantry_forecaster_trainings_total{outcome=\"ok\"}"), 1.0);
     assert!(File::new(folder.path().to_owned()).load_weights("node_cpu").unwrap().is_some());
     resources_of_all_kinds(&bench);
     // The next process has the LSTM at once, and says when it was trained.
     let again = Bench::with_stores(&small(&prometheus.url()), stores());
-    assert_eq!(again.metric("gantry_forecast_store_failures_total{store=\"weights\",reason=\"damaged\"}"), 0.0);
+    assert_eq!(again.metric("gantry_forecaster_store_failures_total{store=\"weights\",reason=\"damaged\"}"), 0.0);
     assert_eq!(again.snapshot().unwrap().issued_at, end);
 }
 

@@ -74,7 +74,7 @@ fn redis_keeps_the_laws_and_what_it_keeps_expires() {
     let store = server.store();
     assert!(store.lead().unwrap());
     laws::hold(&store);
-    for key in ["snapshot", "generation", "writer", "weights:node_cpu"] {
+    for key in ["snapshot", "generation", "issued", "writer", "weights:node_cpu"] {
         let left: i64 = server.send(&["PTTL", &format!("gantry:{{test}}:{key}")]);
         assert!(left > 0, "{key} expires in {left} ms");
     }
@@ -93,6 +93,24 @@ fn one_replica_writes_and_who_was_asleep_cannot_overwrite_its_successor() {
     second.save_snapshot(&empty(3)).unwrap();
     assert_eq!(first.save_snapshot(&empty(4)).unwrap_err().reason(), "not_the_writer");
     assert_eq!(first.load_snapshot().unwrap().unwrap().1.issued_at, 3);
+}
+
+#[test]
+fn a_write_that_was_delayed_does_not_replace_what_was_issued_later() {
+    let server = Server::start(&[]);
+    let (first, second) = (server.store(), server.store());
+    assert!(first.lead().unwrap());
+    first.save_snapshot(&empty(5)).unwrap();
+    assert_eq!(first.save_snapshot(&empty(4)).unwrap_err().reason(), "older");
+    // A write of the first's earlier term arrives in its next one: the token is the same again.
+    for (writer, issued_at) in [(&second, 6), (&first, 7)] {
+        let _: i64 = server.send(&["DEL", "gantry:{test}:writer"]);
+        assert!(writer.lead().unwrap());
+        assert_eq!(writer.save_snapshot(&empty(issued_at - 2)).unwrap_err().reason(), "older");
+        assert_eq!(writer.load_snapshot().unwrap().unwrap().1.issued_at, issued_at - 1);
+        writer.save_snapshot(&empty(issued_at)).unwrap();
+    }
+    assert_eq!(second.newer(None).unwrap().unwrap().1.issued_at, 7);
 }
 
 #[test]
@@ -143,7 +161,7 @@ fn without_redis_every_replica_forecasts_for_itself_and_afterwards_one_does() {
     for replica in [&mut one, &mut two] {
         assert_eq!(replica.tick(end - 60), Role::Forecaster);
         assert!(replica.entry("steady-1").is_some());
-        assert!(replica.metric("gantry_forecast_store_failures_total{store=\"redis\",reason=\"redis\"}") > 0.0);
+        assert!(replica.metric("gantry_forecaster_store_failures_total{store=\"redis\",reason=\"redis\"}") > 0.0);
     }
     server.run(&[]);
     assert_eq!([one.tick(end), two.tick(end)], [Role::Forecaster, Role::Follower]);

@@ -74,6 +74,6 @@ impl Bench {
     }
 
     pub fn fetches(&self, query: &str, outcome: &str) -> f64 {
-        self.metric(&format!("gantry_forecast_fetches_total{{query=\"{query}\",outcome=\"{outcome}\"}}"))
+        self.metric(&format!("gantry_forecaster_fetches_total{{query=\"{query}\",outcome=\"{outcome}\"}}"))
     }
 }

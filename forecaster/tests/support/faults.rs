@@ -46,6 +46,8 @@ pub enum Reply {
     Full(u16, Vec<(&'static str, &'static str)>, Vec<u8>),
     /// A body that ends before the length that was promised.
     Cut(Vec<u8>),
+    /// A body that stops before the length that was promised, on a connection that stays open.
+    Stalled(Vec<u8>),
     /// Nothing, for as long as the client waits.
     Silence,
 }
@@ -140,6 +142,8 @@ impl Drop for Faults {
 }
 
 fn serve(stream: &TcpStream, handler: &Mutex<Handler>, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+    // Head and body are written apart: without this the second waits for the client to acknowledge the first.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(asked) = read(&mut reader)? {
         let reply = handler.lock().unwrap()(&asked);
@@ -150,7 +154,11 @@ fn serve(stream: &TcpStream, handler: &Mutex<Handler>, log: &Mutex<Vec<Asked>>) 
                 write(stream, 200, &[], &body, body.len() + 1_000)?;
                 return stream.shutdown(std::net::Shutdown::Both);
             }
-            // Ends when the client gives up and closes.
+            // Both end when the client gives up and closes.
+            Reply::Stalled(body) => {
+                write(stream, 200, &[], &body, body.len() + 1_000)?;
+                return reader.read(&mut [0]).map(drop);
+            }
             Reply::Silence => return reader.read(&mut [0]).map(drop),
         }
     }

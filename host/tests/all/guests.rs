@@ -21,12 +21,15 @@ tested! {
     foreign_import,
     huge_return,
     log_flood,
+    loop_in_plan,
     memory_bomb,
     nan_scores,
     out_of_range_scores,
     plugin_error,
+    score_only,
     trap,
     trap_in_init,
+    trap_in_plan,
     well_behaved,
     wrong_generation,
     wrong_length,
@@ -88,6 +91,22 @@ fn log_flood() {
     assert_score_stops(&start("log_flood"), Reason::LogBudget);
 }
 
+/// The search alone stops for `reason`, and takes nothing with it: the next verdicts come from a fresh instance.
+#[track_caller]
+fn assert_plan_stops(plugin: &Plugin, reason: Reason) {
+    let (world, pods) = (World::new(), pods(&[1, 1], &[1.0; 4]));
+    assert_failed(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0), Entry::Plan, reason);
+    assert_eq!(plugin.restarts(), 1);
+    assert_eq!(plugin.filter(&world, &POD).unwrap(), [0; ROWS]);
+    assert_eq!(plugin.score(&world, &POD).unwrap().len(), ROWS);
+}
+
+#[test]
+fn loop_in_plan() {
+    let tight = Limits { plan_deadline: Duration::from_millis(50), ..limits() };
+    assert_plan_stops(&Plugin::new("p", &component("loop_in_plan"), "", tight).unwrap(), Reason::Deadline);
+}
+
 #[test]
 fn memory_bomb() {
     assert_score_stops(&start("memory_bomb"), Reason::Memory);
@@ -121,6 +140,17 @@ fn plugin_error() {
 }
 
 #[test]
+fn score_only() {
+    let (plugin, honest, world) = (start("score_only"), start("well_behaved"), World::new());
+    let decision = plugin.decide(&world, &POD).unwrap();
+    assert_eq!(decision.scores.unwrap(), honest.score(&world, &POD).unwrap());
+    assert_eq!(decision.verdicts.unwrap(), [0; ROWS], "who does not filter lets every row pass");
+    let pods = pods(&[1], POD.request);
+    assert_failed(plugin.plan(&world, &pods, Budget { evaluations: 1 }, 0), Entry::Plan, Reason::Unavailable);
+    assert_eq!(plugin.restarts(), 0, "what it does not offer is not called");
+}
+
+#[test]
 fn trap() {
     assert_score_stops(&start("trap"), Reason::Trap);
 }
@@ -129,6 +159,11 @@ fn trap() {
 fn trap_in_init() {
     let failed = Plugin::new("p", &component("trap_in_init"), "", limits());
     assert_failed(failed.map(drop), Entry::Describe, Reason::Trap);
+}
+
+#[test]
+fn trap_in_plan() {
+    assert_plan_stops(&start("trap_in_plan"), Reason::Trap);
 }
 
 #[test]
@@ -161,6 +196,13 @@ fn wrong_length() {
     assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::BadLength);
     let error = assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::BadLength);
     assert!(error.to_string().contains("6 entries, 5 expected"), "{error}");
+}
+
+#[test]
+fn table_bomb() {
+    let component = Component::load(engine(), &gantry_guests::table_bomb(), None, None).unwrap();
+    let failed = Plugin::new("p", &component, "", limits());
+    assert_failed(failed.map(drop), Entry::Instantiate, Reason::Memory);
 }
 
 #[test]

@@ -48,10 +48,19 @@ fn a_file_that_is_too_large_is_refused_before_it_is_read() {
 
 #[test]
 fn a_component_of_another_version_of_the_contract_is_refused_with_both_versions() {
-    let other = replace(well_behaved(), *b"@0.1.0", *b"@0.2.0");
+    let other = replace(well_behaved(), b"@0.1.0", b"@0.2.0");
     let error = Component::load(engine(), &other, None, None).unwrap_err();
     assert!(matches!(error, LoadError::WorldVersion { .. }), "{error}");
     assert!(error.to_string().contains("@0.2.0") && error.to_string().contains("0.1.0"), "{error}");
+}
+
+#[test]
+fn a_component_that_needs_wasi_is_refused_with_the_interface_that_it_needs() {
+    let wasi = b"wasi:http/outgoing-handler@0.2.0";
+    let component = replace(gantry_guests::bytes("foreign_import"), b"somebody:clocks/wall-clock@0.2.0", wasi);
+    let error = Component::load(engine(), &component, None, None).unwrap_err();
+    assert_eq!(error.reason(), Reason::ForeignImport);
+    assert!(error.to_string().contains("`wasi:http/outgoing-handler@0.2.0`"), "{error}");
 }
 
 #[test]
@@ -97,6 +106,24 @@ fn a_cache_that_cannot_be_written_does_not_stop_a_component() {
     assert_answers(&Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap());
 }
 
+#[test]
+fn a_full_disk_does_not_stop_a_component_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path()).unwrap();
+    let load = || Component::load(engine(), well_behaved(), None, Some(&cache)).unwrap();
+    load();
+    let file = artefact(dir.path());
+    // Whatever is written there finds no space left on the device.
+    let key = file.file_stem().unwrap().to_str().unwrap();
+    let unfinished = dir.path().join(format!("{key}.{}", std::process::id()));
+    std::os::unix::fs::symlink("/dev/full", &unfinished).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_answers(&load());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "half an artefact is left");
+    assert_answers(&load());
+    artefact(dir.path());
+}
+
 fn flip(bytes: &[u8], index: usize) -> Vec<u8> {
     let mut flipped = bytes.to_vec();
     flipped[index] ^= 1;
@@ -104,11 +131,12 @@ fn flip(bytes: &[u8], index: usize) -> Vec<u8> {
 }
 
 /// Replaces every occurrence; both are equally long, so that no length in the binary changes.
-fn replace(bytes: &[u8], from: [u8; 6], to: [u8; 6]) -> Vec<u8> {
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
     let mut replaced = bytes.to_vec();
     for start in 0..bytes.len() - from.len() {
-        if bytes[start..].starts_with(&from) {
-            replaced[start..start + to.len()].copy_from_slice(&to);
+        if bytes[start..].starts_with(from) {
+            replaced[start..start + to.len()].copy_from_slice(to);
         }
     }
     replaced

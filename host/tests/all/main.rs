@@ -8,4 +8,5 @@ mod guests;
 mod loading;
 mod overload;
 mod sync;
+mod workshop;
 mod world;

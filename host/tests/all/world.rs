@@ -15,7 +15,7 @@ pub(crate) const POD: Pod<'static> = Pod { class: 1, request: &[100.0, 1.0], est
 
 /// Pods without an earlier plan, priorities or rules.
 pub(crate) fn pods<'a>(classes: &'a [u32], requests: &'a [f64]) -> Pods<'a> {
-    Pods { classes, requests, warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
+    Pods { classes, requests, estimates: &[], warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
 }
 
 /// One state of the cluster, and the rows in which it differs from the one before.

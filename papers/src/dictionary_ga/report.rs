@@ -202,13 +202,16 @@ fn cell(contest: &Contest, search: &str) -> String {
 
 fn race_plot(race: &Race) -> Plot {
     let line = |name: &str, curve: &[f64]| {
-        Series::line(name, curve.iter().enumerate().map(|(generation, &cost)| (generation as f64, cost)).collect())
+        Series::line(
+            name,
+            curve.iter().enumerate().map(|(generation, &cost)| (generation as f64, cost.log10())).collect(),
+        )
     };
     Plot {
         file: "dictionary-ga-convergence",
         title: format!("Standard and dictionary GA, {} pods on {} nodes, median of 10 seeds", race.pods, race.nodes),
         x: "generation",
-        y: "σ with penalties, points",
+        y: "log10 of σ with penalties, in points",
         series: vec![line("standard", &race.curves[0]), line("with dictionary", &race.curves[1])],
     }
 }

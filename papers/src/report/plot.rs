@@ -5,7 +5,12 @@
 use anyhow::anyhow;
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (720, 420);
+/// The axes, and the legend beside them, where it hides nothing.
+const SIZE: (u32, u32) = (960, 420);
+const LEGEND: i32 = 250;
+
+/// Distance of two lines of the legend.
+const LINE: i32 = 20;
 
 /// Colours that stay apart for colour-blind readers (Okabe, Ito 2008).
 const COLOURS: [RGBColor; 7] = [
@@ -87,23 +92,24 @@ impl Plot {
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error + '_>> {
         let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
+        let (axes, legend) = root.split_horizontally(SIZE.0 as i32 - LEGEND);
+        let mut chart = ChartBuilder::on(&axes)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(64)
             .build_cartesian_2d(self.range(|point| point.0), self.range(|point| point.1))?;
         chart.configure_mesh().x_desc(self.x).y_desc(self.y).light_line_style(WHITE).draw()?;
-        for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let drawn = if series.line {
-                chart.draw_series(LineSeries::new(series.finite(), colour.stroke_width(2)))?
+        for ((series, colour), line) in self.series.iter().zip(COLOURS.iter().cycle()).zip(0..) {
+            if series.line {
+                chart.draw_series(LineSeries::new(series.finite(), colour.stroke_width(2)))?;
             } else {
-                chart.draw_series(series.finite().map(|point| Circle::new(point, 3, colour.filled())))?
-            };
-            drawn.label(&series.name).legend(|(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled()));
+                chart.draw_series(series.finite().map(|point| Circle::new(point, 3, colour.filled())))?;
+            }
+            let y = 2 * LINE + line * LINE;
+            legend.draw(&Rectangle::new([(0, y - 4), (14, y + 4)], colour.filled()))?;
+            legend.draw(&Text::new(series.name.as_str(), (22, y - 6), ("sans-serif", 12)))?;
         }
-        let legend = SeriesLabelPosition::UpperRight;
-        chart.configure_series_labels().position(legend).background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
         root.present()?;
         Ok(())
     }

@@ -17,7 +17,6 @@ use std::ops::ControlFlow;
 use crate::annealing::cooling::Cooling;
 use crate::annealing::walk::Walk;
 use crate::budget::{Meter, TerminationReason};
-use crate::greedy;
 use crate::individual::Individual;
 use crate::problem::{Genome, Move, Problem, UNASSIGNED};
 use crate::rng::Rng;
@@ -57,18 +56,19 @@ impl<'a, P: Problem> Previous<'a, P> {
     }
 
     /// The solution of fewest changes that is found with at most `practical` more than the best's value, and no more
-    /// than the start's. The best itself if nothing is left of the budget.
+    /// than the start's. `unchanged` is the previous solution, completed. The best itself if nothing is left of the
+    /// budget.
     pub(super) fn keep(
         &self,
         best: Individual,
         start: &Individual,
+        unchanged: Individual,
         practical: f64,
         meter: &mut Meter<'_>,
         rng: &mut Rng,
     ) -> Individual {
         let (at_best, at_start) = (self.by.cost(&best.score), self.by.cost(&start.score));
         let limit = Cost { value: at_best.value + practical, ..at_best }.min(at_start).max(at_best);
-        let (unchanged, _) = greedy::complete(self.problem, self.home, &self.by);
         let mut found = vec![];
         if self.by.cost(&unchanged.score) > limit {
             // Whatever ends the budget on the way leaves solutions as good as the limit asks.

@@ -42,7 +42,7 @@ mod terms;
 use std::sync::Arc;
 
 pub use assignment::Assignment;
-pub use columns::{NodeColumns, PodColumns};
+pub use columns::{Loads, NodeColumns, PodColumns};
 pub use error::PlacementError;
 pub use extras::Measures;
 pub use groups::{Force, Groups, Limit, NO_VALUE, Rule};
@@ -119,6 +119,24 @@ impl Placement {
             extras: None,
             precedence: None,
         })
+    }
+
+    /// The same problem whose objective goes by these loads, in place of what is asked for. Capacities, and with them
+    /// [`Risk`], which is about the worst case, stay with what is asked for.
+    ///
+    /// # Errors
+    /// [`PlacementError`] if a column's length does not fit, or a number is not finite, negative or above 2^53.
+    pub fn with_loads(mut self, loads: &Loads<'_>) -> Result<Self, PlacementError> {
+        let resources = self.resources();
+        loads.check(self.rows() * resources, self.pods * resources)?;
+        if !loads.used.is_empty() {
+            self.nodes.set_used(loads.used);
+            self.requests = self.requests.apart();
+        }
+        if !loads.estimates.is_empty() {
+            self.requests = self.requests.with_uses(loads.estimates, resources, &self.pod_by_item);
+        }
+        Ok(self)
     }
 
     /// The same problem with these terms added to its objective, in place of earlier ones.
@@ -286,7 +304,7 @@ impl Problem for Placement {
     }
 
     fn rebuild(&self, state: &mut State, genome: &[u32]) {
-        state.load(&self.nodes, self.requests.counts(), genome);
+        state.load(&self.nodes, &self.requests, genome);
         if let Some(extras) = &self.extras {
             extras.take_standing(&self.nodes, state);
         }
@@ -338,7 +356,7 @@ impl Problem for Placement {
             Move::Set { item, value } => state.set_gene(item, value),
             Move::Swap { first, second } => state.swap_genes(first, second),
         }
-        if state.recentre_when_due(&self.nodes)
+        if state.recentre_when_due(&self.nodes, &self.requests)
             && let Some(extras) = &self.extras
         {
             extras.take_standing(&self.nodes, state);
@@ -352,7 +370,7 @@ impl Problem for Placement {
 
     /// The request in units of the mean row, summed over the resources.
     fn size(&self, item: usize) -> f64 {
-        self.requests.of(item).amounts.iter().zip(&self.size_units).map(|(amount, unit)| amount * unit).sum()
+        self.requests.of(item).counts.iter().zip(&self.size_units).map(|(&count, unit)| count as f64 * unit).sum()
     }
 
     /// There is one objective only, so `by` has no say.

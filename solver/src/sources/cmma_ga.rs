@@ -322,7 +322,7 @@ impl<'a, P: Problem> Run<'a, P> {
 
     /// A vector with its cost, after the repair of hard limits if that is wanted.
     fn evaluate(&mut self, mut genome: Genome) -> ControlFlow<TerminationReason, Ant> {
-        self.meter.spend()?;
+        self.meter.spend_dear()?;
         self.problem.rebuild(&mut self.state, &genome);
         if self.ga.capacity_repair {
             self.problem.repair(&mut self.state, self.rng);

@@ -262,7 +262,7 @@ impl<'a, P: Problem> Run<'a, P> {
 
     /// The cost of a genome with its penalties, after the repair of hard limits if that is wanted.
     fn evaluate(&mut self, genome: &mut [u32]) -> ControlFlow<TerminationReason, f64> {
-        self.meter.spend()?;
+        self.meter.spend_dear()?;
         self.problem.rebuild(&mut self.state, genome);
         if self.ga.capacity_repair {
             self.problem.repair(&mut self.state, self.rng);

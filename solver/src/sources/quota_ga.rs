@@ -211,7 +211,7 @@ impl<'a, P: Problem> Run<'a, P> {
 
     /// An individual, after the repair of hard limits if that is wanted.
     fn evaluate(&mut self, genome: &[u32]) -> ControlFlow<TerminationReason, Individual> {
-        self.meter.spend()?;
+        self.meter.spend_dear()?;
         self.problem.rebuild(&mut self.state, genome);
         if self.ga.capacity_repair {
             self.problem.repair(&mut self.state, self.rng);

@@ -269,7 +269,7 @@ impl<'a, P: Problem> Run<'a, P> {
 
     /// Adds a child to the population and to what is remembered.
     fn admit(&mut self, genome: Genome) -> ControlFlow<TerminationReason> {
-        self.meter.spend()?;
+        self.meter.spend_dear()?;
         let member = evaluate(self.problem, &mut self.state, genome);
         self.population.push(member);
         self.remember(self.population.len() - 1);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gantry_solver::domain::DomainClass;
 use gantry_solver::problem::{Move, Problem, UNASSIGNED};
 use gantry_solver::problems::placement::{
-    Force, Groups, Limit, Moves, NO_VALUE, NodeColumns, Objective, Placement, PodColumns, Risk, Rule, Terms,
+    Force, Groups, Limit, Loads, Moves, NO_VALUE, NodeColumns, Objective, Placement, PodColumns, Risk, Rule, Terms,
 };
 use gantry_solver::rng::Rng;
 
@@ -43,9 +43,13 @@ fn numbers(rng: &mut Rng, count: usize, most: u32, zeros: f64) -> Vec<f64> {
     (0..count).map(|_| if rng.chance(zeros) { 0.0 } else { f64::from(1 + rng.below(most)) }).collect()
 }
 
-/// The cluster of `seed`: a third of them plain, a third with terms, a third with terms and rules.
+/// The cluster of `seed`: a third of them plain, a third with terms, a third with terms and rules; of each a half uses
+/// something else than it asks for.
 pub(crate) fn any(rng: &mut Rng, seed: u64) -> Placement {
-    let problem = plain(rng, Objective::ALL[seed as usize % Objective::ALL.len()]);
+    let mut problem = plain(rng, Objective::ALL[seed as usize % Objective::ALL.len()]);
+    if seed / 9 % 2 == 1 {
+        problem = with_loads(&mut Rng::stream(9, seed), problem);
+    }
     match seed / 3 % 3 {
         0 => problem,
         1 => with_terms(rng, problem),
@@ -54,6 +58,13 @@ pub(crate) fn any(rng: &mut Rng, seed: u64) -> Placement {
             groups.bind(with_terms(rng, problem))
         }
     }
+}
+
+/// Loads that have nothing to do with requests.
+fn with_loads(rng: &mut Rng, problem: Placement) -> Placement {
+    let used = numbers(rng, problem.rows() * problem.resources(), 900_000, 0.2);
+    let estimates = numbers(rng, problem.pods() * problem.resources(), 200_000, 0.2);
+    problem.with_loads(&Loads { used: &used, estimates: &estimates }).unwrap()
 }
 
 /// Terms with weights of which some are 0.

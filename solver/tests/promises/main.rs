@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
 
 mod annealing;
+mod bad_input;
+mod budgets;
 mod clusters;
 mod cmma_ga;
 mod dictionary_ga;

@@ -31,7 +31,10 @@ async fn measure_all() -> Result<()> {
     report::headline("Latency of a request inside Gantry", "make bench ONLY=handler");
     let mut rows = Vec::new();
     for nodes in [100, 500, 1000, 5000] {
-        rows.extend(names(nodes).await?);
+        let extender = extender_that_knows(nodes).await?;
+        let Asked { bytes, times: [filter, prioritize] } = names(&extender, nodes, "pod").await?;
+        rows.push(row("filter, names", nodes, bytes, filter));
+        rows.push(row("prioritize, names", nodes, bytes, prioritize));
     }
     for nodes in [100, 1000] {
         rows.push(whole_nodes(nodes).await?);
@@ -40,22 +43,29 @@ async fn measure_all() -> Result<()> {
     Ok(())
 }
 
-/// `/filter` and `/prioritize` with node names only.
-async fn names(nodes: usize) -> Result<[Vec<String>; 2]> {
-    let extender = extender_that_knows(nodes).await?;
+/// What requests of one kind took.
+pub(crate) struct Asked {
+    /// The size of a body.
+    bytes: usize,
+    /// Of Filter and of Prioritize.
+    pub(crate) times: [Vec<Duration>; 2],
+}
+
+/// `/filter` and `/prioritize` with node names only, each pair for a pod of its own.
+pub(crate) async fn names(extender: &Router, nodes: usize, pods: &str) -> Result<Asked> {
     let names: Vec<String> = (0..nodes).map(node_name).collect();
     let mut request: Value = serde_json::from_str(NAMES)?;
     request["NodeNames"] = json!(names);
     let (mut filter, mut prioritize) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     for pod in 0..PODS {
-        request["Pod"]["metadata"]["uid"] = json!(format!("pod-{nodes}-{pod}"));
+        request["Pod"]["metadata"]["uid"] = json!(format!("{pods}-{nodes}-{pod}"));
         let body = serde_json::to_vec(&request)?;
         bytes = body.len();
-        filter.push(ask(&extender, "/filter", body.clone()).await?);
-        prioritize.push(ask(&extender, "/prioritize", body).await?);
+        filter.push(ask(extender, "/filter", body.clone()).await?);
+        prioritize.push(ask(extender, "/prioritize", body).await?);
     }
-    Ok([row("filter, names", nodes, bytes, filter), row("prioritize, names", nodes, bytes, prioritize)])
+    Ok(Asked { bytes, times: [filter, prioritize] })
 }
 
 /// `/filter` with whole nodes, of which all but the first request's are known by version.
@@ -79,11 +89,21 @@ fn row(request: &str, nodes: usize, bytes: usize, mut times: Vec<Duration>) -> V
 
 /// An extender that has seen the nodes once.
 async fn extender_that_knows(nodes: usize) -> Result<Router> {
+    let extender = app()?.extender();
+    show_nodes(&extender, nodes).await?;
+    Ok(extender)
+}
+
+/// A process without a cluster, all defaults.
+pub(crate) fn app() -> Result<App> {
     let file = config::parse(CONFIG, Path::new("bench"))?;
     let config = config::check::check(file, Surroundings::default()).map_err(|problems| anyhow!("{problems:?}"))?;
-    let extender = App::without_cluster(&config)?.extender();
-    ask(&extender, "/filter", serde_json::to_vec(&full_request(nodes)?)?).await?;
-    Ok(extender)
+    Ok(App::without_cluster(&config)?)
+}
+
+/// Lets an extender see the nodes.
+pub(crate) async fn show_nodes(extender: &Router, nodes: usize) -> Result<()> {
+    ask(extender, "/filter", serde_json::to_vec(&full_request(nodes)?)?).await.map(drop)
 }
 
 fn full_request(nodes: usize) -> Result<Value> {

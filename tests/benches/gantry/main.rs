@@ -4,6 +4,10 @@
 
 mod component;
 mod handler;
+mod isolation;
+mod memory;
+mod plan;
+mod platform;
 mod scheduling_time;
 
 use anyhow::{Result, ensure};
@@ -11,8 +15,15 @@ use anyhow::{Result, ensure};
 /// What can be measured alone, by name.
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 3] =
-    [("component", component::measure), ("handler", handler::measure), ("scheduling-time", scheduling_time::measure)];
+const PARTS: [Part; 7] = [
+    ("component", component::measure),
+    ("handler", handler::measure),
+    ("isolation", isolation::measure),
+    ("memory", memory::measure),
+    ("plan", plan::measure),
+    ("platform", platform::measure),
+    ("scheduling-time", scheduling_time::measure),
+];
 
 fn main() -> Result<()> {
     // cargo itself adds `--bench`.

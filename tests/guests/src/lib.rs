@@ -2,9 +2,13 @@
 //!
 //! The programs lie in `programs/examples`, one file each; the build script compiles them to components. The host's
 //! tests and the whole system's tests run them: what a hostile or broken plugin can do is a list here, and the tests
-//! assert that none of it is left out.
+//! assert that none of it is left out. What cannot be written in Rust is put together byte by byte.
 //!
 //! It must not know the host.
+
+mod bombs;
+
+pub use bombs::{compile_bomb, table_bomb};
 
 /// Every guest: its name and its component.
 const GUESTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/guests.rs"));

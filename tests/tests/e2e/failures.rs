@@ -27,11 +27,11 @@ const REASON_BY_GUEST: &[(&str, &str)] = &[
     ("wrong_length", "bad-length"),
 ];
 
-/// What the host puts right by itself, and what it refuses to start with; both have their own tests.
-const OTHER_GUESTS: &[&str] = &["bad_configure", "well_behaved", "wrong_generation"];
+/// What the host puts right by itself, what it refuses to start with, and what fails in planning alone (`faults.rs`).
+const OTHER_GUESTS: &[&str] = &["bad_configure", "loop_in_plan", "trap_in_plan", "well_behaved", "wrong_generation"];
 
 /// The guest's component as a file, in the words of the configuration.
-fn component(plane: &ControlPlane, guest: &str) -> String {
+pub(crate) fn component(plane: &ControlPlane, guest: &str) -> String {
     let path = plane.folder().join(guest).with_extension("wasm");
     let bytes = if guest == "garbage" { gantry_guests::garbage() } else { gantry_guests::bytes(guest) };
     std::fs::write(&path, bytes).expect("invariant: the run's folder is writable");

@@ -132,9 +132,8 @@ async fn a_node_that_will_run_hot_is_avoided_until_it_cools_down() {
     let nodes = bench.placed(&["first", "second", "third"].map(str::to_owned)).await;
     assert!(!nodes.contains(&"hot".to_owned()), "{nodes:?}");
 
-    sidecar_dies_and_returns(&mut bench, &mut prometheus).await;
+    sidecar_dies_and_returns(&mut bench, &mut prometheus, &usage).await;
 
-    usage.set("hot", 0.05);
     bench.until_hot_is(false, A_MINUTE_CLOSES).await;
     until("`hot` to be the best node again", A_MINUTE_CLOSES, async || {
         Ok((bench.priorities().await? == [10, 9, 4, 0]).then_some(()))
@@ -146,10 +145,11 @@ async fn a_node_that_will_run_hot_is_avoided_until_it_cools_down() {
 }
 
 /// The sidecar is killed and the extender restarted, Prometheus is killed and the sidecar restarted: the file has what
-/// was forecast.
-async fn sidecar_dies_and_returns(bench: &mut Bench, prometheus: &mut Prometheus) {
+/// was forecast. Meanwhile `hot` cools down, which nobody but Prometheus sees.
+async fn sidecar_dies_and_returns(bench: &mut Bench, prometheus: &mut Prometheus, usage: &Usage) {
     let failures = bench.polls("unreachable").await;
     bench.forecaster.kill();
+    usage.set("hot", 0.05);
     until("a poll that fails", SOON, async || Ok((bench.polls("unreachable").await > failures).then_some(())))
         .await
         .unwrap();

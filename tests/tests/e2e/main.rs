@@ -5,7 +5,9 @@
 
 mod binding;
 mod failures;
+mod faults;
 mod forecasts;
+mod languages;
 mod manifests;
 mod nominations;
 mod planning;
@@ -13,5 +15,9 @@ mod pod_by_pod;
 mod preemption;
 mod profiles;
 mod registry;
+mod replay;
+mod replicas;
+mod searches;
 mod smoke;
+mod soak;
 mod ungate;

@@ -11,10 +11,10 @@ async fn the_api_server_takes_every_manifest_as_it_stands() {
     let plane = ControlPlane::start().await.unwrap();
     kubectl(&plane, &["apply", "-f"], &manifests().join("base/namespace.yaml")).unwrap();
     for (folder, objects) in [
-        ("base", 10),
-        ("overlays/second-scheduler", 19),
-        ("overlays/default-scheduler", 11),
-        ("overlays/forecaster", 21),
+        ("base", 12),
+        ("overlays/second-scheduler", 21),
+        ("overlays/default-scheduler", 13),
+        ("overlays/forecaster", 23),
         ("overlays/nominate", 20),
     ] {
         let applied = kubectl(&plane, &[&DRY[..], &["-k"]].concat(), &manifests().join(folder)).unwrap();

@@ -6,8 +6,8 @@ use anyhow::Result;
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::kubectl::{kubectl, manifests};
 use gantry_tests::poll::until;
-use gantry_tests::scheduler::SchedulerSettings;
-use gantry_tests::trial::{compare, place};
+use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
+use gantry_tests::trial::{Outcome, compare, place};
 use gantry_tests::workload::{GATE, Workload, create, node, pod, typed};
 use gantry_tests::{ControlPlane, Extender, Scheduler};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
@@ -17,36 +17,44 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// A minute: a busy machine is slow, and nothing here waits for anything longer than seconds.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 const FOREIGN_GATE: &str = "example.com/quota";
 
-async fn nominating(plane: &ControlPlane) -> Result<Extender> {
+pub(crate) async fn nominating(plane: &ControlPlane) -> Result<Extender> {
     Extender::start(plane, &ExtenderSettings { plan: json!({"nominate": true}), ..ExtenderSettings::default() }).await
 }
 
-fn pods_of(client: &Client) -> Api<Pod> {
+/// The workload with every pod scored for itself.
+async fn pod_by_pod(plane: &ControlPlane, workload: &Workload) -> Result<Outcome> {
+    plane.clear().await?;
+    let extender = Extender::start(plane, &ExtenderSettings::default()).await?;
+    let settings = SchedulerSettings::with_extender(ExtenderStanza::new(extender.url()));
+    place(plane, &Scheduler::start(plane, &settings).await?, workload).await
+}
+
+pub(crate) fn pods_of(client: &Client) -> Api<Pod> {
     Api::default_namespaced(client.clone())
 }
 
 /// A node for four pods of [`quarter`].
-fn roomy(name: &str) -> Node {
+pub(crate) fn roomy(name: &str) -> Node {
     node(name, &[8000, 32768, 500, 2000])
 }
 
 /// A pod that takes a quarter of [`roomy`], with the gates named.
-fn quarter(name: &str, gates: &[&str]) -> Pod {
+pub(crate) fn quarter(name: &str, gates: &[&str]) -> Pod {
     let mut pod = pod(name, &[2000, 8192, 100, 400]);
     let gates: Vec<Value> = gates.iter().map(|gate| json!({ "name": gate })).collect();
     pod.spec.get_or_insert_default().scheduling_gates = Some(typed(json!(gates)));
     pod
 }
 
-async fn gates(client: &Client, name: &str) -> Result<Vec<String>> {
+pub(crate) async fn gates(client: &Client, name: &str) -> Result<Vec<String>> {
     let spec = pods_of(client).get(name).await?.spec.unwrap_or_default();
     Ok(spec.scheduling_gates.into_iter().flatten().map(|gate| gate.name).collect())
 }
 
-async fn node_of(client: &Client, name: &str) -> Result<String> {
+pub(crate) async fn node_of(client: &Client, name: &str) -> Result<String> {
     until(&format!("{name} to be bound"), LIMIT, || async {
         Ok(pods_of(client).get(name).await?.spec.and_then(|spec| spec.node_name))
     })
@@ -134,15 +142,23 @@ async fn one_pod_in_ten_from_outside_the_plan_does_not_spoil_it() {
     let scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
     let workload = Workload::generated(300, 50, 1);
     let alone = place(&plane, &scheduler, &workload).await.unwrap();
+    drop(scheduler);
+    let pod_by_pod = pod_by_pod(&plane, &workload).await.unwrap();
     plane.clear().await.unwrap();
+    let scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
     let extender = nominating(&plane).await.unwrap();
     let mixed = place(&plane, &scheduler, &workload.gated_but_every(10)).await.unwrap();
     compare(
         "300 pods on 50 nodes, one in ten of them from outside the plan",
-        &[("default", std::slice::from_ref(&alone)), ("Gantry, nominate", std::slice::from_ref(&mixed))],
+        &[
+            ("default", std::slice::from_ref(&alone)),
+            ("Gantry, pod by pod", std::slice::from_ref(&pod_by_pod)),
+            ("Gantry, nominate", std::slice::from_ref(&mixed)),
+        ],
     );
     assert_eq!(mixed.violations, Vec::<String>::new());
     assert!(mixed.sigma <= 2.0 / 3.0 * alone.sigma, "{} of {}", mixed.sigma, alone.sigma);
+    assert!(mixed.sigma <= pod_by_pod.sigma, "{} with a plan, {} without", mixed.sigma, pod_by_pod.sigma);
     assert_eq!(extender.nominations("refused").await.unwrap(), 0.0);
 }
 

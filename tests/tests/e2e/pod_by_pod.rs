@@ -10,14 +10,9 @@ use anyhow::Result;
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
 use gantry_tests::trial::{Outcome, compare, mean_sigma, mean_sigma_of_resources, place};
-use gantry_tests::workload::Workload;
+use gantry_tests::workload::{RESOURCES, Workload};
 use gantry_tests::{ControlPlane, Extender, Scheduler};
 use serde_json::json;
-
-/// kube-scheduler alone with its own resource plugins told of all four resources.
-fn k4() -> SchedulerSettings {
-    SchedulerSettings { scores_all_resources: true, ..SchedulerSettings::default() }
-}
 
 fn with(extender: &Extender) -> SchedulerSettings {
     SchedulerSettings::with_extender(ExtenderStanza::new(extender.url()))
@@ -65,7 +60,7 @@ async fn on_50_nodes_gantry_leaves_at_most_two_thirds_of_kube_schedulers_imbalan
     const SIZE: (usize, usize) = (300, 50);
     let plane = ControlPlane::start().await.unwrap();
     let alone = runs(&plane, &SchedulerSettings::default(), SIZE, 1..=5).await.unwrap();
-    let best_alone = runs(&plane, &k4(), SIZE, 1..=5).await.unwrap();
+    let best_alone = runs(&plane, &SchedulerSettings::k4(&RESOURCES), SIZE, 1..=5).await.unwrap();
     let mut gantry = Vec::new();
     for objective in ["balanced", "sigma"] {
         let extender = extender(&plane, objective).await.unwrap();
@@ -90,7 +85,7 @@ async fn on_200_nodes_gantry_leaves_at_most_two_thirds_with_and_without_node_sam
     const SIZE: (usize, usize) = (1000, 200);
     let plane = ControlPlane::start().await.unwrap();
     let alone = runs(&plane, &SchedulerSettings::default(), SIZE, 1..=1).await.unwrap();
-    let best_alone = runs(&plane, &k4(), SIZE, 1..=1).await.unwrap();
+    let best_alone = runs(&plane, &SchedulerSettings::k4(&RESOURCES), SIZE, 1..=1).await.unwrap();
     let extender = extender(&plane, "sigma").await.unwrap();
     let sampled = runs(&plane, &with(&extender), SIZE, 1..=1).await.unwrap();
     let all_nodes = SchedulerSettings { percentage_of_nodes_to_score: 100, ..with(&extender) };

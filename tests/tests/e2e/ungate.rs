@@ -1,9 +1,15 @@
 //! `kubectl-gantry` against a real API server: the dead man's switch, and a simulation of what is there.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use gantry_cli::Args;
-use gantry_tests::ControlPlane;
+use gantry_tests::extender::ExtenderSettings;
+use gantry_tests::placement::Assignment;
+use gantry_tests::poll::until;
+use gantry_tests::scheduler::SchedulerSettings;
 use gantry_tests::workload::{Workload, create, pod};
+use gantry_tests::{ControlPlane, Extender, Scheduler};
 use k8s_openapi::api::core::v1::{Pod, PodSchedulingGate};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -50,6 +56,31 @@ async fn ungate_takes_our_gate_from_a_real_pod_and_leaves_the_others() {
     let stale = json!({"metadata": {"resourceVersion": "1"}, "spec": {"schedulingGates": [{"$patch": "delete", "name": FOREIGN}]}});
     let refused = pods.patch("both", &PatchParams::default(), &Patch::Strategic(stale)).await.unwrap_err();
     assert!(matches!(refused, kube::Error::Api(status) if status.code == 409));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_a_killed_gantry_left_gated_are_released_by_the_switch_and_scheduled() {
+    let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client();
+    let workload = Workload::light(20, 5, 1).gated();
+    workload.create_nodes(&client).await.unwrap();
+    let _scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
+    // It would gather for longer than it lives.
+    let plan = json!({"nominate": true, "window": "10s"});
+    let mut extender =
+        Extender::start(&plane, &ExtenderSettings { plan, ..ExtenderSettings::default() }).await.unwrap();
+    workload.create_pods(&client, 0..workload.pods()).await.unwrap();
+    until("Gantry to see the last one", Duration::from_mins(1), || async {
+        Ok(extender.page("/explain/default/pod-00019").await?.contains(GATE).then_some(()))
+    })
+    .await
+    .unwrap();
+    extender.kill();
+
+    let text = run(&plane, &["ungate", "--older-than", "0s"]).await;
+    assert!(text.ends_with("20 released, 0 failed\n"), "{text}");
+    let assignment = Assignment::settled(&client, &workload, Duration::from_mins(1)).await.unwrap();
+    assert_eq!((assignment.unplaced(), assignment.violations(&workload)), (0, Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,3 +120,84 @@ fn a_node_that_comes_later_gets_its_forecast() {
     index.apply_node(&node("b")).unwrap();
     assert_eq!(cpu(&index.snapshot(), "b"), (1_000.0, 2_000.0));
 }
+
+/// A pod of one core that a Deployment made, bound as [`bound`] has it.
+fn replica(deployment: &str, uid: &str, node: &str, second: i64) -> Pod {
+    let mut pod = bound(uid, node, second);
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{deployment}-abc"), "uid": "1",
+        "controller": true}]);
+    pod.metadata.owner_references = serde_json::from_value(owner).unwrap();
+    pod.metadata.labels = Some([("pod-template-hash".to_owned(), "abc".to_owned())].into());
+    pod
+}
+
+fn waiting(mut pod: Pod) -> Pod {
+    pod.spec.as_mut().unwrap().node_name = None;
+    pod.status = None;
+    pod
+}
+
+/// All of a Deployment's pods together use so many cores.
+fn workload(name: &str, cores: f64) -> WorkloadForecast {
+    let expected = Use { unit: UseUnit::Base, p50: cores, p90: 2.0 * cores };
+    let uses = vec![("cpu".into(), expected), ("memory".into(), Use { unit: UseUnit::Share, ..expected })];
+    WorkloadForecast { namespace: "default".into(), name: name.into(), uses, data_until: YEAR + 600 }
+}
+
+#[test]
+fn a_factor_lets_pods_count_with_a_part_of_what_they_ask_for_and_fills_no_node_further() {
+    let estimates = Some(crate::EstimateSettings { factor: 0.5, ..crate::EstimateSettings::default() });
+    let mut index = Index::new(IndexSettings { estimates, ..IndexSettings::default() }).unwrap();
+    index.apply_node(&node("a")).unwrap();
+    index.apply_pod(&bound("p", "a", 0)).unwrap();
+    let row = index.row_of(&waiting(bound("q", "a", 0))).unwrap();
+    let snapshot = index.snapshot();
+    assert_eq!((cpu(&snapshot, "a"), snapshot.requested()[0]), ((500.0, 0.0), 1_000.0));
+    assert_eq!((snapshot.estimate(&row)[0], row.request[0]), (500.0, 1_000.0));
+}
+
+#[test]
+fn a_pod_is_expected_to_use_its_part_of_what_its_workload_does() {
+    let mut index = index(&["a", "b"]);
+    for (uid, node, second) in [("w-1", "a", 0), ("w-2", "b", 0), ("w-3", "b", 590)] {
+        index.apply_pod(&replica("web", uid, node, second)).unwrap();
+    }
+    index.apply_pod(&bound("other", "b", 0)).unwrap();
+    let row = index.row_of(&waiting(replica("web", "w-4", "a", 0))).unwrap();
+    let before = index.snapshot();
+    assert!(before.estimate(&row).is_empty() && before.used_p50().is_empty());
+    // The third one came when the data was complete already: three cores are those of two pods.
+    assert!(index.set_workloads([workload("web", 3.0), workload("gone", 9.0)]));
+    assert!(!index.set_workloads([workload("web", 3.0)]), "of a workload without pods nothing is known");
+    let after = index.snapshot();
+    assert_eq!((cpu(&after, "a"), cpu(&after, "b")), ((1_500.0, 0.0), (4_000.0, 0.0)));
+    assert_eq!(after.estimate(&row)[..2], [1_500.0, 209_715_200.0], "by forecast, and as one that does not say");
+    assert_eq!(after.requested(), before.requested());
+    assert_eq!(after.changed_since(before.generation()), None, "columns that come are told whole");
+    assert!(index.set_workloads([]));
+    assert!(index.snapshot().used_p50().is_empty());
+}
+
+#[test]
+fn what_came_after_a_nodes_forecast_counts_on_top_with_what_it_is_expected_to_use() {
+    let mut index = index(&["a"]);
+    index.apply_pod(&replica("web", "w-1", "a", 0)).unwrap();
+    index.set_workloads([workload("web", 0.25)]);
+    index.set_forecasts([forecast("a", UseUnit::Base, 1.5, 2.0)]);
+    assert_eq!(cpu(&index.snapshot(), "a"), (1_500.0, 2_000.0));
+    index.apply_pod(&replica("web", "w-2", "a", 599)).unwrap();
+    assert_eq!(cpu(&index.snapshot(), "a"), (1_750.0, 2_250.0));
+}
+
+#[test]
+fn a_pod_that_is_told_to_go_counts_until_it_is_gone() {
+    let mut index = index(&["a"]);
+    let mut pod = replica("web", "w-1", "a", 0);
+    index.apply_pod(&pod).unwrap();
+    index.set_workloads([workload("web", 0.5)]);
+    pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:09:00Z")).unwrap();
+    index.apply_pod(&pod).unwrap();
+    assert_eq!(cpu(&index.snapshot(), "a").0, 500.0);
+    index.delete_pod("w-1");
+    assert_eq!(cpu(&index.snapshot(), "a").0, 0.0);
+}

@@ -16,12 +16,11 @@ const WINDOW: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::f
 const TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 /// A day of one core.
 const MOST_EVALUATIONS: u64 = 1_000_000_000_000;
-/// Under a second of one core in the sandbox.
-const EVALUATIONS: u64 = 10_000_000;
 
 impl Checker {
     pub(super) fn plan(&mut self, key: &str, file: PlanFile) -> Plan {
-        let evaluations = file.evaluations.unwrap_or(EVALUATIONS);
+        let default = Plan::default();
+        let evaluations = file.evaluations.unwrap_or(default.evaluations);
         if evaluations > MOST_EVALUATIONS {
             self.refuse(
                 format!("{key}.evaluations"),
@@ -31,10 +30,10 @@ impl Checker {
         }
         Plan {
             mode: self.plan_mode(&format!("{key}.mode"), file.mode.as_deref()),
-            nominate: file.nominate.unwrap_or(false),
-            window: self.duration(format!("{key}.window"), file.window, Duration::from_millis(200), WINDOW),
+            nominate: file.nominate.unwrap_or(default.nominate),
+            window: self.duration(format!("{key}.window"), file.window, default.window, WINDOW),
             evaluations,
-            ttl: self.duration(format!("{key}.ttl"), file.ttl, Duration::from_mins(1), TTL),
+            ttl: self.duration(format!("{key}.ttl"), file.ttl, default.ttl, TTL),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) const MAX_WEIGHT: f64 = 1000.0;
 const MAX_PLUGINS: usize = 16;
 /// From what a component in a near registry takes to what an admin waits for at a start.
 const FETCH_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
+/// Gated pods wait for as long: more than some minutes helps nobody.
+const PLAN_DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(5);
 
 impl Checker {
     pub(super) fn plugins(&mut self, key: &str, files: Vec<PluginFile>, deadline: Duration) -> Vec<Plugin> {
@@ -149,7 +151,7 @@ impl Checker {
 
     fn limits(&mut self, key: &str, file: LimitsFile, deadline: Duration) -> Limits {
         let default_deadline = Duration::from_millis(100).min(deadline);
-        let workers = file.workers.unwrap_or(2);
+        let workers = file.workers.unwrap_or(Limits::default().workers as u32);
         if !(1..=64).contains(&workers) {
             self.refuse(format!("{key}.workers"), workers, "use 1 to 64 warm instances");
         }
@@ -160,6 +162,12 @@ impl Checker {
                 file.deadline,
                 default_deadline,
                 Duration::from_millis(1)..=deadline,
+            ),
+            plan_deadline: self.duration(
+                format!("{key}.planDeadline"),
+                file.plan_deadline,
+                Duration::from_secs(10),
+                PLAN_DEADLINE,
             ),
             workers: workers as usize,
             ..Limits::default()

@@ -26,8 +26,12 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(name: SeriesName, samples: &[Sample], capacity: f64, until: i64) -> (Self, Dropped) {
-        let (series, dropped) = TimeSeries::resample(name, samples, STEP_SECONDS, capacity, until);
+    /// A series from its first samples on, with room for so many cells: lists that grow side by side leave holes
+    /// everywhere.
+    pub(super) fn new(name: SeriesName, samples: &[Sample], capacity: f64, until: i64, room: usize) -> (Self, Dropped) {
+        let mut series = TimeSeries::starting(name, samples, STEP_SECONDS, capacity, until);
+        series.make_room(room);
+        let dropped = series.append(samples, until);
         let held = Self {
             measured_until: newest(samples).unwrap_or(i64::MIN / 2),
             scored_until: series.history().data_until(),
@@ -76,7 +80,7 @@ impl Held {
         }
         for cells in self.series.len() - new + 1..=self.series.len() {
             let history = self.series.until(cells);
-            self.board.observe(history.data_until(), history.last(), STEP_SECONDS);
+            self.board.observe(history.data_until(), history.last());
         }
         self.scored_until = self.history().data_until();
         if self.history().last().is_none() {
@@ -90,7 +94,7 @@ impl Held {
     pub(super) fn choose(&mut self, unit: Unit, forecasts: Forecasts, trained_at: impl Fn(ModelKind) -> Option<i64>) {
         let Some(last) = self.history().last() else { return };
         let at = self.history().data_until();
-        self.board.record(at, last, forecasts);
+        self.board.record(at, last, forecasts, STEP_SECONDS);
         self.selection.choose(at, &self.board, &forecasts);
         self.served = self.selection.serve(&forecasts).and_then(|(model, forecast)| {
             let error = self.error(model);

@@ -4,7 +4,8 @@
 
 use super::Placement;
 use super::extras::Extras;
-use super::requests::Request;
+use super::nodes::{LANES, groups};
+use super::requests::{Amounts, Request};
 use super::state::State;
 use crate::problem::{Move, Problem};
 
@@ -19,12 +20,13 @@ impl Placement {
 
     fn best_room_by_spread(&self, state: &State, item: usize) -> Option<u32> {
         let Request { counts, amounts } = self.requests.of(item);
+        let growth = Growth::new(self, state);
         let mut best: Option<(f64, u32)> = None;
         for &row in self.domains.class(item).values() {
-            let variance = state.variance_with(&self.nodes, self.objective, row as usize, amounts);
-            let least = best.is_none_or(|(least, _)| variance < least);
+            let grows = growth.on(self, state, row as usize, amounts);
+            let least = best.is_none_or(|(least, _)| grows < least);
             if least && state.has_room(&self.nodes, row as usize, counts) {
-                best = Some((variance, row));
+                best = Some((grows, row));
             }
         }
         best.map(|(_, row)| row)
@@ -47,5 +49,63 @@ impl Placement {
             }
         }
         best.map(|(_, row)| row)
+    }
+}
+
+/// How much the objective, squared where it is a root, grows if a request comes on top of a row. What is the same for all
+/// rows is computed once.
+struct Growth {
+    /// One a group of resources; none if they have no say.
+    resources: Vec<Curve<Amounts>>,
+    mean: Curve<f64>,
+}
+
+/// The growth of a variance when one of `n` values `x` grows by `d`: `d/n (2 (x - mean) + d (1 - 1/n))`.
+struct Curve<T> {
+    mean: T,
+    /// `2/n`.
+    slope: T,
+    /// `(1 - 1/n) / 2`.
+    half: T,
+}
+
+impl Growth {
+    fn new(problem: &Placement, state: &State) -> Self {
+        let (nodes, objective) = (&problem.nodes, problem.objective);
+        let (of_resources, of_mean) = (objective.variance(|| nodes.per_resource, 0.0), objective.variance(|| 0.0, 1.0));
+        let curve = |column: usize, scale: f64| {
+            let per_row = nodes.per_row[column];
+            Curve { mean: state.centred_mean(nodes, column), slope: 2.0 * scale * per_row, half: (1.0 - per_row) / 2.0 }
+        };
+        let group = |first: usize| {
+            let lanes: [_; LANES] = std::array::from_fn(|lane| curve(first + lane, of_resources));
+            Curve {
+                mean: std::array::from_fn(|lane| lanes[lane].mean),
+                slope: std::array::from_fn(|lane| lanes[lane].slope),
+                half: std::array::from_fn(|lane| lanes[lane].half),
+            }
+        };
+        let counted = if of_resources > 0.0 { nodes.counted_cells(0) } else { 0..0 };
+        Self { resources: counted.step_by(LANES).map(group).collect(), mean: curve(nodes.width(), of_mean) }
+    }
+
+    #[inline]
+    fn on(&self, problem: &Placement, state: &State, row: usize, amounts: &[f64]) -> f64 {
+        let cells = problem.nodes.counted_cells(row);
+        let (units, shares) = (groups(&problem.nodes.unit[cells.clone()]), groups(&problem.nodes.share[cells.clone()]));
+        let (loads, amounts) = (groups(state.loads(cells)), groups(amounts));
+        let (mut grows, mut added) = ([0.0; LANES], [0.0; LANES]);
+        for (((curve, unit), load), amount) in self.resources.iter().zip(units).zip(loads).zip(amounts) {
+            for lane in 0..LANES {
+                let d = amount[lane] * unit[lane];
+                grows[lane] += curve.slope[lane] * d * ((load[lane] - curve.mean[lane]) + curve.half[lane] * d);
+            }
+        }
+        for (share, amount) in shares.iter().zip(amounts) {
+            (0..LANES).for_each(|lane| added[lane] += amount[lane] * share[lane]);
+        }
+        let (curve, d): (_, f64) = (&self.mean, added.iter().sum());
+        let of_mean = curve.slope * d * ((state.centred_mean_load(row) - curve.mean) + curve.half * d);
+        grows.iter().sum::<f64>() + of_mean
     }
 }

@@ -43,6 +43,28 @@ impl NodeColumns<'_> {
     }
 }
 
+/// What is really used, where that differs from what is asked for. The objective goes by it, capacities never do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loads<'a> {
+    /// What each row uses already, row-major; parts of a unit count whole. Empty: what is taken there.
+    pub used: &'a [f64],
+    /// What each pod would use, row-major; parts of a unit count whole. Empty: what it requests.
+    pub estimates: &'a [f64],
+}
+
+impl Loads<'_> {
+    /// Whether the columns are as long as their problem has cells, and hold numbers as they should.
+    pub(super) fn check(&self, cells: usize, requests: usize) -> Result<(), PlacementError> {
+        for (column, values, expected) in [("used", self.used, cells), ("estimates", self.estimates, requests)] {
+            if values.len() != expected && !values.is_empty() {
+                return Err(PlacementError::Length { column, expected, found: values.len() });
+            }
+            check_numbers(column, values)?;
+        }
+        Ok(())
+    }
+}
+
 /// The pods: what each requests and which domain class it has.
 #[derive(Clone, Copy, Debug)]
 pub struct PodColumns<'a> {

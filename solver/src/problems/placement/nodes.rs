@@ -35,6 +35,8 @@ pub(super) struct Nodes {
     pub(super) overflow_unit: Vec<f64>,
     /// What is taken already.
     pub(super) base: Vec<i64>,
+    /// What is used already, where that is something else; else empty.
+    pub(super) used: Vec<f64>,
     /// One over the number of rows that take part, for each resource; then the same for `L`; 0 without such rows.
     pub(super) per_row: Vec<f64>,
     /// One over the number of resources that have such rows.
@@ -66,6 +68,7 @@ impl Nodes {
             share,
             limit,
             base,
+            used: Vec::new(),
         };
         let counts = |part: &f64| *part > 0.0;
         nodes.per_resource = reciprocal(nodes.per_row[..width].iter().filter(|&part| counts(part)).count());
@@ -73,6 +76,12 @@ impl Nodes {
         nodes.counted = last.map_or(0, |last| (last + 1).next_multiple_of(LANES));
         nodes.add_nowhere();
         Ok(nodes)
+    }
+
+    /// Counts other loads of the rows than what is taken there.
+    pub(super) fn set_used(&mut self, used: &[f64]) {
+        self.used = padded(used, self.resources).iter().map(|amount| amount.ceil()).collect();
+        self.used.resize(self.base.len(), 0.0);
     }
 
     fn add_nowhere(&mut self) {

@@ -1,6 +1,6 @@
-//! What the items ask for, as counts to compare and as amounts to compute with.
+//! What the items ask for, as counts to compare with room, and what they use, as amounts to compute loads with.
 //!
-//! Promises: both are the same whole numbers. After the last item comes *nobody*, who asks for nothing: moving an item is
+//! Promises: both are whole numbers, and the same ones unless told otherwise. After the last item comes *nobody*, who asks for nothing: moving an item is
 //! exchanging it with nobody, so that there is one kind of move. Must not know: nodes.
 
 use super::nodes::{LANES, groups, padded};
@@ -10,12 +10,13 @@ pub(super) type Counts = [i64; LANES];
 /// The same in floating point, exactly.
 pub(super) type Amounts = [f64; LANES];
 
-/// The requests of all items, row-major, filled up to whole groups of resources.
+/// The requests and uses of all items, row-major, filled up to whole groups of resources.
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     width: usize,
     counts: Vec<i64>,
     amounts: Vec<f64>,
+    is_separate: bool,
 }
 
 /// The request of one item.
@@ -34,7 +35,23 @@ impl Requests {
         for amount in &mut amounts {
             *amount = amount.ceil();
         }
-        Self { width, counts: amounts.iter().map(|&amount| amount as i64).collect(), amounts }
+        Self { width, counts: amounts.iter().map(|&amount| amount as i64).collect(), amounts, is_separate: false }
+    }
+
+    /// The same requests with the uses of the given items in another matrix.
+    pub(super) fn with_uses(self, matrix: &[f64], resources: usize, items: &[u32]) -> Self {
+        let Self { amounts, .. } = Self::new(matrix, resources).select(items);
+        Self { amounts, is_separate: true, ..self }
+    }
+
+    /// The same, whose loads are not what is taken of the rows.
+    pub(super) fn apart(self) -> Self {
+        Self { is_separate: true, ..self }
+    }
+
+    /// Whether a row's load is something else than what is taken of it.
+    pub(super) const fn is_separate(&self) -> bool {
+        self.is_separate
     }
 
     /// Those of the given items only.
@@ -45,13 +62,18 @@ impl Requests {
             counts.extend_from_slice(request.counts);
             amounts.extend_from_slice(request.amounts);
         }
-        Self { width: self.width, counts, amounts }
+        Self { width: self.width, counts, amounts, is_separate: self.is_separate }
     }
 
     #[inline]
     pub(super) fn of(&self, item: usize) -> Request<'_> {
         let first = item * self.width;
         Request { counts: &self.counts[first..][..self.width], amounts: &self.amounts[first..][..self.width] }
+    }
+
+    /// The uses of all items, nobody's included.
+    pub(super) fn amounts(&self) -> &[f64] {
+        &self.amounts
     }
 
     /// The counts of all items, nobody's included.
@@ -83,7 +105,7 @@ impl Shift<'_> {
             .map(|(out, back)| std::array::from_fn(|lane| out[lane].wrapping_sub(back[lane])))
     }
 
-    /// The same as amounts.
+    /// What `to` gains of load.
     #[inline]
     pub(super) fn amounts(&self) -> impl Iterator<Item = Amounts> {
         groups(self.out.amounts)

@@ -6,7 +6,7 @@
 use super::extras::Standing;
 use super::nodes::{LANES, Nodes, groups};
 use super::objective::{Objective, Spread, Sums};
-use super::requests::Shift;
+use super::requests::{Requests, Shift};
 use crate::problem::Genome;
 use crate::score::{Objectives, Score};
 
@@ -55,17 +55,17 @@ impl State {
     }
 
     /// Takes over a genome.
-    pub(super) fn load(&mut self, nodes: &Nodes, requests: &[i64], genome: &[u32]) {
+    pub(super) fn load(&mut self, nodes: &Nodes, requests: &Requests, genome: &[u32]) {
         self.genome.clear();
         self.genome.extend_from_slice(genome);
         for ((room, limit), base) in self.room.iter_mut().zip(&nodes.limit).zip(&nodes.base) {
             *room = limit - base;
         }
-        for (&gene, request) in genome.iter().zip(requests.chunks_exact(nodes.width())) {
+        for (&gene, request) in genome.iter().zip(requests.counts().chunks_exact(nodes.width())) {
             let room = &mut self.room[nodes.cells(nodes.place(gene))];
             room.iter_mut().zip(request).for_each(|(room, amount)| *room -= amount);
         }
-        self.recentre(nodes);
+        self.recentre(nodes, requests);
     }
 
     pub(super) fn genome(&self) -> &[u32] {
@@ -85,11 +85,11 @@ impl State {
     }
 
     /// Whether it was due.
-    pub(super) fn recentre_when_due(&mut self, nodes: &Nodes) -> bool {
+    pub(super) fn recentre_when_due(&mut self, nodes: &Nodes, requests: &Requests) -> bool {
         self.moves += 1;
         let due = self.moves >= RECENTRE;
         if due {
-            self.recentre(nodes);
+            self.recentre(nodes, requests);
         }
         due
     }
@@ -117,8 +117,9 @@ impl State {
     }
 
     /// Computes loads, centres, sums and overflow from the amounts.
-    fn recentre(&mut self, nodes: &Nodes) {
+    fn recentre(&mut self, nodes: &Nodes, requests: &Requests) {
         self.moves = 0;
+        self.take_amounts(nodes, requests);
         self.take_loads(nodes);
         for resource in 0..=nodes.width() {
             self.centre(nodes, resource);
@@ -130,11 +131,31 @@ impl State {
         }
     }
 
+    /// Sums up what is used, into the place of the loads.
+    fn take_amounts(&mut self, nodes: &Nodes, requests: &Requests) {
+        if !requests.is_separate() {
+            for (load, (limit, room)) in self.load.iter_mut().zip(nodes.limit.iter().zip(&self.room)) {
+                *load = (limit - room) as f64;
+            }
+            return;
+        }
+        match &nodes.used[..] {
+            [] => self.load.iter_mut().zip(&nodes.base).for_each(|(load, base)| *load = *base as f64),
+            used => self.load.copy_from_slice(used),
+        }
+        for (&gene, amounts) in self.genome.iter().zip(requests.amounts().chunks_exact(nodes.width())) {
+            let load = &mut self.load[nodes.cells(nodes.place(gene))];
+            load.iter_mut().zip(amounts).for_each(|(load, amount)| *load += amount);
+        }
+    }
+
+    /// From amounts to loads.
     fn take_loads(&mut self, nodes: &Nodes) {
+        self.load[nodes.cells(nodes.rows())].fill(0.0);
         for row in 0..nodes.rows() {
             let mut mean = 0.0;
             for cell in nodes.cells(row) {
-                let used = (nodes.limit[cell] - self.room[cell]) as f64;
+                let used = self.load[cell];
                 self.load[cell] = used * nodes.unit[cell];
                 mean += used * nodes.share[cell];
             }
@@ -295,9 +316,10 @@ impl State {
         }
         for (row, sign) in [(shift.from, -1), (shift.to, 1)] {
             let mut added = 0.0;
-            for (column, (cell, amount)) in nodes.cells(row).zip(shift.counts().flatten()).enumerate() {
-                let change = (sign * amount) as f64;
-                self.room[cell] -= sign * amount;
+            let moved = shift.counts().flatten().zip(shift.amounts().flatten());
+            for (column, (cell, (count, amount))) in nodes.cells(row).zip(moved).enumerate() {
+                let change = sign as f64 * amount;
+                self.room[cell] -= sign * count;
                 self.set_sums(column, self.sums(column).after(self.load[cell], change * nodes.unit[cell]));
                 self.load[cell] += change * nodes.unit[cell];
                 added += change * nodes.share[cell];
@@ -308,21 +330,21 @@ impl State {
         }
     }
 
-    /// The objective as [`Objective::variance`] has it, if a request came on top of a row.
+    /// The mean of a column of loads, less its centre.
+    pub(super) fn centred_mean(&self, nodes: &Nodes, column: usize) -> f64 {
+        self.s1[column] * nodes.per_row[column]
+    }
+
+    /// The loads of some cells, less their centres.
     #[inline]
-    pub(super) fn variance_with(&self, nodes: &Nodes, objective: Objective, row: usize, request: &[f64]) -> f64 {
-        let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
-        let (mut total, mut added) = ([0.0; LANES], [0.0; LANES]);
-        for ((cells, ((s1, s2), per_row)), amounts) in self.cells(nodes, row).zip(columns).zip(groups(request)) {
-            for lane in 0..LANES {
-                let sums = Sums { s1: s1[lane], s2: s2[lane] };
-                total[lane] += sums.after(cells.load[lane], amounts[lane] * cells.unit[lane]).variance(per_row[lane]);
-                added[lane] += amounts[lane] * cells.share[lane];
-            }
-        }
-        let all = nodes.width();
-        let mean = self.sums(all).after(self.mean_load[row], added.iter().sum()).variance(nodes.per_row[all]);
-        objective.variance(|| total.iter().sum::<f64>() * nodes.per_resource, mean)
+    pub(super) fn loads(&self, cells: std::ops::Range<usize>) -> &[f64] {
+        &self.load[cells]
+    }
+
+    /// `L(N_j)` of a row less its centre.
+    #[inline]
+    pub(super) fn centred_mean_load(&self, row: usize) -> f64 {
+        self.mean_load[row]
     }
 
     /// `L(N_j)` of a row if a request came on top.

@@ -38,6 +38,43 @@ fn the_objectives_are_those_of_the_equations() {
 }
 
 #[test]
+fn the_objective_goes_by_what_is_used_and_capacities_by_what_is_asked_for() {
+    // In use: 2 of 10 and 6 of 20. The pod asks for 5 and uses 1: row 0 comes to 30 %, as row 1 is; row 1 to 35 %.
+    let nodes = NodeColumns { resources: 1, allocatable: &[10.0, 20.0], requested: &[6.0, 10.0], weights: &[1.0; 2] };
+    let loads = Loads { used: &[2.0, 6.0], estimates: &[1.0] };
+    let asked = problem(&nodes, &[5.0], Objective::Sigma);
+    let used = asked.clone().with_loads(&loads).unwrap();
+    assert_eq!(value(&used, &[0]), 0.0);
+    assert!((value(&used, &[1]) - 7.5).abs() < 1e-12);
+    // 4 are left of row 0, whatever is used there.
+    assert_eq!(used.eval(&used.build(&[0])).violation, asked.eval(&asked.build(&[0])).violation);
+    assert!(!used.eval(&used.build(&[0])).is_feasible());
+    assert_eq!(used.assignment(&[0]).row_by_pod, [Some(1)]);
+}
+
+#[test]
+fn loads_that_are_what_is_asked_for_change_nothing() {
+    let requests = [5.0, 20.0, 3.0, 50.0];
+    let asked = problem(&two_rows(&UNIT), &requests, Objective::Balanced);
+    let loads = Loads { used: two_rows(&UNIT).requested, estimates: &requests };
+    let used = asked.clone().with_loads(&loads).unwrap();
+    for genome in [[0, 0], [0, 1], [1, 0], [1, u32::MAX]] {
+        assert_eq!(used.eval(&used.build(&genome)), asked.eval(&asked.build(&genome)));
+    }
+}
+
+#[test]
+fn loads_of_another_shape_are_refused() {
+    let problem = problem(&two_rows(&UNIT), &[5.0, 20.0], Objective::Sigma);
+    for (used, estimates, column) in [(&[1.0][..], &[][..], "used"), (&[], &[1.0, 2.0, 3.0], "estimates")] {
+        let refused = problem.clone().with_loads(&Loads { used, estimates });
+        assert!(matches!(refused, Err(PlacementError::Length { column: found, .. }) if found == column));
+    }
+    let refused = problem.with_loads(&Loads { used: &[], estimates: &[f64::NAN, 1.0] });
+    assert!(matches!(refused, Err(PlacementError::Number { column: "estimates", .. })));
+}
+
+#[test]
 fn the_divisor_is_the_number_of_weights_above_zero() {
     // Row 0 weighs only its second resource, three times: L(N_0) = 3 * 20 / 1; L(N_1) = (0.5 * 50 + 0) / 2.
     let sigma = problem(&two_rows(&[0.0, 3.0, 0.5, 1.0]), &[5.0, 20.0], Objective::Sigma);

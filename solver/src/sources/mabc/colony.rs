@@ -44,7 +44,7 @@ impl<'a, P: Problem> Colony<'a, P> {
     /// Draws sources until there are `SN`.
     pub(super) fn settle(&mut self, meter: &mut Meter<'_>) -> ControlFlow<TerminationReason> {
         while self.sources.len() < self.capacity {
-            meter.spend()?;
+            meter.spend_dear()?;
             let drawn = self.random();
             self.sources.push(Source::fresh(drawn));
         }
@@ -76,13 +76,13 @@ impl<'a, P: Problem> Colony<'a, P> {
 
     fn search(&mut self, meter: &mut Meter<'_>) -> ControlFlow<TerminationReason> {
         for index in 0..self.sources.len() {
-            meter.spend()?;
+            meter.spend_dear()?;
             self.employ(index);
         }
         let wheel = self.wheel();
         let onlookers = (self.sources.len() as f64 * self.mabc.onlookers).round() as usize;
         for _ in 0..onlookers {
-            meter.spend()?;
+            meter.spend_dear()?;
             let index = wheel.draw(&mut self.rng);
             self.look_on(index);
         }
@@ -175,7 +175,7 @@ impl<'a, P: Problem> Colony<'a, P> {
         let Some(index) = dominated.rev().max_by_key(|&index| self.sources[index].trials) else {
             return ControlFlow::Continue(());
         };
-        meter.spend()?;
+        meter.spend_dear()?;
         let drawn = self.random();
         self.sources[index] = Source::fresh(drawn);
         ControlFlow::Continue(())

@@ -1,11 +1,11 @@
-//! {name}: prefers the nodes that would have the largest share of one resource free.
+//! by-label: prefers the nodes whose label says most.
 
 wit_bindgen::generate!({ path: "wit", world: "plugin" });
 use exports::gantry::scheduling::scheduler::Guest;
 use gantry::scheduling::types::*;
 
-/// The column that counts. With Gantry's default resources: 0 cpu, 1 memory, 2 disk I/O, 3 network.
-const RESOURCE: usize = 0;
+/// The label's column, from 0: the first behind Gantry's four default resources.
+const COLUMN: usize = 4;
 thread_local!(static CLUSTER: std::cell::RefCell<Option<Snapshot>> = const { std::cell::RefCell::new(None) });
 struct Plugin;
 
@@ -29,7 +29,7 @@ impl Guest for Plugin {
         Ok(())
     }
 
-    /// Refusing a change is allowed: the host pushes the whole then.
+    /// Refusing a change is allowed: the host pushes the whole then. In Rust that is cheap.
     fn apply_delta(_: Delta) -> Result<(), Error> {
         Err(Error::WrongGeneration)
     }
@@ -38,12 +38,10 @@ impl Guest for Plugin {
         CLUSTER.with_borrow(|cluster| {
             let cluster = cluster.as_ref().ok_or(Error::NoSnapshot)?;
             cluster.classes.iter().find(|class| class.id == pod.class).ok_or(Error::UnknownClass)?;
-            let score = |row: usize| {
-                let cell = row * cluster.resources as usize + RESOURCE;
-                let free = cluster.allocatable[cell] - cluster.requested[cell] - pod.request[RESOURCE];
-                (100.0 * free / cluster.allocatable[cell].max(1.0)).clamp(0.0, 100.0)
-            };
-            Ok((0..cluster.rows as usize).map(score).collect())
+            let rows = cluster.allocatable.chunks(cluster.resources as usize);
+            let labels: Vec<f64> = rows.map(|row| row.get(COLUMN).copied().unwrap_or(0.0)).collect();
+            let most = labels.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            Ok(labels.iter().map(|label| label / most * 100.0).collect())
         })
     }
 

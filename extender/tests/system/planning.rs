@@ -1,0 +1,250 @@
+//! Planners at work beside an API server's double: what becomes of pods when planning fails, and what is told of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gantry_extender::app::App;
+use gantry_extender::config::valid::{ForecastSource, Forecasts};
+use gantry_extender::events::Events;
+use gantry_extender::forecasts::Feed;
+use gantry_extender::lease::{Candidate, Role};
+use gantry_extender::profile::loader::Loader;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api_server::ApiServer;
+use crate::harness::{Extender, checked, component, json as parsed, scores};
+
+const BUILTIN: &str = "builtin:gantry";
+const NODES: usize = 8;
+
+/// An extender whose planners run, on a cluster of [`NODES`] nodes.
+struct Trial {
+    extender: Extender,
+    server: ApiServer,
+    app: App,
+    _planners: JoinSet<()>,
+}
+
+impl Trial {
+    /// The plugin is named as in a configuration; a search may take so long.
+    fn start(folder: &Path, component: &str, plan_deadline: &str) -> Self {
+        let kubeconfig = folder.join("kubeconfig");
+        std::fs::write(&kubeconfig, "").unwrap();
+        let limits = format!("{{deadline: 1500ms, planDeadline: {plan_deadline}}}");
+        let plugin = format!("{{name: guest, component: {component}, limits: {limits}}}");
+        let plan = "{nominate: true, window: 10ms}";
+        let config = checked(&format!(
+            "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nserver: {{deadline: 4s}}\n\
+             cluster: {{mode: auto, kubeconfig: '{}'}}\n\
+             profiles: [{{schedulerName: default-scheduler, plugins: [{plugin}], plan: {plan}}}]\n",
+            kubeconfig.display()
+        ));
+        let profiles = Loader::new(None, None).load(&config.profiles, &[]).unwrap();
+        let server = ApiServer::default();
+        let mut app = App::assemble(&config, Some(server.client()), profiles).unwrap();
+        server.tell(app.index());
+        list(&app);
+        let mut planners = JoinSet::new();
+        for planner in app.planners() {
+            planners.spawn(planner.run());
+        }
+        Self { extender: Extender::of(&app), server, app, _planners: planners }
+    }
+
+    async fn metric(&self, name: &str, label: &str, value: &str) -> f64 {
+        let line = format!("{name}{{profile=\"default-scheduler\",{label}=\"{value}\"}}");
+        self.extender.metric(&line).await.unwrap_or(0.0)
+    }
+
+    async fn nominations(&self, outcome: &str) -> f64 {
+        self.metric("gantry_nominations_total", "outcome", outcome).await
+    }
+
+    async fn searches(&self, outcome: &str) -> f64 {
+        self.metric("gantry_plan_search_duration_seconds_count", "outcome", outcome).await
+    }
+
+    async fn is(&self, state: &str) -> bool {
+        self.metric("gantry_plan_state", "state", state).await == 1.0
+    }
+
+    /// What `/plan` tells of the profile.
+    async fn plan(&self) -> Value {
+        parsed(self.extender.admin("/plan").await.1.as_bytes())[0].clone()
+    }
+
+    async fn explanation(&self, pod: &str) -> Value {
+        parsed(self.extender.admin(&format!("/explain/default/{pod}")).await.1.as_bytes())
+    }
+
+    /// How the nodes score for a pod.
+    async fn scores(&self, pod: &str) -> Vec<(String, u64)> {
+        let nodes: Vec<String> = (0..NODES).map(|number| format!("n{number}")).collect();
+        let request = json!({"Pod": self.server.pod(pod), "Nodes": null, "NodeNames": nodes});
+        scores(&self.extender.post("/prioritize", request.to_string()).await.1)
+    }
+}
+
+/// As the watch does when its first lists are complete.
+fn list(app: &App) {
+    let index = app.index();
+    let mut index = index.lock();
+    index.begin_nodes();
+    for number in 0..NODES {
+        let amounts = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
+        let node = json!({"metadata": {"name": format!("n{number}")}, "status": {"allocatable": amounts}});
+        index.apply_node(&serde_json::from_value(node).unwrap()).unwrap();
+    }
+    index.finish_nodes();
+    index.begin_pods();
+    index.finish_pods();
+}
+
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn pods_whose_plan_fails_are_released_scored_one_by_one_and_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let [traps, loops] = ["trap_in_plan", "loop_in_plan"].map(|guest| component(folder.path(), guest));
+    // The last one searches honestly, for longer than it may.
+    for (component, pods, deadline, reason) in
+        [(&*traps, 2, "2s", "trap"), (&*loops, 2, "100ms", "deadline"), (BUILTIN, 200, "1ms", "deadline")]
+    {
+        let trial = Trial::start(folder.path(), component, deadline);
+        (0..pods).for_each(|number| trial.server.create(&format!("p{number}"), true));
+        until("the release of all", async || trial.server.has_released_all()).await;
+        until("the count of it", async || trial.nominations("unplanned").await == f64::from(pods)).await;
+        let nominated = trial.server.writes().iter().any(|write| write.starts_with("nominate"));
+        assert!(!nominated, "{component}: there is no plan to nominate by");
+
+        let plan = trial.plan().await;
+        assert_eq!((&plan["stands"], &plan["state"]), (&json!(false), &json!("search-failed")), "{component}: {plan}");
+        assert_eq!(plan["lastFailure"]["reason"], json!(reason), "{component}: {plan}");
+        assert!(trial.is("search-failed").await && trial.searches(reason).await >= 1.0, "{component}");
+        let line = format!("gantry_plugin_fallback_total{{plugin=\"guest\",reason=\"{reason}\"}}");
+        assert!(trial.extender.metric(&line).await >= Some(1.0), "{component}");
+
+        assert!(trial.scores("p0").await.iter().any(|(_, score)| *score == 10), "{component}: a plain score");
+        let explanation = trial.explanation("p0").await;
+        assert_eq!(explanation["decisions"][0]["unplanned"], json!("search-failed"), "{component}: {explanation}");
+        let waits = trial.explanation("p1").await;
+        let failure = waits["waiting"]["noPlan"]["failure"].as_str().unwrap_or_default();
+        assert!(failure.starts_with(reason), "{component}: {waits}");
+        let (_, text) = trial.extender.admin("/plan?format=text").await;
+        assert!(text.contains("(search-failed)") && text.contains(&format!("s ago: {reason}")), "{component}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_no_search_can_renew_counts_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), &component(folder.path(), "trap_in_plan"), "2s");
+    assert!(trial.is("not-synced").await || trial.is("nothing-waits").await);
+    trial.server.create("first", false);
+    until("a plan of the first", async || trial.is("stands").await).await;
+    let planned = || trial.app.index().snapshot(Instant::now()).planned_row("first");
+    assert!(planned().is_some());
+    trial.server.create("second", false);
+    until("the failure", async || trial.is("search-failed").await).await;
+    assert_eq!(planned(), None, "the plan did not know the second pod");
+    assert!(trial.scores("first").await.iter().any(|(_, score)| *score == 10));
+    let serial = &trial.plan().await["serial"];
+    assert_eq!(*serial, json!(1), "what was planned can still be read");
+}
+
+#[tokio::test]
+async fn without_the_forecasts_that_are_configured_a_plan_is_made_of_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), BUILTIN, "10s");
+    let source = ForecastSource::Unix(folder.path().join("nobody.sock"));
+    let settings = Forecasts { source, file: None, poll: Duration::from_millis(20) };
+    let feed = Feed::new(settings, trial.app.index(), trial.app.context.metrics.clone());
+    let mut feeding = JoinSet::new();
+    feeding.spawn(feed.run(Events::disabled().into()));
+    let polls = "gantry_forecast_polls_total{outcome=\"unreachable\"}";
+    until("a poll that fails", async || trial.extender.metric(polls).await >= Some(1.0)).await;
+
+    (0..8).for_each(|number| trial.server.create(&format!("p{number}"), true));
+    until("the release of all", async || trial.server.has_released_all()).await;
+    let nominated = trial.server.writes().iter().filter(|write| write.starts_with("nominate")).count();
+    assert_eq!(nominated, 8);
+    assert_eq!(trial.plan().await["lastFailure"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_bound_pod_and_one_that_is_refused_hold_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), BUILTIN, "10s");
+    trial.app.lead(false);
+    for (name, code) in [("bound", 422), ("refused", 500), ("free", 0)] {
+        trial.server.create(name, true);
+        if code > 0 {
+            trial.server.refuse(name, code);
+        }
+    }
+    trial.app.lead(true);
+    until("the release of all", async || trial.server.has_released_all()).await;
+    until("the counts", async || trial.nominations("unplanned").await == 2.0).await;
+    for outcome in ["lost-race", "refused"] {
+        assert_eq!(trial.nominations(outcome).await, 1.0, "{outcome}");
+    }
+    assert!(trial.server.pod("free")["status"]["nominatedNodeName"].is_string());
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_lead_writes_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), BUILTIN, "10s");
+    trial.app.lead(false);
+    until("the word of it", async || trial.plan().await["gatedPods"] == json!("not-leading")).await;
+    trial.server.create("gated", true);
+    // An open pod's plan shows that the planner has seen both.
+    trial.server.create("open", false);
+    until("a plan", async || trial.is("stands").await).await;
+    assert_eq!(trial.server.writes(), [""; 0]);
+    assert_eq!(trial.explanation("gated").await["waiting"]["planner"], json!("not-leading"));
+    let leads = "gantry_planner_leads{profile=\"default-scheduler\"}";
+    assert_eq!(trial.extender.metric(leads).await, Some(0.0));
+
+    trial.app.lead(true);
+    until("the release of all", async || trial.server.has_released_all()).await;
+    assert_eq!(trial.extender.metric(leads).await, Some(1.0));
+    assert_eq!(trial.server.writes(), ["nominate gated", "release gated"]);
+}
+
+#[tokio::test]
+async fn a_replica_that_loses_its_lease_while_it_searches_leaves_the_batch_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), &component(folder.path(), "loop_in_plan"), "500ms");
+    trial.server.create("gated", true);
+    until("the search", async || trial.is("searching").await).await;
+    trial.app.lead(false);
+    until("its end", async || trial.searches("deadline").await == 1.0).await;
+    until("the word of it", async || trial.plan().await["gatedPods"] == json!("not-leading")).await;
+    assert_eq!(trial.server.writes(), [""; 0]);
+    trial.app.lead(true);
+    until("the release of all", async || trial.server.has_released_all()).await;
+}
+
+/// The lease holds for 10 s from the last renewal that anybody saw; the holder must be quiet before.
+#[tokio::test]
+async fn a_holder_whose_api_server_hangs_stops_leading_before_anybody_else_may_begin() {
+    let server = ApiServer::default();
+    let (role, mut now) = watch::channel(Role::Alone);
+    let candidate = Candidate { namespace: "default".to_owned(), identity: "a".to_owned(), address: None };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(candidate.run(server.client(), role));
+    now.wait_for(|role| *role == Role::Leads).await.unwrap();
+    server.hang();
+    let heard = Instant::now();
+    now.wait_for(|role| *role != Role::Leads).await.unwrap();
+    assert!(heard.elapsed() < Duration::from_secs(10), "{:?}", heard.elapsed());
+}

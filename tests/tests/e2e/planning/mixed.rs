@@ -1,0 +1,41 @@
+//! With Services, preferred affinities and `PreferNoSchedule` in the mix: kube-scheduler's own scores pull elsewhere.
+
+use gantry_tests::ControlPlane;
+use gantry_tests::scheduler::SchedulerSettings;
+use gantry_tests::trial::{compare, mean_sigma, mean_sigma_of_resources};
+use gantry_tests::workload::{RESOURCES, Workload};
+
+use super::{alone, assert_at_most, assert_legal, follow, nominate, workloads};
+
+/// What pods prefer, and what their Services would.
+fn preferring(pods: usize, nodes: usize, seed: u64) -> Workload {
+    Workload::generated(pods, nodes, seed).with_preferences()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_kept_to_where_pods_and_services_prefer_other_nodes() {
+    let plane = ControlPlane::start().await.unwrap();
+    let workloads = workloads(preferring, (300, 50), 1..=3);
+    let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
+    let best_alone = alone(&plane, &SchedulerSettings::k4(&RESOURCES), &workloads).await.unwrap();
+    let (follow, followed) = follow(&plane, 0, &workloads).await.unwrap();
+    let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
+    compare(
+        &format!(
+            "300 pods on 50 nodes with Services, preferred affinities and PreferNoSchedule, three seeds; adherence: \
+             follow (weight 13) {followed:.4}, nominate {kept:.4}"
+        ),
+        &[
+            ("default", &default),
+            ("K4", &best_alone),
+            ("Gantry, follow, a queue", &follow),
+            ("Gantry, nominate", &nominate),
+        ],
+    );
+    for (ours, adherence) in [(&follow, followed), (&nominate, kept)] {
+        assert_legal(ours);
+        assert!(adherence >= 0.995, "adherence {adherence}");
+        assert_at_most(1.0 / 3.1, mean_sigma(ours), mean_sigma(&default));
+        assert_at_most(1.0, mean_sigma_of_resources(ours), mean_sigma_of_resources(&best_alone));
+    }
+}
