@@ -77,7 +77,13 @@ impl Candidate {
             // An API server that hangs must not keep anybody in the belief that he leads.
             let patience = PATIENCE
                 .saturating_sub(renewed.map_or(Duration::ZERO, |renewed| start.saturating_duration_since(renewed)));
-            match tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start)).await {
+            let attempt = tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start)).await;
+            let why = match &attempt {
+                Ok(Ok(Role::Leads)) => "renewed",
+                Ok(Ok(_)) => "held by another",
+                Ok(Err(_)) | Err(_) => "not renewed",
+            };
+            match attempt {
                 Ok(Ok(Role::Leads)) => (renewed, told) = (Some(start), None),
                 Ok(Ok(other)) => (seen, renewed, told) = (other, None, None),
                 Ok(Err(error)) => warn_once(&mut told, error.to_string()),
@@ -87,7 +93,7 @@ impl Candidate {
             let holds = renewed.is_some();
             let present = if holds { Role::Leads } else { seen };
             if role.send_if_modified(|role| std::mem::replace(role, present) != present) {
-                tracing::info!(lease = NAME, identity = self.identity, role = ?present, "the planner's lease");
+                tracing::info!(lease = NAME, identity = self.identity, role = ?present, why, "leadership changed");
             }
             if holds {
                 // Whoever leads after us is not known yet.

@@ -202,7 +202,7 @@ impl Planner {
 
     /// Makes another plan where something contradicts the one that stands.
     async fn keep_true(&mut self, snapshot: &Arc<Snapshot>, agenda: &Agenda, now: Instant) {
-        match self.deviation(snapshot, agenda, now) {
+        match self.deviation(agenda, now) {
             None => self.is_checked = true,
             Some(deviation) => {
                 let made = self.solve(snapshot, agenda.open.clone(), agenda.reserved.clone()).await;
@@ -264,14 +264,14 @@ impl Planner {
     }
 
     /// Why the plan does not hold any more; `None` also where there is nothing to plan.
-    fn deviation(&mut self, snapshot: &Snapshot, agenda: &Agenda, now: Instant) -> Option<Deviation> {
+    fn deviation(&mut self, agenda: &Agenda, now: Instant) -> Option<Deviation> {
         if agenda.open.is_empty() {
             self.take_down(PlanState::NothingWaits);
             return None;
         }
         match &self.plan {
             Some(_) if self.is_expired(now) => Some(Deviation::Expired),
-            Some(plan) if audit::knows_all(plan, agenda) => audit::contradiction(plan, snapshot, &self.index),
+            Some(plan) if audit::knows_all(plan, agenda) => audit::contradiction(plan, &self.index),
             _ => Some(Deviation::NewPods),
         }
     }

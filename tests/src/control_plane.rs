@@ -236,6 +236,7 @@ fn start_kwok(binaries: &Path, folder: &Path, kubeconfig: &Path, port: u16) -> R
     let arguments = [
         format!("--kubeconfig={}", kubeconfig.display()),
         "--manage-all-nodes=true".to_owned(),
+        concat!("--config=", env!("CARGO_MANIFEST_DIR"), "/e2e/kwok.yaml").to_owned(),
         format!("--server-address=127.0.0.1:{port}"),
     ];
     // kwok would read its user's own configuration from the home folder.

@@ -16,7 +16,7 @@ use crate::http::Endpoint;
 use crate::kubectl::{kubectl, manifests};
 use crate::metrics;
 use crate::poll::until;
-use crate::process::{Process, free_ports};
+use crate::process::{Memory, Process, free_ports};
 use crate::workload::RESOURCES;
 
 /// What a test sets in the configuration file.
@@ -108,15 +108,6 @@ const SERVICE_ACCOUNT: &str = "system:serviceaccount:gantry-system:gantry-extend
 /// The pod that it takes itself for; there is no such pod, and its Events need none.
 pub const OWN_POD: &str = "gantry-extender-0";
 
-/// Bytes of memory that a process has in use.
-#[derive(Debug, Clone, Copy)]
-pub struct Memory {
-    /// Now.
-    pub resident: u64,
-    /// At most so far.
-    pub peak: u64,
-}
-
 /// A running extender; dropping it kills it.
 #[derive(Debug)]
 pub struct Extender {
@@ -180,19 +171,12 @@ impl Extender {
         Ok(extender)
     }
 
-    /// What it holds in memory, as the kernel counts.
+    /// What it holds in memory.
     ///
     /// # Errors
-    /// It does not run, or the kernel does not say (it is not Linux).
+    /// It does not run.
     pub fn memory(&self) -> Result<Memory> {
-        let process = self.process.as_ref().context("it does not run")?;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-        let bytes = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix(" kB"));
-            let kibibytes: u64 = line.with_context(|| format!("no {key} in the status"))?.trim().parse()?;
-            anyhow::Ok(1024 * kibibytes)
-        };
-        Ok(Memory { resident: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
+        self.process.as_ref().context("the extender does not run")?.memory()
     }
 
     /// The address for kube-scheduler's `urlPrefix`.
@@ -363,14 +347,6 @@ impl Extender {
             Ok((planned == pods).then_some(()))
         })
         .await
-    }
-
-    /// How much of its memory is resident, in bytes.
-    ///
-    /// # Errors
-    /// It does not run.
-    pub fn resident_memory(&self) -> Result<u64> {
-        self.process.as_ref().context("the extender does not run")?.resident_memory()
     }
 
     /// The end of its log.

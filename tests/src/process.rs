@@ -17,6 +17,15 @@ use crate::poll::until;
 /// closes. So even a test that is itself killed leaves nothing running.
 const LEASH: &str = r#"exec 3<&0; { cat <&3 >/dev/null; kill -9 $$ 2>/dev/null; } & exec "$@" 3<&- </dev/null"#;
 
+/// Bytes of memory that a process has in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// At most so far.
+    pub peak: u64,
+}
+
 /// A running child; dropping it kills it and waits for its end.
 #[derive(Debug)]
 pub struct Process {
@@ -65,15 +74,18 @@ impl Process {
         self.child.id()
     }
 
-    /// How much of its memory is resident, in bytes, as the kernel counts it.
+    /// What it holds in memory, as the kernel counts it.
     ///
     /// # Errors
-    /// It has ended.
-    pub fn resident_memory(&self) -> Result<u64> {
+    /// It has ended, or the kernel does not say (it is not Linux).
+    pub fn memory(&self) -> Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        let kibibytes: u64 = resident.with_context(|| format!("{} has ended", self.name))?.parse()?;
-        Ok(kibibytes << 10)
+        let bytes = |key: &str| {
+            let amount = status.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB"));
+            let kibibytes: u64 = amount.with_context(|| format!("{} has ended", self.name))?.parse()?;
+            anyhow::Ok(kibibytes << 10)
+        };
+        Ok(Memory { resident: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
     }
 
     /// Fails when the process has ended by itself, with the end of its log.
@@ -188,7 +200,7 @@ mod tests {
         let process = sleeper(folder.path());
         let id = process.id();
         assert!(alive(id));
-        assert!(process.resident_memory().unwrap() > 0);
+        assert!(process.memory().unwrap().resident > 0);
         drop(process);
         assert!(!alive(id));
     }

@@ -38,6 +38,7 @@ const WALL_CLOCK: &[&str] = &[
     "extender/src/lease.rs",
     "extender/src/planner/board.rs",
     "extender/src/planner/solve.rs",
+    "extender/src/profile/recorder.rs",
     "extender/src/reload.rs",
 ];
 

@@ -5,7 +5,7 @@
 //! the plan's own pods where it put them. Amounts are whole numbers, so equal sums are
 //! equal bits.
 
-use gantry_cluster::{SharedIndex, Snapshot, Whereabouts};
+use gantry_cluster::{Index, SharedIndex, Whereabouts};
 
 use super::agenda::Agenda;
 use super::plan::Plan;
@@ -50,8 +50,11 @@ pub(super) fn knows_all(plan: &Plan, agenda: &Agenda) -> bool {
     agenda.open.iter().all(|pod| plan.knows(&pod.uid))
 }
 
-/// What contradicts `plan` in `snapshot`.
-pub(super) fn contradiction(plan: &Plan, snapshot: &Snapshot, index: &SharedIndex) -> Option<Deviation> {
+/// What contradicts `plan` now. Load and whereabouts are read in one moment: a pod answered in between would be missing
+/// from the one and counted by the other.
+pub(super) fn contradiction(plan: &Plan, index: &SharedIndex) -> Option<Deviation> {
+    let mut index = index.lock();
+    let snapshot = index.snapshot();
     if snapshot.generation() == plan.base.generation() {
         return None;
     }
@@ -62,7 +65,7 @@ pub(super) fn contradiction(plan: &Plan, snapshot: &Snapshot, index: &SharedInde
     if changed.any(|class| plan.classes.contains(&class.id)) {
         return Some(Deviation::Domains);
     }
-    (expected(plan, index) != snapshot.requested()).then_some(Deviation::Load)
+    (expected(plan, &index) != snapshot.requested()).then_some(Deviation::Load)
 }
 
 /// Columns that nobody wrote to are the same columns.
@@ -71,10 +74,9 @@ fn same<T: PartialEq>(one: &[T], other: &[T]) -> bool {
 }
 
 /// The load if every pod of the plan that waits no longer went to its row.
-fn expected(plan: &Plan, index: &SharedIndex) -> Vec<f64> {
+fn expected(plan: &Plan, index: &Index) -> Vec<f64> {
     let width = plan.base.resources().len();
     let mut expected = plan.base.requested().to_vec();
-    let index = index.lock();
     for (pod, row) in plan.pods.iter().zip(&plan.rows) {
         let is_somewhere = || matches!(index.whereabouts(&pod.uid), Whereabouts::Assumed(_) | Whereabouts::Bound(_));
         if let Some(row) = row.filter(|_| is_somewhere()) {

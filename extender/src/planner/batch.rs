@@ -57,7 +57,7 @@ impl Planner {
             let wanted: Vec<(Arc<PodRow>, Arc<str>)> =
                 gated.map(|(pod, node)| (Arc::clone(pod), Arc::clone(node))).collect();
             self.nominate_all(&nominator, wanted, &mut nominated).await;
-            let holds = audit::contradiction(&plan, &self.index.snapshot(Instant::now()), &self.index).is_none();
+            let holds = audit::contradiction(&plan, &self.index).is_none();
             ordered = plan.ordered().cloned().collect();
             self.adopt(plan, Deviation::Batch);
             if holds {

@@ -8,7 +8,7 @@ use crate::harness::{Extender, full_request, json};
 async fn the_feed_of_plans_is_held_back_from_who_has_it() {
     let extender = Extender::new("");
     let (status, text) = extender.admin("/plan/feed").await;
-    assert_eq!((status, text.as_str()), (StatusCode::OK, r#"{"schedulers":[],"plans":[]}"#));
+    assert_eq!((status, text.as_str()), (StatusCode::OK, r#"{"profiles":[]}"#));
     let tag = extender.context.board.tag();
     let start = std::time::Instant::now();
     assert_eq!(extender.admin_if_none_match("/plan/feed", &tag).await, StatusCode::NOT_MODIFIED);

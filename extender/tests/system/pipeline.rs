@@ -125,7 +125,7 @@ async fn a_plugin_that_keeps_failing_is_left_alone_and_its_filter_goes_on() {
         ("gantry_plugin_breaker{plugin=\"guest\",state=\"open\"}", 1.0),
         ("gantry_plugin_breaker{plugin=\"guest\",state=\"closed\"}", 2.0),
         ("gantry_plugin_restarts_total{plugin=\"guest\"}", 5.0),
-        ("gantry_plugin_instances{plugin=\"guest\"}", 2.0),
+        ("gantry_plugin_instances{plugin=\"guest\"}", gantry_host::Limits::default().workers as f64),
     ] {
         assert_eq!(extender.metric(metric).await, Some(expected), "{metric}");
     }

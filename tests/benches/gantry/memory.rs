@@ -10,8 +10,9 @@ use std::time::Duration;
 use anyhow::Result;
 use gantry_tests::{
     Extender,
-    extender::{ExtenderSettings, Memory, OWN_POD},
+    extender::{ExtenderSettings, OWN_POD},
     poll::until,
+    process::Memory,
     report,
 };
 use serde_json::json;

@@ -77,7 +77,7 @@ async fn nominate(plane: &ControlPlane, workloads: &[Workload]) -> Result<(Vec<O
     for workload in workloads {
         outcomes.push(place(plane, &scheduler, &workload.clone().gated()).await?);
         every_pod_has_landed(&extender).await?;
-        are_explained(&extender, pods_of_the_last_plan(&extender).await?).await?;
+        are_explained(&extender, (0..workload.pods()).map(pod_name)).await?;
     }
     let adherence = adherence(&extender, bound(&outcomes, workloads)).await?;
     Ok((outcomes, adherence))
@@ -112,15 +112,6 @@ async fn are_explained(extender: &Extender, pods: impl IntoIterator<Item = Strin
         ensure!(says_where && (text.contains("planned: ") || text.contains("candidates")), "{text}");
     }
     Ok(())
-}
-
-/// A machine that is slow to create pods sees them planned in more than one batch; the last one is remembered.
-async fn pods_of_the_last_plan(extender: &Extender) -> Result<Vec<String>> {
-    let plans: Value = serde_json::from_str(&extender.page("/plan").await?)?;
-    let pods = plans.as_array().into_iter().flatten().filter_map(|plan| plan["pods"].as_array()).flatten();
-    let pods: Vec<String> = pods.filter_map(|pod| Some(pod["pod"].as_str()?.to_owned())).collect();
-    ensure!(!pods.is_empty(), "no plan is remembered");
-    Ok(pods)
 }
 
 fn assert_legal(outcomes: &[Outcome]) {

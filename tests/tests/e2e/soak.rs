@@ -76,7 +76,7 @@ async fn churn_on(settings: &Settings, churn: &mut Churn, extender: &Extender) -
     while start.elapsed() < settings.length {
         steps.tick().await;
         churn.step().await?;
-        let (elapsed, resident) = (start.elapsed(), extender.resident_memory()?);
+        let (elapsed, resident) = (start.elapsed(), extender.memory()?.resident);
         memory.note(elapsed, resident);
         if elapsed >= settings.length * lines / LINES {
             lines += 1;
