@@ -34,3 +34,17 @@ pub use extender::Extender;
 pub use forecaster::Forecaster;
 pub use prometheus::Prometheus;
 pub use scheduler::Scheduler;
+
+/// Every search that the built-in plugin's settings know.
+pub const SEARCHES: [&str; 10] = [
+    "greedy",
+    "local-search",
+    "annealing",
+    "memetic",
+    "dictionary-ga",
+    "standard-ga",
+    "tcga",
+    "cmma-ga",
+    "bee-colony",
+    "quota-ga",
+];

@@ -3,6 +3,7 @@
 
 use gantry_host::{component::Component, engine::Engine, limits::Limits, plugin::Plugin as Sandboxed, types};
 use gantry_plugin::{Plugin, types as native};
+use gantry_tests::SEARCHES;
 use gantry_tests::columns::{Columns, RESOURCES, RandomPod};
 
 fn sandboxed(settings: &str) -> Sandboxed {
@@ -226,20 +227,6 @@ fn faulty_rules_and_priorities_are_refused() {
     let costly = rule(0, native::Limit::Together, native::Force::Soft(f64::NAN));
     assert_eq!(plan(with(vec![costly])), Err(native::Error::BadNumber));
 }
-
-/// Every search that the settings know.
-const SEARCHES: [&str; 10] = [
-    "greedy",
-    "local-search",
-    "annealing",
-    "memetic",
-    "dictionary-ga",
-    "standard-ga",
-    "tcga",
-    "cmma-ga",
-    "bee-colony",
-    "quota-ga",
-];
 
 #[test]
 fn plans_are_equal_bit_for_bit_with_every_search() {

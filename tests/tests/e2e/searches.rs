@@ -7,23 +7,10 @@ use gantry_tests::poll::until;
 use gantry_tests::scheduler::SchedulerSettings;
 use gantry_tests::trial::{compare, place};
 use gantry_tests::workload::Workload;
-use gantry_tests::{ControlPlane, Extender, Scheduler};
+use gantry_tests::{ControlPlane, Extender, SEARCHES, Scheduler};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-const SEARCHES: [&str; 10] = [
-    "greedy",
-    "local-search",
-    "annealing",
-    "memetic",
-    "dictionary-ga",
-    "standard-ga",
-    "tcga",
-    "cmma-ga",
-    "bee-colony",
-    "quota-ga",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_lands_where_each_of_the_ten_searches_planned_it() {
