@@ -34,7 +34,7 @@ check: setup ## The fast loop: format, lints, and the tests that need no other p
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace $(UNIT)
 
-e2e: ## Only the tests against a real control plane, Prometheus and Redis
+e2e: ## Only the tests against a real control plane, Prometheus and Redis (FULL=1: five seeds everywhere, as in README)
 	@scripts/setup.sh test
 	tests/e2e/build.sh
 	cargo test --locked --workspace $(E2E)

@@ -55,7 +55,7 @@ pub use label::LabelColumn;
 pub use pod::PodRow;
 pub use ports::HostPort;
 pub use quantity::{LARGEST_AMOUNT, Quantity, QuantityError};
-pub use resources::{MAX_RESOURCES, ResourcesError};
+pub use resources::{MAX_NAMED, ResourcesError};
 pub use selector::{LabelExpression, LabelOperator, LabelSelector, SelectorError};
 pub use shared::{SharedIndex, WatchFailure, WatchHealth};
 pub use snapshot::Snapshot;

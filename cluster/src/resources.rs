@@ -1,8 +1,9 @@
 //! Which resource stands in which column.
 //!
 //! First the objective's resources in the order the admin gave, behind them the node labels that plugins go by, then
-//! `pods` and `ephemeral-storage`, then every other resource as it is first seen with a non-zero amount. A column never moves and never goes. Past [`MAX_RESOURCES`]
-//! further resources are left out: kube-scheduler still counts them, our view does not.
+//! `pods` and `ephemeral-storage`, then every other resource as it is first seen with a non-zero amount. A column never
+//! moves and never goes. Past `MAX_RESOURCES` further resources are left out: kube-scheduler still counts them, our
+//! view does not.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::quantity::Quantity;
 use crate::selector::Labels;
 
 /// The most columns there can be; the contract with the plugins has the same bound.
-pub const MAX_RESOURCES: usize = 64;
+pub(crate) const MAX_RESOURCES: usize = 64;
 
 /// Every pod asks for one of these.
 pub(crate) const PODS: &str = "pods";
@@ -38,7 +39,7 @@ pub enum ResourcesError {
     #[error("resources: at least one resource is needed, like cpu")]
     Empty,
     /// Room has to be left for resources that the cluster brings.
-    #[error("resources: {0} resources given, at most 32 are allowed")]
+    #[error("resources: {0} resources given, at most {MAX_NAMED} are allowed")]
     TooMany(usize),
     /// The same resource twice.
     #[error("resources: \"{0}\" is given twice")]
@@ -54,8 +55,8 @@ pub enum ResourcesError {
     BehindALabel(String),
 }
 
-/// The most resources an objective can have.
-const MAX_OBJECTIVE: usize = 32;
+/// The most resources and labels that an admin can name; the rest is left for what the cluster brings.
+pub const MAX_NAMED: usize = 32;
 
 /// Resource names and their columns.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Resources {
         if objective == 0 {
             return Err(ResourcesError::Empty);
         }
-        if named.len() > MAX_OBJECTIVE {
+        if named.len() > MAX_NAMED {
             return Err(ResourcesError::TooMany(named.len()));
         }
         let mut resources =

@@ -4,8 +4,9 @@
 //! change touched; reading one takes no lock. A matrix is row-major, so its slice can be handed to a plugin as it is:
 //! the value of resource `r` on row `j` stands at `j * resources().len() + r`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::class::DomainClass;
 use crate::estimates::Estimator;
@@ -32,6 +33,7 @@ pub struct Snapshot {
     /// By row; `None`: a row without a node.
     pub(crate) nodes: Arc<Vec<Option<Arc<NodeRow>>>>,
     pub(crate) residents: Residents,
+    /// Every request looks all its candidates up here.
     pub(crate) row_by_name: Arc<HashMap<Arc<str>, u32>>,
     /// By row: the generation in which one of its numbers last changed.
     pub(crate) changed: Arc<Vec<u64>>,

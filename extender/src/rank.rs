@@ -24,12 +24,15 @@ pub fn priorities(order: &[usize]) -> Vec<Priority> {
     priorities
 }
 
-/// The positions of the candidates, best first; `scores` has one a candidate.
+/// The positions of the candidates, best first; `scores` has one a candidate. Higher scores come first, equal ones by
+/// hash, and the position is last, so that the order is total.
 #[must_use]
 pub fn order(scores: &[f64], seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_unstable_by(|a, b| compare(scores, seed, *a, *b));
-    order
+    let tie = |position: usize| mix(seed ^ mix(position as u64));
+    let keyed = |(position, score): (usize, &f64)| (*score, tie(position), position);
+    let mut keyed: Vec<_> = scores.iter().enumerate().map(keyed).collect();
+    keyed.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
+    keyed.into_iter().map(|(.., position)| position).collect()
 }
 
 /// The seed of a cycle's ties.
@@ -37,12 +40,6 @@ pub fn order(scores: &[f64], seed: u64) -> Vec<usize> {
 pub fn seed(pod_uid: &str, profile: &str) -> u64 {
     let bytes = pod_uid.bytes().chain([0xff]).chain(profile.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
-}
-
-/// Higher scores first; equal ones by hash; the position last, so that the order is total.
-fn compare(scores: &[f64], seed: u64, a: usize, b: usize) -> std::cmp::Ordering {
-    let tie = |position: usize| (mix(seed ^ mix(position as u64)), position);
-    scores[b].total_cmp(&scores[a]).then_with(|| tie(a).cmp(&tie(b)))
 }
 
 fn priority(rank: usize, candidates: usize) -> Priority {

@@ -1,5 +1,6 @@
 //! One burst of pods on an empty cluster, and what came of it; a table of several configurations side by side.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,6 +11,18 @@ use crate::placement::Assignment;
 use crate::report;
 use crate::scheduler::{Scheduler, SchedulerSettings};
 use crate::workload::Workload;
+
+/// Seeds from 1 on: `quick` of them, or five where the environment has `FULL`, as for the tables of the README.
+#[must_use]
+pub fn seeds(quick: u64) -> RangeInclusive<u64> {
+    1..=if is_full() { 5 } else { quick }
+}
+
+/// Whether the environment asks for whole tables (`make e2e FULL=1`) in place of what a test can wait for.
+#[must_use]
+pub fn is_full() -> bool {
+    std::env::var_os("FULL").is_some()
+}
 
 /// Until every pod of a burst is bound or given up; a burst takes seconds, a busy machine several times that.
 const SETTLE_LIMIT: Duration = Duration::from_mins(4);

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gantry_cluster::{LabelColumn, MAX_RESOURCES};
+use gantry_cluster::{LabelColumn, MAX_NAMED};
 use gantry_host::CompileLimits;
 
 use super::file::{API_VERSION, CacheFile, ClusterFile, CompileFile, ConfigFile, KIND, ServerFile, TlsFile};
@@ -275,11 +275,11 @@ impl Checker {
     fn resources(&mut self, names: Option<Vec<String>>) -> Vec<String> {
         let names = names.unwrap_or_else(|| DEFAULT_RESOURCES.map(str::to_owned).to_vec());
         let objective = objective(&names).len();
-        if objective == 0 || names.len() > MAX_RESOURCES {
+        if objective == 0 || names.len() > MAX_NAMED {
             self.refuse(
                 "resources",
                 format!("{} names", names.len()),
-                format!("name 1 to {MAX_RESOURCES} resources, labels behind them"),
+                format!("name 1 to {MAX_NAMED} resources, labels behind them"),
             );
         }
         for (position, name) in names.iter().enumerate() {

@@ -226,7 +226,7 @@ pub struct LimitsFile {
     /// Time of one search for a plan. Default 10s, from 1ms to 5m.
     #[serde(deserialize_with = "scalar")]
     pub plan_deadline: Option<String>,
-    /// Warm instances. Default 2, from 1 to 64.
+    /// Warm instances, 1 to 64. Default: half of the cores, at least 1.
     pub workers: Option<u32>,
 }
 

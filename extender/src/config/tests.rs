@@ -305,7 +305,7 @@ fn no_or_equal_profiles_and_plugins_are_refused() {
             "profiles[0].plugins[1].name",
             "its own name",
         ),
-        ("resources: []".to_owned(), "resources", "1 to 64"),
+        ("resources: []".to_owned(), "resources", "1 to 32"),
         ("resources: ['label:speed']".to_owned(), "resources", "labels behind them"),
         (
             "resources: [cpu]\nprofiles: [{schedulerName: s, weights: {cpu: 0}}]".to_owned(),

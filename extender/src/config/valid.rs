@@ -29,7 +29,7 @@ pub struct Config {
     pub forecasts: Option<Forecasts>,
     /// How pods' use is estimated where nothing is forecast of it; `None`: they use what they ask for.
     pub estimates: Option<EstimateSettings>,
-    /// The objective's resources and behind them labels, 1 to 64, no two alike; the order is the order of columns.
+    /// The objective's resources and behind them labels, 1 to 32, no two alike; the order is the order of columns.
     pub resources: Vec<String>,
     /// The folder where compiled plugins are kept, if anywhere. It need not exist (yet).
     pub cache: Option<PathBuf>,

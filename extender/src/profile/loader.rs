@@ -70,13 +70,14 @@ impl Loader {
     pub fn load(&self, profiles: &[valid::Profile], before: &[Arc<Profile>]) -> Result<Profiles, ConfigError> {
         let mut problems = Vec::new();
         let mut loaded = Vec::with_capacity(profiles.len());
-        for config in profiles {
+        for (position, config) in profiles.iter().enumerate() {
             let before = before.iter().find(|profile| profile.scheduler_name == config.scheduler_name);
             let members = config.plugins.iter().filter_map(|plugin| {
                 self.member(config, plugin, before).map_err(|problem| problems.push(problem)).ok()
             });
-            let members = members.collect();
-            loaded.push(Arc::new(Profile::new(config, members)));
+            let profile = Profile::new(config, members.collect());
+            problems.extend(nobody_plans(&profile, position));
+            loaded.push(Arc::new(profile));
         }
         self.forget_unused(before.iter().chain(&loaded));
         if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::Refused(problems)) }
@@ -203,6 +204,14 @@ fn check_offer(config: &valid::Plugin, plugin: &Plugin) -> Result<(), Problem> {
     }
     let remedy = format!("this plugin offers {}; ask it for no more", names(|point| plugin.offers(point.flag())));
     Err(Problem::new(format!("{}.extensionPoints", config.key), missing, remedy))
+}
+
+/// A plugin that could not be loaded may plan once it can be.
+fn nobody_plans(profile: &Profile, position: usize) -> Option<Problem> {
+    let plans = profile.asked(Point::Plan).next().is_some();
+    let refused = profile.planning().is_some() && !plans;
+    let remedy = "no plugin of this profile plans; add one that does, such as builtin:gantry, or leave plan out";
+    refused.then(|| Problem::new(format!("profiles[{position}].plan"), "", remedy))
 }
 
 fn names(is_one: impl Fn(Point) -> bool) -> String {

@@ -3,6 +3,8 @@
 //! Promises whole numbers from 0 to 10 and one entry a candidate: kube-scheduler
 //! neither clamps nor de-duplicates, and drops an answer with a single `1.5` whole.
 
+use foldhash::{HashSet, HashSetExt as _};
+
 use super::args::Candidates;
 
 /// A score of the protocol, 0 (worst) to 10 (best).
@@ -34,7 +36,7 @@ impl Priority {
 pub fn answer(candidates: &Candidates, priorities: &[Priority]) -> Vec<u8> {
     // A name is at most 253 bytes, mostly far below 40; the rest of an entry is 24.
     let mut out = Vec::with_capacity(2 + candidates.len() * 64);
-    let mut written = std::collections::HashSet::with_capacity(candidates.len());
+    let mut written = HashSet::with_capacity(candidates.len());
     out.push(b'[');
     for (name, priority) in candidates.names().zip(priorities) {
         if written.insert(name) {

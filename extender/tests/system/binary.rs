@@ -239,6 +239,23 @@ fn an_extension_point_that_the_plugin_lacks_is_named_with_those_it_offers() {
 }
 
 #[test]
+fn a_plan_that_no_plugin_can_make_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = component(folder.path(), "score_only");
+    let checked = |more: &str| {
+        let scores = format!("{{name: g, component: {component}, limits: {{deadline: 400ms}}}}");
+        let profile = format!("profiles: [{{schedulerName: s, plan: {{}}, plugins: [{scores}{more}]}}]\n");
+        let text = format!("apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\n{profile}");
+        with_config(&text, |file| run(&["check-config", file]))
+    };
+    let output = checked("");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("profiles[0].plan: no plugin of this profile plans;"), "{}", stderr(&output));
+    let output = checked(", {name: gantry, component: 'builtin:gantry'}");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
 fn a_good_configuration_ends_with_exit_code_0() {
     let text = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nprofiles: [{schedulerName: s, plugins: [{name: gantry, component: 'builtin:gantry'}]}]\n";
     let output = with_config(text, |file| run(&["check-config", file]));

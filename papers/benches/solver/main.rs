@@ -1,7 +1,8 @@
 //! How fast and how good the searches are: `make bench ONLY=solver`.
 //!
-//! Parts and sizes can be named: `make bench ONLY="solver sigma 100x10 500x50"`. By default all parts run, at most sizes
-//! and one seed, in less than four minutes; with `FULL=1` at every size and three seeds.
+//! Parts, sizes, searches and a number of seeds can be named: `make bench ONLY="solver sigma 500x50 memetic seeds=20"`. By
+//! default all parts run, at most sizes and one seed, in less than four minutes; with `FULL=1` at every size and three
+//! seeds.
 
 mod memory;
 mod moves;

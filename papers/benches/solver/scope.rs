@@ -1,10 +1,11 @@
-//! What of the benchmark is wanted: parts, sizes, seeds.
+//! What of the benchmark is wanted: parts, sizes, searches, seeds.
 //!
-//! Promises: an argument that is neither a part nor a size is an error. Must not know: what parts do.
+//! Promises: an argument that is none of these is an error. Must not know: what parts do.
 
 use std::fmt;
 
 use anyhow::{Result, bail};
+use gantry_papers::searches;
 use gantry_solver::instances::{GenerateError, GenerateOptions, Instance, generate};
 
 /// Pods and nodes.
@@ -42,8 +43,14 @@ pub(crate) const LARGEST: Size = Size::new(10_000, 1_000);
 /// The sizes of a default run. A full one has 50 × 10 too.
 const SIZES: [Size; 5] = [Size::new(20, 5), Size::new(100, 10), Size::new(500, 50), Size::new(2_000, 200), LARGEST];
 
-/// Seeds on which nothing was tuned: that was done on seeds 1 to 3. A default run has the first only.
-const SEEDS: [u64; 3] = [101, 102, 103];
+/// Seeds from here on, on which nothing was tuned: that was done on seeds 1 to 3.
+const FIRST_SEED: u64 = 101;
+
+/// How many of them a default run has, and a full one.
+const SEEDS: [u64; 2] = [1, 3];
+
+/// Before the number of seeds, where it is named.
+const SEEDS_ARE: &str = "seeds=";
 
 /// What is wanted.
 pub(crate) struct Scope {
@@ -53,29 +60,42 @@ pub(crate) struct Scope {
     pub(crate) full: bool,
     /// Empty for all.
     parts: Vec<String>,
+    /// Empty for all.
+    searches: Vec<String>,
 }
 
 impl Scope {
-    pub(crate) fn read(arguments: &[String], known: &[&str], full: bool) -> Result<Self> {
-        let seeds = if full { SEEDS.to_vec() } else { vec![SEEDS[0]] };
-        let mut scope = Self { sizes: Vec::new(), seeds, full, parts: Vec::new() };
+    pub(crate) fn read(arguments: &[String], parts: &[&str], full: bool) -> Result<Self> {
+        let (mut sizes, mut named, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seeds = SEEDS[usize::from(full)];
+        let searches: Vec<&str> = searches::all().iter().map(|search| search.name).collect();
         for argument in arguments {
-            match Size::read(argument) {
-                Some(size) => scope.sizes.push(size),
-                None if known.contains(&argument.as_str()) => scope.parts.push(argument.clone()),
-                None => bail!("no such part or size: {argument}; there are {known:?} and sizes such as 100x10"),
+            match (Size::read(argument), argument.strip_prefix(SEEDS_ARE).map(str::parse)) {
+                (Some(size), _) => sizes.push(size),
+                (None, Some(Ok(count @ 1..=1000))) => seeds = count,
+                _ if parts.contains(&argument.as_str()) => wanted.push(argument.clone()),
+                _ if searches.contains(&argument.as_str()) => named.push(argument.clone()),
+                _ => bail!(
+                    "no such part, size or search: {argument}; there are {parts:?}, sizes such as 100x10, {searches:?}, \
+                     and {SEEDS_ARE}1 to {SEEDS_ARE}1000"
+                ),
             }
         }
-        if scope.sizes.is_empty() {
-            scope.sizes = SIZES.to_vec();
+        if sizes.is_empty() {
+            sizes = SIZES.to_vec();
             if full {
-                scope.sizes.insert(1, Size::new(50, 10));
+                sizes.insert(1, Size::new(50, 10));
             }
         }
-        Ok(scope)
+        let seeds = (FIRST_SEED..FIRST_SEED + seeds).collect();
+        Ok(Self { sizes, seeds, full, parts: wanted, searches: named })
     }
 
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
+    }
+
+    pub(crate) fn wants_search(&self, name: &str) -> bool {
+        self.searches.is_empty() || self.searches.iter().any(|wanted| wanted == name)
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
-use gantry_tests::trial::{Outcome, compare, mean_sigma, place_in_bursts, unplaced};
+use gantry_tests::trial::{Outcome, compare, mean_sigma, place_in_bursts, seeds, unplaced};
 use gantry_tests::workload::Workload;
 use gantry_tests::{ControlPlane, Scheduler};
 use serde_json::json;
@@ -34,12 +34,12 @@ async fn follow(plane: &ControlPlane, workloads: &[Workload]) -> Result<Vec<Outc
 #[tokio::test(flavor = "multi_thread")]
 async fn five_planned_bursts_leave_at_most_two_thirds_of_the_imbalance() {
     let plane = ControlPlane::start().await.unwrap();
-    let workloads = workloads(Workload::generated, (300, 50), 1..=3);
+    let workloads = workloads(Workload::generated, (300, 50), seeds(3));
     let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
     let follow = follow(&plane, &workloads).await.unwrap();
     let nominate = nominate(&plane, &workloads).await.unwrap();
     compare(
-        "300 pods on 50 nodes in five bursts, three seeds",
+        "300 pods on 50 nodes in five bursts",
         &[("default", &default), ("Gantry, follow, scheduled as they come", &follow), ("Gantry, nominate", &nominate)],
     );
     assert_legal(&nominate);
@@ -49,13 +49,10 @@ async fn five_planned_bursts_leave_at_most_two_thirds_of_the_imbalance() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_planned_bursts_on_tight_nodes_strand_at_most_half_as_many_pods() {
     let plane = ControlPlane::start().await.unwrap();
-    let workloads = workloads(Workload::tight, (300, 50), 1..=2);
+    let workloads = workloads(Workload::tight, (300, 50), seeds(2));
     let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
     let nominate = nominate(&plane, &workloads).await.unwrap();
-    compare(
-        "300 pods on 50 tight nodes in five bursts, two seeds",
-        &[("default", &default), ("Gantry, nominate", &nominate)],
-    );
+    compare("300 pods on 50 tight nodes in five bursts", &[("default", &default), ("Gantry, nominate", &nominate)]);
     assert_legal(&nominate);
     assert!(unplaced(&default) > 0, "the instances are not tight");
     assert!(2 * unplaced(&nominate) <= unplaced(&default), "{} of {}", unplaced(&nominate), unplaced(&default));

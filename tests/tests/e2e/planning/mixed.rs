@@ -2,7 +2,7 @@
 
 use gantry_tests::ControlPlane;
 use gantry_tests::scheduler::SchedulerSettings;
-use gantry_tests::trial::{compare, mean_sigma, mean_sigma_of_resources};
+use gantry_tests::trial::{compare, mean_sigma, mean_sigma_of_resources, seeds};
 use gantry_tests::workload::{RESOURCES, Workload};
 
 use super::{alone, assert_at_most, assert_legal, follow, nominate, workloads};
@@ -15,14 +15,14 @@ fn preferring(pods: usize, nodes: usize, seed: u64) -> Workload {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_kept_to_where_pods_and_services_prefer_other_nodes() {
     let plane = ControlPlane::start().await.unwrap();
-    let workloads = workloads(preferring, (300, 50), 1..=3);
+    let workloads = workloads(preferring, (300, 50), seeds(3));
     let default = alone(&plane, &SchedulerSettings::default(), &workloads).await.unwrap();
     let best_alone = alone(&plane, &SchedulerSettings::k4(&RESOURCES), &workloads).await.unwrap();
     let (follow, followed) = follow(&plane, 0, &workloads).await.unwrap();
     let (nominate, kept) = nominate(&plane, &workloads).await.unwrap();
     compare(
         &format!(
-            "300 pods on 50 nodes with Services, preferred affinities and PreferNoSchedule, three seeds; adherence: \
+            "300 pods on 50 nodes with Services, preferred affinities and PreferNoSchedule; adherence: \
              follow (weight 13) {followed:.4}, nominate {kept:.4}"
         ),
         &[
