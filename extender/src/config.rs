@@ -153,4 +153,6 @@ fn value_at(document: &serde_json::Value, path: &serde_path_to_error::Path) -> S
 }
 
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;

@@ -65,3 +65,4 @@ pub mod tls;
 pub mod verb;
 pub mod view;
 pub mod wire;
+pub mod workers;

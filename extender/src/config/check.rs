@@ -36,7 +36,7 @@ const COMPILE_MEMORY: RangeInclusive<u64> = (64 << 20)..=(16 << 30);
 /// What to do about half a pair of files.
 const NO_TLS_FILE: &str = "name a PEM file; certificate and key are both needed, or leave out server.tls";
 /// The four resources that Gantry balances unless told otherwise.
-const DEFAULT_RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
+pub(super) const DEFAULT_RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
 
 /// What the process' surroundings say.
 #[derive(Clone, Copy, Debug, Default)]

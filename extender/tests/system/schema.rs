@@ -46,10 +46,19 @@ const PLACES: [(&str, &str); 17] = [
     ("profiles: [{dictionary: [{pods: {matchExpressions: [{@}]}}]}]", "/$defs/expression"),
 ];
 
-/// The keys that the program takes at a place: it lists them when it meets another.
-fn keys_taken(place: &str) -> BTreeSet<String> {
-    let Err(ConfigError::Refused(problems)) = config::parse(&place.replace('@', "zzz: 1"), Path::new("x")) else {
-        panic!("an unknown key is taken: {place}");
+/// Places of words in the types of another crate, which the schema repeats.
+const WORDS: [(&str, &str); 2] = [
+    ("profiles: [{dictionary: [{type: @}]}]", "/$defs/entry/properties/type"),
+    (
+        "profiles: [{dictionary: [{pods: {matchExpressions: [{operator: @}]}}]}]",
+        "/$defs/expression/properties/operator",
+    ),
+];
+
+/// What the program takes at a place: it lists that when it meets `zzz`.
+fn taken(place: &str, unknown: &str) -> BTreeSet<String> {
+    let Err(ConfigError::Refused(problems)) = config::parse(&place.replace('@', unknown), Path::new("x")) else {
+        panic!("what is unknown is taken: {place}");
     };
     let (unknown, expected) = problems[0].remedy.split_once("expected").unwrap();
     assert!(unknown.contains("zzz"), "{}", problems[0]);
@@ -63,7 +72,17 @@ fn the_schema_names_every_key_and_no_other() {
         let object = schema.pointer(pointer).unwrap();
         assert_eq!(object["additionalProperties"], false, "{pointer}");
         let named: BTreeSet<String> = object["properties"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(named, keys_taken(place), "{place}");
+        assert_eq!(named, taken(place, "zzz: 1"), "{place}");
+    }
+}
+
+#[test]
+fn the_schema_names_every_word_of_the_dictionary_and_no_other() {
+    let schema = schema();
+    for (place, pointer) in WORDS {
+        let words = schema.pointer(pointer).unwrap()["enum"].as_array().unwrap();
+        let named: BTreeSet<String> = words.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        assert_eq!(named, taken(place, "zzz"), "{place}");
     }
 }
 

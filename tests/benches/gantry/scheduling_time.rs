@@ -4,6 +4,10 @@
 //! The step measured (`scheduler_scheduling_algorithm_duration_seconds`) is the serial one: its inverse is the most pods
 //! that kube-scheduler can place in a second. Targets: Gantry ≤ 1.15 × the extender that answers at once; nominated pods
 //! below the default profile's without an extender, for kube-scheduler tries one node and scores none.
+//!
+//! The pods wait before kube-scheduler starts, so that what creates them takes none of its time; those that are nominated
+//! come while it runs, which is to their disadvantage. API server, etcd and kwok, which have machines of their own on a
+//! cluster, let the others go first. Each time is the lesser of two runs' means, in turns.
 
 use std::time::Duration;
 
@@ -12,6 +16,7 @@ use axum::{Router, body::Bytes, routing::post};
 use gantry_tests::{
     ControlPlane, Extender, Scheduler,
     extender::ExtenderSettings,
+    metrics,
     placement::Assignment,
     report,
     scheduler::{ExtenderStanza, SchedulerSettings},
@@ -21,6 +26,8 @@ use serde_json::{json, value::RawValue};
 use tokio::net::TcpListener;
 
 const PODS: usize = 500;
+const ROUNDS: usize = 2;
+const NAMES: [&str; 4] = ["no extender", "answers at once", "Gantry", "no extender, Gantry nominates"];
 const LIMIT: Duration = Duration::from_mins(3);
 
 pub(crate) fn measure() -> Result<()> {
@@ -30,26 +37,29 @@ pub(crate) fn measure() -> Result<()> {
 async fn measure_all() -> Result<()> {
     report::headline("kube-scheduler's scheduling time per pod", "make bench ONLY=scheduling-time");
     let plane = ControlPlane::start().await?;
+    plane.step_back()?;
     let instant = serve_instantly().await?;
     let mut rows = Vec::new();
     for nodes in [100, 1000] {
         let workload = Workload::light(PODS, nodes, 1);
-        let none = run(&plane, &workload, SchedulerSettings::default()).await?;
-        let at_once = run(&plane, &workload, with(&instant)).await?;
-        let gantry = with_gantry(&plane, &workload).await?;
-        let nominated = nominated(&plane, &workload).await?;
-        let all = [
-            ("no extender", none),
-            ("answers at once", at_once),
-            ("Gantry", gantry),
-            ("no extender, Gantry nominates", nominated),
-        ];
-        for (name, time) in all {
-            let ratios = [at_once, none].map(|baseline| report::ratio(time, baseline));
-            rows.push([&[nodes.to_string(), name.to_owned(), report::short(time)][..], &ratios].concat());
+        let mut least = [Duration::MAX; NAMES.len()];
+        let mut inside = Duration::MAX;
+        for _ in 0..ROUNDS {
+            let none = run(&plane, &workload, SchedulerSettings::default()).await?;
+            let at_once = run(&plane, &workload, with(&instant)).await?;
+            let (gantry, own) = with_gantry(&plane, &workload).await?;
+            let nominated = nominated(&plane, &workload).await?;
+            least = std::array::from_fn(|place| least[place].min([none, at_once, gantry, nominated][place]));
+            inside = inside.min(own);
+        }
+        for (name, time) in NAMES.into_iter().zip(least) {
+            let ratios = [least[1], least[0]].map(|baseline| report::ratio(time, baseline));
+            let inside = if name == "Gantry" { report::short(inside) } else { String::new() };
+            rows.push([&[nodes.to_string(), name.to_owned(), report::short(time)][..], &ratios, &[inside]].concat());
         }
     }
-    report::table(&["nodes", "extender", "mean time a pod", "× answers at once", "× no extender"], &rows);
+    let columns = ["nodes", "extender", "mean time a pod", "× answers at once", "× no extender", "inside Gantry"];
+    report::table(&columns, &rows);
     Ok(())
 }
 
@@ -57,10 +67,13 @@ fn with(url: &str) -> SchedulerSettings {
     SchedulerSettings::with_extender(ExtenderStanza::new(url))
 }
 
-async fn with_gantry(plane: &ControlPlane, workload: &Workload) -> Result<Duration> {
+/// And how much of it Gantry's handlers had a pod for.
+async fn with_gantry(plane: &ControlPlane, workload: &Workload) -> Result<(Duration, Duration)> {
     plane.clear().await?;
     let extender = Extender::start(plane, &ExtenderSettings::default()).await?;
-    run(plane, workload, with(&extender.url())).await
+    let time = run(plane, workload, with(&extender.url())).await?;
+    let inside = metrics::sum_of(&extender.metrics().await?, "gantry_extender_request_duration_seconds_sum", &[]);
+    Ok((time, Duration::from_secs_f64(inside / PODS as f64)))
 }
 
 /// Pods that wait behind a gate, are planned together and released with a nomination each.
@@ -68,18 +81,26 @@ async fn nominated(plane: &ControlPlane, workload: &Workload) -> Result<Duration
     plane.clear().await?;
     let plan = json!({"nominate": true});
     let extender = Extender::start(plane, &ExtenderSettings { plan, ..ExtenderSettings::default() }).await?;
-    let time = run(plane, &workload.clone().gated(), SchedulerSettings::default()).await?;
+    workload.create_nodes(&plane.client()).await?;
+    let scheduler = Scheduler::start(plane, &SchedulerSettings::default()).await?;
+    let workload = workload.clone().gated();
+    workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    let time = time(plane, &scheduler, &workload).await?;
     let kept = extender.nominations("kept").await?;
     anyhow::ensure!(kept > 0.9 * PODS as f64, "kube-scheduler kept to {kept} of {PODS} nominations");
     Ok(time)
 }
 
-/// Places the workload on an empty cluster and returns the mean time of a decision.
+/// Places the workload, which waits on an empty cluster, and returns the mean time of a decision.
 async fn run(plane: &ControlPlane, workload: &Workload, settings: SchedulerSettings) -> Result<Duration> {
     plane.clear().await?;
     workload.create_nodes(&plane.client()).await?;
-    let scheduler = Scheduler::start(plane, &settings).await?;
     workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    let scheduler = Scheduler::start(plane, &settings).await?;
+    time(plane, &scheduler, workload).await
+}
+
+async fn time(plane: &ControlPlane, scheduler: &Scheduler, workload: &Workload) -> Result<Duration> {
     Assignment::settled(&plane.client(), workload, LIMIT).await?;
     Ok(scheduler.scheduling_time().await?.mean)
 }
