@@ -41,7 +41,6 @@ use crate::reload::{Configuration, Reloader};
 use crate::server::Server;
 use crate::verb::LastCalls;
 use crate::view::Cluster;
-use crate::workers::Workers;
 use crate::{admin, golden, reload, telemetry, tls};
 
 /// This very program, also where its file was replaced by a newer one meanwhile.
@@ -54,9 +53,7 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 pub fn run(args: Args) -> Result<ExitCode, StartError> {
     match args.command.unwrap_or(Command::Serve(args.serve)) {
         Command::Serve(flags) => {
-            // One worker of a single core could not watch a deadline while a cycle runs on it.
-            let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
             runtime.map_err(StartError::Runtime)?.block_on(serve(&flags))?;
         }
         Command::CheckConfig { file } => check_config(&ServeArgs { config: Some(file), ..ServeArgs::default() })?,
@@ -167,7 +164,6 @@ impl App {
             calls: LastCalls::new(Instant::now()),
             bodies: Bodies::new(config.server.body_limit),
             deadline: config.server.deadline,
-            workers: Workers::default(),
             binder: binder.map(|client| Binder::new(client, config.server.deadline)),
         };
         let context = Arc::new(context);

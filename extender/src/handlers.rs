@@ -39,7 +39,6 @@ use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
 use crate::wire::{WireError, bind, filter, preempt, prioritize};
-use crate::workers::Workers;
 
 /// Everything that a request's handler reaches.
 #[derive(Debug)]
@@ -62,8 +61,6 @@ pub struct Context {
     pub bodies: Bodies,
     /// A request's deadline.
     pub deadline: Duration,
-    /// Where cycles run.
-    pub workers: Workers,
     /// What was answered lately.
     pub decisions: Decisions,
     /// The plans that count.
@@ -127,13 +124,13 @@ async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) 
     }
 }
 
-/// Lets a cycle run beside this task, and answers neutrally in its place once the deadline is over. What comes after that
-/// is dropped: its assumption is not made, its failure not counted twice.
+/// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
+/// after that is dropped: its assumption is not made, its failure not counted twice.
 async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant) -> Result<Answer, WireError> {
     let work = {
-        let (of_cycle, body, span) = (Arc::clone(context), body.clone(), Span::current());
-        let ask = move || Question::parse(verb, &body).map(|question| question.ask(&of_cycle.cycles, start));
-        context.workers.run(move || span.in_scope(ask))
+        let (context, body, span) = (Arc::clone(context), body.clone(), Span::current());
+        let ask = move || Question::parse(verb, &body).map(|question| question.ask(&context.cycles, start));
+        tokio::task::spawn_blocking(move || span.in_scope(ask))
     };
     let deadline = tokio::time::Instant::from_std(start + context.deadline);
     let late = |reason, detail: &str| {

@@ -65,4 +65,3 @@ pub mod tls;
 pub mod verb;
 pub mod view;
 pub mod wire;
-pub mod workers;
