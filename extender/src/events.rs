@@ -120,7 +120,7 @@ impl Events {
                 fallback.plugin, fallback.detail
             )
         };
-        self.tell(EventType::Warning, pod, "PluginFallback", cause, note, now);
+        self.tell(EventType::Warning, pod, "GantryFallback", cause, note, now);
     }
 
     /// Tells of a pod that was bound where it was planned. Returns at once; in a burst only some are told.

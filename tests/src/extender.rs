@@ -362,9 +362,9 @@ impl Extender {
 /// There is none within a bound.
 pub async fn fallback_event(plane: &ControlPlane, reason: &str) -> Result<Event> {
     let events = Api::<Event>::default_namespaced(plane.client());
-    let on_pods = ListParams::default().fields("reason=PluginFallback,involvedObject.kind=Pod");
+    let on_pods = ListParams::default().fields("reason=GantryFallback,involvedObject.kind=Pod");
     let says = |event: &Event| event.message.as_deref().is_some_and(|message| message.contains(reason));
-    until(&format!("an Event PluginFallback ({reason}) on a pod"), Duration::from_secs(30), || async {
+    until(&format!("an Event GantryFallback ({reason}) on a pod"), Duration::from_secs(30), || async {
         Ok(events.list(&on_pods).await?.items.into_iter().find(says))
     })
     .await
