@@ -16,15 +16,17 @@
 //! programme smaller and its optimum no other. The minimum over `c` is at the mean, so this is σ² of eq. (11).
 //!
 //! Where balance is possible with divided pods the bound is 0 and says nothing: what is left then is that pods are
-//! whole.
+//! whole. On small instances [`sigma_of_whole_pods`] takes that into account where it weighs most.
 
 mod programme;
+mod whole;
 
 use std::collections::BTreeMap;
 
 use gantry_solver::instances::{Amounts, Instance, RESOURCES};
 
 use programme::Programme;
+pub use whole::sigma_of_whole_pods;
 
 /// Why there is no bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +35,12 @@ pub enum BoundError {
     /// The interior point method was given something that it cannot take.
     #[error("the convex programme could not be set up: {0}")]
     Setup(String),
-    /// It ended without an optimum; for an instance that no assignment fits, it says so here.
+    /// It ended without an optimum.
     #[error("the convex programme was not solved: {0}")]
     Unsolved(String),
+    /// No assignment fits, even with divided pods.
+    #[error("no assignment fits, even with divided pods")]
+    Infeasible,
 }
 
 /// The least σ of eq. (11) in percentage points, all weights being 1.
@@ -43,7 +48,7 @@ pub enum BoundError {
 /// # Errors
 /// [`BoundError`] if the instance has no assignment even with divided pods, or the method fails.
 pub fn sigma(instance: &Instance) -> Result<f64, BoundError> {
-    Ok(convex(instance, &[Measure { weight: 1.0, shares: [1.0 / RESOURCES as f64; RESOURCES] }])?.sqrt())
+    Ok(convex(instance, &[MEAN_LOAD])?.sqrt())
 }
 
 /// The least value of the *balanced* objective in squared percentage points, all weights being 1: the mean over the
@@ -56,8 +61,7 @@ pub fn balanced(instance: &Instance) -> Result<f64, BoundError> {
         weight: 1.0 / RESOURCES as f64,
         shares: std::array::from_fn(|r| if r == resource { 1.0 } else { 0.0 }),
     };
-    let mean = Measure { weight: 1.0, shares: [1.0 / RESOURCES as f64; RESOURCES] };
-    let measures: Vec<Measure> = (0..RESOURCES).map(single).chain([mean]).collect();
+    let measures: Vec<Measure> = (0..RESOURCES).map(single).chain([MEAN_LOAD]).collect();
     convex(instance, &measures)
 }
 
@@ -66,6 +70,9 @@ struct Measure {
     weight: f64,
     shares: [f64; RESOURCES],
 }
+
+/// The load whose standard deviation is σ.
+const MEAN_LOAD: Measure = Measure { weight: 1.0, shares: [1.0 / RESOURCES as f64; RESOURCES] };
 
 impl Measure {
     /// The percentage points that a request adds to a node.
@@ -80,7 +87,7 @@ struct Kind {
     nodes: f64,
 }
 
-/// The kinds of nodes, and which of them the pods of each class may use.
+/// The kinds of nodes, and which of them each pod may use.
 fn kinds(instance: &Instance) -> (Vec<Kind>, Vec<Vec<usize>>) {
     let mut classes_by_node = vec![Vec::new(); instance.capacities.len()];
     for (class, rows) in instance.allowed_by_class.iter().enumerate() {
@@ -100,12 +107,20 @@ fn kinds(instance: &Instance) -> (Vec<Kind>, Vec<Vec<usize>>) {
         }
         kinds.push(Kind { capacity, nodes: f64::from(nodes) });
     }
-    (kinds, kinds_by_class)
+    let kinds_by_pod = instance.class_by_pod.iter().map(|&class| kinds_by_class[class as usize].clone());
+    (kinds, kinds_by_pod.collect())
 }
 
 /// The least weighted sum of variances.
 fn convex(instance: &Instance, measures: &[Measure]) -> Result<f64, BoundError> {
-    let (kinds, kinds_by_class) = kinds(instance);
+    let (kinds, kinds_by_pod) = kinds(instance);
+    let optimum = programme(instance, measures, &kinds, &kinds_by_pod).solve()?;
+    optimum.map(|optimum| optimum.least.max(0.0)).ok_or(BoundError::Infeasible)
+}
+
+/// The programme whose optimum that is. Its variables are the parts, pod by pod and kind by kind of the pod's; then for
+/// each measure by how much each kind's load is above the centre; then the centres.
+fn programme(instance: &Instance, measures: &[Measure], kinds: &[Kind], kinds_by_pod: &[Vec<usize>]) -> Programme {
     let pods = instance.requests.len();
     let spread = |measure: usize, kind: usize| pods + measure * kinds.len() + kind;
     let room = |kind: usize, resource: usize| kind * RESOURCES + resource;
@@ -113,7 +128,7 @@ fn convex(instance: &Instance, measures: &[Measure]) -> Result<f64, BoundError> 
     programme.equal(0..pods, 1.0);
     programme.at_most(1.0);
     for (pod, request) in instance.requests.iter().enumerate() {
-        for &kind in &kinds_by_class[instance.class_by_pod[pod] as usize] {
+        for &kind in &kinds_by_pod[pod] {
             let Kind { capacity, nodes } = &kinds[kind];
             let loads = measures.iter().enumerate();
             let loads = loads.map(|(index, measure)| (spread(index, kind), measure.load(request, capacity) / nodes));
@@ -126,9 +141,11 @@ fn convex(instance: &Instance, measures: &[Measure]) -> Result<f64, BoundError> 
         for (kind, Kind { nodes, .. }) in kinds.iter().enumerate() {
             programme.squared(spread(index, kind), measure.weight * nodes / all);
         }
+    }
+    for index in 0..measures.len() {
         programme.free((0..kinds.len()).map(|kind| (spread(index, kind), -1.0)).collect());
     }
-    programme.solve().map(|least| least.max(0.0))
+    programme
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ use crate::solver::{Evolution, SolveError, Solver, check};
 use cooling::Cooling;
 use walk::Walk;
 
-/// The annealing. One evaluation of the budget is one move tried, or one value that the start looked at.
+/// The annealing. One evaluation of the budget is one move tried, the start's among them, or work of the start that
+/// takes as long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Annealing {
     /// How several objectives count; by default the first alone.
@@ -128,7 +129,7 @@ impl<P: Problem> Solver<P> for Annealing {
         observer: &mut dyn Observer,
     ) -> Result<Evolution, SolveError> {
         self.check()?;
-        check(problem, seeds)?;
+        check(problem, seeds, Some(&self.scalarisation))?;
         let (start, spent) = best_start(problem, seeds, &self.scalarisation);
         if !Self::is_open(problem) {
             return Ok(Evolution::of_one(start, TerminationReason::Trivial, 0, spent));

@@ -11,7 +11,7 @@
 use crate::budget::{Budget, TerminationReason};
 use crate::individual::Individual;
 use crate::observer::Observer;
-use crate::problem::{Genome, Move, Problem, UNASSIGNED};
+use crate::problem::{Choice, Genome, Move, Problem, UNASSIGNED};
 use crate::rng::Rng;
 use crate::scalarise::Scalarisation;
 use crate::solver::{Evolution, SolveError, Solver, check};
@@ -38,7 +38,7 @@ impl<P: Problem> Solver<P> for Greedy {
         _rng: &mut Rng,
         _observer: &mut dyn Observer,
     ) -> Result<Evolution, SolveError> {
-        check(problem, seeds)?;
+        check(problem, seeds, Some(&self.scalarisation))?;
         let (best, evaluations) = best_start(problem, seeds, &self.scalarisation);
         let reason = if problem.items() == 0 { TerminationReason::Trivial } else { TerminationReason::Converged };
         Ok(Evolution::of_one(best, reason, 0, evaluations))
@@ -70,7 +70,7 @@ pub(crate) fn best_of<'a>(starts: &'a [Individual], by: &Scalarisation) -> &'a I
     best.expect("invariant: the greedy solution is always there")
 }
 
-/// The greedy solution, and how many values and exchanges were tried.
+/// The greedy solution, and what it took, in evaluations of moves.
 fn construct<P: Problem>(problem: &P, by: &Scalarisation) -> (Individual, u64) {
     let nothing = vec![UNASSIGNED; problem.items()];
     let (first, spent) = complete(problem, &nothing, by);
@@ -87,11 +87,11 @@ fn construct<P: Problem>(problem: &P, by: &Scalarisation) -> (Individual, u64) {
 fn place_again<P: Problem>(problem: &P, state: &mut P::State, order: &[usize], by: &Scalarisation) -> u64 {
     let mut evaluations = 0;
     for &item in order {
-        let value = problem.genome(state)[item];
+        let stay = Choice { value: problem.genome(state)[item], evaluations: 1 };
         problem.apply(state, Move::Set { item, value: UNASSIGNED });
-        let value = problem.best_value(state, item, by).unwrap_or(value);
-        problem.apply(state, Move::Set { item, value });
-        evaluations += u64::from(problem.domain(item).len());
+        let choice = problem.best_value(state, item, by).unwrap_or(stay);
+        problem.apply(state, Move::Set { item, value: choice.value });
+        evaluations += choice.evaluations;
     }
     evaluations
 }
@@ -101,6 +101,9 @@ fn exchange<P: Problem>(problem: &P, state: &mut P::State, order: &[usize], by: 
     let mut cost = by.cost(&problem.eval(state));
     let least_gain = LEAST_GAIN * cost.value.abs();
     let mut evaluations = 0;
+    if !problem.exchanges() {
+        return evaluations;
+    }
     for (place, &first) in order.iter().enumerate() {
         for &second in order[place + 1..].iter().take(PARTNERS) {
             let (one, other) = (problem.genome(state)[first], problem.genome(state)[second]);
@@ -119,8 +122,8 @@ fn exchange<P: Problem>(problem: &P, state: &mut P::State, order: &[usize], by: 
     evaluations
 }
 
-/// Gives every item of a partial solution that has no allowed value the one of least cost, and says how many values
-/// were tried.
+/// Gives every item of a partial solution that has no allowed value the one of least cost, and says what that
+/// took, in evaluations of moves.
 pub fn complete<P: Problem>(problem: &P, partial: &[u32], by: &Scalarisation) -> (Individual, u64) {
     let legal = |(item, &gene): (usize, &u32)| if problem.domain(item).contains(gene) { gene } else { UNASSIGNED };
     let genome: Genome = partial.iter().enumerate().map(legal).collect();
@@ -128,9 +131,9 @@ pub fn complete<P: Problem>(problem: &P, partial: &[u32], by: &Scalarisation) ->
     let mut state = problem.build(&genome);
     let mut evaluations = 0;
     for item in open {
-        evaluations += u64::from(problem.domain(item).len());
-        if let Some(value) = problem.best_value(&state, item, by) {
+        if let Some(Choice { value, evaluations: spent }) = problem.best_value(&state, item, by) {
             problem.apply(&mut state, Move::Set { item, value });
+            evaluations += spent;
         }
     }
     (Individual::evaluate(problem, problem.genome(&state).to_vec()), evaluations)

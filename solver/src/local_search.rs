@@ -24,7 +24,8 @@ const LEAST_GAIN: f64 = 1e-10;
 /// Moves tried between two calls of the observer.
 const ROUND: u64 = 65_536;
 
-/// The local search. One evaluation of the budget is one move tried, or one value that the start looked at.
+/// The local search. One evaluation of the budget is one move tried, the start's among them, or work of the start that
+/// takes as long.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LocalSearch {
     /// How several objectives count; by default the first alone.
@@ -40,7 +41,7 @@ impl<P: Problem> Solver<P> for LocalSearch {
         rng: &mut Rng,
         observer: &mut dyn Observer,
     ) -> Result<Evolution, SolveError> {
-        check(problem, seeds)?;
+        check(problem, seeds, Some(&self.scalarisation))?;
         let (start, spent) = best_start(problem, seeds, &self.scalarisation);
         let mut climb = Climb::new(problem, self.scalarisation, &start, budget.after(spent).meter(), rng, observer);
         let ControlFlow::Break(reason) = climb.run();
@@ -101,7 +102,8 @@ impl<'a, P: Problem> Climb<'a, P> {
     fn neighbours(&self) -> u64 {
         let items = self.problem.items() as u64;
         let sets: u64 = (0..items as usize).map(|item| u64::from(self.problem.domain(item).len()) - 1).sum();
-        if sets == 0 { 0 } else { sets + items * (items - 1) / 2 }
+        let swaps = if self.problem.exchanges() { items * items.saturating_sub(1) / 2 } else { 0 };
+        if sets == 0 { 0 } else { sets + swaps }
     }
 
     /// Random moves, until `patience` of them in a row gained nothing.
@@ -110,7 +112,7 @@ impl<'a, P: Problem> Climb<'a, P> {
         let mut in_vain = 0;
         while in_vain < patience {
             let item = self.rng.below(items) as usize;
-            let change = if self.rng.bits() >> 63 == 0 {
+            let change = if !self.problem.exchanges() || self.rng.bits() >> 63 == 0 {
                 Move::Set { item, value: self.problem.domain(item).draw(self.rng) }
             } else {
                 Move::Swap { first: item, second: self.rng.below(items) as usize }
@@ -128,7 +130,7 @@ impl<'a, P: Problem> Climb<'a, P> {
             for index in 0..domain.len() {
                 gained |= self.attempt(Move::Set { item, value: domain.value(index) })?;
             }
-            for second in 0..item {
+            for second in 0..if self.problem.exchanges() { item } else { 0 } {
                 gained |= self.attempt(Move::Swap { first: item, second })?;
             }
         }

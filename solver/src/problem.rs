@@ -33,6 +33,15 @@ pub enum Move {
     },
 }
 
+/// A value for an item, and what finding it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The value.
+    pub value: u32,
+    /// Evaluations of moves that took as long; at least 1.
+    pub evaluations: u64,
+}
+
 /// Items that each take one value of their domain; what that is worth; and how it changes.
 ///
 /// Laws, for every genome whose genes are below their domain's [`universe`](Domain::universe) or [`UNASSIGNED`], in the
@@ -41,6 +50,7 @@ pub enum Move {
 /// - `apply(s, m)` leaves the state that `build` makes of the changed genome, up to rounding.
 /// - `violation` is exactly 0 if and only if no hard limit is broken.
 /// - `best_value` costs no more than any other value, up to rounding.
+/// - where `exchanges` says no, `delta` has no score for any [`Move::Swap`].
 pub trait Problem {
     /// A solution with whatever makes `delta` cheap.
     type State: Clone;
@@ -77,6 +87,21 @@ pub trait Problem {
     /// The score after a move, or `None` if the move makes no sense in this problem.
     fn delta(&self, state: &Self::State, change: Move) -> Option<Score>;
 
+    /// As `delta`, but only the cost, for a walk that goes nowhere where the value is above `most`: walks ask tens of
+    /// millions of times a second and need no more. A problem that knows it without making a whole score may do so, and
+    /// may say `None` too for a move after which the value alone is above `most`.
+    #[inline]
+    fn delta_cost(&self, state: &Self::State, change: Move, by: &Scalarisation, most: f64) -> Option<Cost> {
+        let _ = most;
+        self.delta(state, change).map(|score| by.cost(&score))
+    }
+
+    /// Whether items can exchange their values. A search draws no exchange where they cannot: each would be an
+    /// evaluation for nothing.
+    fn exchanges(&self) -> bool {
+        true
+    }
+
     /// As `delta`, for a search that takes improvements only: may be `None` too for a move that makes the violation
     /// larger, if the problem can tell that faster than the score.
     fn promising_delta(&self, state: &Self::State, change: Move) -> Option<Score> {
@@ -97,7 +122,7 @@ pub trait Problem {
 
     /// The value of least cost for an item that is [`UNASSIGNED`], the smallest among equals unless the problem can
     /// tell them apart; `None` if no value makes sense. A problem that can tell faster than by trying all may do so.
-    fn best_value(&self, state: &Self::State, item: usize, by: &Scalarisation) -> Option<u32> {
+    fn best_value(&self, state: &Self::State, item: usize, by: &Scalarisation) -> Option<Choice> {
         least_cost(self, state, item, by)
     }
 
@@ -120,15 +145,14 @@ pub(crate) fn least_cost<P: Problem + ?Sized>(
     state: &P::State,
     item: usize,
     by: &Scalarisation,
-) -> Option<u32> {
+) -> Option<Choice> {
     let domain = problem.domain(item);
     let mut best: Option<(Cost, u32)> = None;
     for value in (0..domain.len()).map(|index| domain.value(index)) {
-        let Some(score) = problem.delta(state, Move::Set { item, value }) else { continue };
-        let cost = by.cost(&score);
+        let Some(cost) = problem.delta_cost(state, Move::Set { item, value }, by, f64::INFINITY) else { continue };
         if best.is_none_or(|(least, _)| cost < least) {
             best = Some((cost, value));
         }
     }
-    best.map(|(_, value)| value)
+    best.map(|(_, value)| Choice { value, evaluations: u64::from(domain.len()) })
 }

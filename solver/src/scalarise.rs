@@ -44,6 +44,27 @@ impl Scalarisation {
         }
     }
 
+    /// The one value of a problem that has a single objective: the same, without a list to look through.
+    #[must_use]
+    #[inline]
+    pub fn value_of_single(&self, objective: f64) -> f64 {
+        if *self == Self::Single(0) { objective } else { self.value(&Objectives::single(objective)) }
+    }
+
+    /// The first number that makes no sense: a weight that is not finite or below 0, or a part of the reference that is
+    /// not finite.
+    #[must_use]
+    pub fn fault(&self) -> Option<f64> {
+        let first = |numbers: &Objectives, least: f64| {
+            numbers.as_slice().iter().copied().find(|number| !(least..=f64::MAX).contains(number))
+        };
+        match self {
+            Self::Single(_) => None,
+            Self::Weighted(weights) => first(weights, 0.0),
+            Self::Chebyshev { weights, reference } => first(weights, 0.0).or_else(|| first(reference, f64::MIN)),
+        }
+    }
+
     /// A score as a cost.
     #[must_use]
     #[inline]

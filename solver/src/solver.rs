@@ -8,6 +8,7 @@ use crate::individual::Individual;
 use crate::observer::Observer;
 use crate::problem::{Genome, Problem};
 use crate::rng::Rng;
+use crate::scalarise::Scalarisation;
 
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +85,11 @@ pub enum SolveError {
 }
 
 /// Checks what every solver takes for granted.
-pub(crate) fn check<P: Problem>(problem: &P, seeds: &[Genome]) -> Result<(), SolveError> {
+pub(crate) fn check<P: Problem>(problem: &P, seeds: &[Genome], by: Option<&Scalarisation>) -> Result<(), SolveError> {
+    if let Some(value) = by.and_then(Scalarisation::fault) {
+        let (name, allowed) = ("scalarisation", "weights of at least 0 and a reference, all finite");
+        return Err(SolveError::Parameter { name, value, allowed });
+    }
     let expected = problem.items();
     if let Some(seed) = seeds.iter().find(|seed| seed.len() != expected) {
         return Err(SolveError::SeedLength { expected, found: seed.len() });

@@ -1,7 +1,7 @@
 //! A convex quadratic programme, put together variable by variable.
 //!
-//! Promises: the value is that of the dual, so it lies below the optimum up to the tolerance. Must not know: what the
-//! variables stand for.
+//! Promises: the value is that of the dual, so it lies below the optimum up to the tolerance; what has no solution is
+//! told apart from what was not solved. Must not know: what the variables stand for.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
@@ -10,6 +10,14 @@ use super::BoundError;
 
 /// Gap between primal and dual, absolute and relative, at which the method stops: 1e-8 squared points are 1e-4 points.
 const TOLERANCE: f64 = 1e-9;
+
+/// What the method found.
+pub(super) struct Optimum {
+    /// The least sum, from below.
+    pub(super) least: f64,
+    /// The variables, in the order in which they were added.
+    pub(super) variables: Vec<f64>,
+}
 
 /// A column: which rows, in ascending order, and what in them.
 type Column = Vec<(usize, f64)>;
@@ -63,8 +71,8 @@ impl Programme {
         self.squares.push(0.0);
     }
 
-    /// The least sum, from below.
-    pub(super) fn solve(mut self) -> Result<f64, BoundError> {
+    /// The optimum; none if nothing meets all equations and limits.
+    pub(super) fn solve(mut self) -> Result<Option<Optimum>, BoundError> {
         let rows = self.sides.len() + self.parts;
         self.sides.resize(rows, 0.0);
         // The method minimises half of the quadratic form.
@@ -84,7 +92,10 @@ impl Programme {
             .map_err(|error| BoundError::Setup(error.to_string()))?;
         solver.solve();
         match solver.solution.status {
-            SolverStatus::Solved => Ok(solver.solution.obj_val_dual),
+            SolverStatus::Solved => {
+                Ok(Some(Optimum { least: solver.solution.obj_val_dual, variables: solver.solution.x }))
+            }
+            SolverStatus::PrimalInfeasible => Ok(None),
             status => Err(BoundError::Unsolved(format!("{status:?}"))),
         }
     }

@@ -82,8 +82,32 @@ fn where_divided_pods_can_balance_the_bound_is_nothing() {
 }
 
 #[test]
+fn no_assignment_of_tiny_instances_is_below_the_bound_of_whole_pods() {
+    let (mut stronger, mut exact) = (0, 0);
+    for seed in 1..=20 {
+        let instance = generate(7, 3, seed, &GenerateOptions { pools: true, aff: 0.5, ..Default::default() }).unwrap();
+        let least = least(&instance, Objective::Sigma);
+        let bounds: Vec<f64> = [1, 3, 9, 200].map(|most| sigma_of_whole_pods(&instance, most).unwrap()).to_vec();
+        assert_eq!(bounds[0], sigma(&instance).unwrap(), "seed {seed}");
+        assert!(bounds.is_sorted() && bounds[3] <= least + 1e-4, "seed {seed}: {bounds:?} > {least}");
+        stronger += u32::from(bounds[3] > bounds[0] + 1e-3);
+        exact += u32::from(bounds[3] > least - 1e-3);
+    }
+    assert!(stronger >= 5 && exact >= 5, "{stronger} of 20 stronger, {exact} exact");
+}
+
+#[test]
+fn the_bound_of_whole_pods_proves_an_optimum_where_the_convex_one_is_far_below_it() {
+    let pools = GenerateOptions { pools: true, ..Default::default() };
+    let instance = generate(50, 10, 109, &pools).unwrap();
+    let (divided, whole) = (sigma(&instance).unwrap(), sigma_of_whole_pods(&instance, 201).unwrap());
+    assert!((divided - 1.6046).abs() < 1e-4 && (whole - 4.0640).abs() < 1e-4, "{divided}, {whole}");
+}
+
+#[test]
 fn an_instance_without_room_has_no_bound() {
     let mut instance = uniform(2, &[&[0, 1][..]; 4]);
     instance.requests = vec![[70; RESOURCES]; 4];
-    assert!(matches!(sigma(&instance), Err(BoundError::Unsolved(_))));
+    assert_eq!(sigma(&instance), Err(BoundError::Infeasible));
+    assert_eq!(sigma_of_whole_pods(&instance, 9), Err(BoundError::Infeasible));
 }

@@ -40,8 +40,9 @@ impl fmt::Display for Size {
 /// The largest size: where memory is measured.
 pub(crate) const LARGEST: Size = Size::new(10_000, 1_000);
 
-/// The sizes of a default run. A full one has 50 × 10 too.
-const SIZES: [Size; 5] = [Size::new(20, 5), Size::new(100, 10), Size::new(500, 50), Size::new(2_000, 200), LARGEST];
+/// The sizes of a run.
+const SIZES: [Size; 6] =
+    [Size::new(20, 5), Size::new(50, 10), Size::new(100, 10), Size::new(500, 50), Size::new(2_000, 200), LARGEST];
 
 /// Seeds from here on, on which nothing was tuned: that was done on seeds 1 to 3.
 const FIRST_SEED: u64 = 101;
@@ -83,9 +84,6 @@ impl Scope {
         }
         if sizes.is_empty() {
             sizes = SIZES.to_vec();
-            if full {
-                sizes.insert(1, Size::new(50, 10));
-            }
         }
         let seeds = (FIRST_SEED..FIRST_SEED + seeds).collect();
         Ok(Self { sizes, seeds, full, parts: wanted, searches: named })

@@ -26,8 +26,8 @@ How to read it: with 30 services and more CMMA-GA is far ahead of the max-min an
 services the ant system ends closer to the optimum. The genetic step alone ends behind CMMA-GA in the chain of 30 \
 and slightly ahead of it in the chain of 100 and in the graph; what pheromone and learning give is the faster start. \
 Leaving out any one step (the rows *without*) changes the end by little. And a greedy start with plain local search \
-beats all of them in long chains, although each of its evaluations is one move and not a whole composition; only in the \
-smallest chain it gets stuck. Whoever can evaluate moves in constant time has little need of this algorithm, and in a \
+beats all of them in long chains, although each of its evaluations is one move and not a whole composition; in the graph \
+it is ahead early and level with CMMA-GA at the end; only in the smallest chain it gets stuck. Whoever can evaluate moves in constant time has little need of this algorithm, and in a \
 chain without bounds no need of any search.";
 
 /// The experiments T001 as a section of the report.

@@ -41,7 +41,7 @@ impl Method {
             Self::Reactive(target) => format!("reactive, target {:.0} %", 100.0 * target),
             Self::Genetic => "forecast + GA".into(),
             Self::Division(peak) => format!("forecast + division by u* = {peak}"),
-            Self::LastSeen => "last seen + GA".into(),
+            Self::LastSeen => "last seen + GA (two seeds)".into(),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::score::{Cost, Score};
 const SAMPLES: u64 = 1_000;
 
 /// One move in so many gives an item another value; the others exchange two items. Measured on placements: 2 to 10 are
-/// about as good on small ones, and on large ones exchanges find more.
+/// about as good on small ones, and on large ones exchanges find more. Where items cannot be exchanged, every move does.
 const SET_EVERY: u64 = 4;
 
 /// By how much the penalty changes at a step of the temperature: over 1,024 steps it can go anywhere, and within a few
@@ -102,8 +102,9 @@ impl<'a, P: Problem> Walk<'a, P> {
         let (mut change, mut moves, mut overflow, mut overflows) = (0.0, 0.0, 0.0, 0.0);
         for _ in 0..SAMPLES {
             meter.spend()?;
-            let score = self.draw(rng).and_then(|change| self.problem.delta(&self.state, change));
-            let Some(cost) = score.map(|score| self.by.cost(&score)) else { continue };
+            let cost =
+                self.draw(rng).and_then(|change| self.problem.delta_cost(&self.state, change, &self.by, f64::INFINITY));
+            let Some(cost) = cost else { continue };
             let (difference, growth) = ((cost.value - self.cost.value).abs(), cost.violation - self.cost.violation);
             if difference.is_finite() {
                 (change, moves) = (change + difference, moves + 1.0);
@@ -150,10 +151,10 @@ impl<'a, P: Problem> Walk<'a, P> {
         for _ in 0..moves {
             meter.spend()?;
             let Some(change) = self.draw(rng) else { continue };
-            let Some(score) = self.problem.promising_delta(&self.state, change) else { continue };
-            let cost = self.by.cost(&score);
+            let most = if self.cost.violation > 0.0 { f64::INFINITY } else { self.cost.value };
+            let Some(cost) = self.problem.delta_cost(&self.state, change, &self.by, most) else { continue };
             if cost < self.cost {
-                self.take(change, cost, score);
+                self.take(change, cost);
             }
         }
         ControlFlow::Continue(())
@@ -162,15 +163,15 @@ impl<'a, P: Problem> Walk<'a, P> {
     #[inline]
     fn step(&mut self, temperature: f64, rng: &mut Rng) {
         let Some(change) = self.draw(rng) else { return };
-        let Some(score) = self.problem.delta(&self.state, change) else { return };
-        let cost = self.by.cost(&score);
+        let most = self.energy + temperature * LARGEST;
+        let Some(cost) = self.problem.delta_cost(&self.state, change, &self.by, most) else { return };
         let energy = self.energy_of(&cost);
         let rise = energy - self.energy;
         // What is not a number passes no comparison, so a walk never goes there.
         let takes = rise <= 0.0 || (rise < temperature * LARGEST && rise <= temperature * exponential(rng.bits()));
         if takes {
             self.energy = energy;
-            self.take(change, cost, score);
+            self.take(change, cost);
         }
     }
 
@@ -180,12 +181,13 @@ impl<'a, P: Problem> Walk<'a, P> {
     }
 
     /// A random move that is legal and changes something.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "through memory a move is written in parts and read whole, which stalls")]
+    #[inline(always)]
     fn draw(&self, rng: &mut Rng) -> Option<Move> {
         let items = self.problem.items() as u32;
         let genome = self.problem.genome(&self.state);
         let item = rng.below(items) as usize;
-        if rng.bits().is_multiple_of(SET_EVERY) {
+        if !self.problem.exchanges() || rng.bits().is_multiple_of(SET_EVERY) {
             let value = self.problem.domain(item).draw(rng);
             return (genome[item] != value).then_some(Move::Set { item, value });
         }
@@ -196,11 +198,15 @@ impl<'a, P: Problem> Walk<'a, P> {
     }
 
     #[inline]
-    fn take(&mut self, change: Move, cost: Cost, score: Score) {
+    fn take(&mut self, change: Move, cost: Cost) {
+        // The whole score is asked for again where it is kept: a new best is rare beside the moves that are looked at.
+        let best = if cost < self.trail.cost { self.problem.delta(&self.state, change) } else { None };
         self.trail.leave(self.problem.genome(&self.state), change);
         self.problem.apply(&mut self.state, change);
         self.cost = cost;
-        self.arrive_if_best(score);
+        if let Some(score) = best {
+            self.trail.arrive(cost, score);
+        }
     }
 
     #[inline]

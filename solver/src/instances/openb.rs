@@ -5,7 +5,8 @@
 //! GPUs or parts of one and the same GPU, so a node is as good as the sum of its GPUs.
 //!
 //! Resources are cpu (thousandths of a core), memory (MiB) and gpu (thousandths of a GPU), in this order. Two tables
-//! come with this crate (Weng et al., "Beware of Fragmentation", USENIX ATC 2023; see `data/openb/ORIGIN`).
+//! come with this crate, all nodes and the default list of pods (up to 60 % of the GPUs it has 5,034 pods, its sibling
+//! with more GPU models, `gpuspec33`, 5,032; Weng et al., "Beware of Fragmentation", USENIX ATC 2023; see `data/openb/ORIGIN`).
 
 mod table;
 

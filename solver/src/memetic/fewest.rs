@@ -176,7 +176,7 @@ impl<'a, P: Problem> Previous<'a, P> {
     fn draw(&self, state: &P::State, rng: &mut Rng) -> Option<Move> {
         let (items, genome) = (self.problem.items() as u32, self.problem.genome(state));
         let item = rng.below(items) as usize;
-        if rng.chance(0.5) {
+        if !self.problem.exchanges() || rng.chance(0.5) {
             return Some(Move::Set { item, value: self.problem.domain(item).draw(rng) });
         }
         let second = rng.below(items) as usize;
@@ -219,7 +219,8 @@ impl<'a, P: Problem> Previous<'a, P> {
         for &item in &away {
             let home = self.home[item];
             let guests = &away[values.partition_point(|&value| value < home)..values.partition_point(|&v| v <= home)];
-            let exchanges = guests.iter().take(PARTNERS).map(|&second| Move::Swap { first: item, second });
+            let partners = if self.problem.exchanges() { PARTNERS } else { 0 };
+            let exchanges = guests.iter().take(partners).map(|&second| Move::Swap { first: item, second });
             let mut best: Option<(Cost, Move)> = None;
             for change in [Move::Set { item, value: home }].into_iter().chain(exchanges) {
                 meter.spend()?;

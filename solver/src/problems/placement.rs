@@ -52,10 +52,10 @@ pub use state::State;
 pub use terms::{Moves, Risk, Terms};
 
 use crate::domain::{Domain, DomainClass, Domains};
-use crate::problem::{Genome, Move, Problem, UNASSIGNED, least_cost};
+use crate::problem::{Choice, Genome, Move, Problem, UNASSIGNED, least_cost};
 use crate::rng::Rng;
 use crate::scalarise::Scalarisation;
-use crate::score::Score;
+use crate::score::{Cost, Score};
 use extras::Extras;
 use groups::{Exchange, Rules};
 use nodes::Nodes;
@@ -329,6 +329,15 @@ impl Problem for Placement {
         })
     }
 
+    #[inline]
+    fn delta_cost(&self, state: &State, change: Move, by: &Scalarisation, most: f64) -> Option<Cost> {
+        if self.extras.is_some() {
+            return self.delta(state, change).map(|score| by.cost(&score));
+        }
+        let shift = self.shift(self.exchange(state, change));
+        state.cost_after(&self.nodes, self.objective, &shift, by, most)
+    }
+
     fn promising_delta(&self, state: &State, change: Move) -> Option<Score> {
         let exchange = self.exchange(state, change);
         let shift = self.shift(exchange);
@@ -374,7 +383,7 @@ impl Problem for Placement {
     }
 
     /// There is one objective only, so `by` has no say.
-    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<u32> {
+    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<Choice> {
         self.best_room(state, item).or_else(|| least_cost(self, state, item, by))
     }
 

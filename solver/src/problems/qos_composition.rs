@@ -284,7 +284,11 @@ impl Problem for QosComposition {
         self.score(state.quality, state.totals.iter().copied())
     }
 
-    /// Replicas belong to their service, so an exchange makes no sense.
+    /// Replicas belong to their service.
+    fn exchanges(&self) -> bool {
+        false
+    }
+
     fn delta(&self, state: &State, change: Move) -> Option<Score> {
         let Move::Set { item, value } = change else { return None };
         let old = state.genome[item];
@@ -319,8 +323,8 @@ impl Problem for QosComposition {
             if self.eval(state).is_feasible() {
                 return;
             }
-            if let Some(value) = least_cost(self, state, item, &Scalarisation::default()) {
-                self.apply(state, Move::Set { item, value });
+            if let Some(choice) = least_cost(self, state, item, &Scalarisation::default()) {
+                self.apply(state, Move::Set { item, value: choice.value });
             }
         }
     }

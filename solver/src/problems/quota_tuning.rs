@@ -7,7 +7,8 @@
 //! The model, in the notation of the source (quotas by a forecast and a genetic algorithm), with marks \[P\] printed,
 //! \[R\] reconstructed, \[I\] interpreted:
 //!
-//! - gene \[P\]: the cpu and the memory quota of each pod. Item `2p` is pod `p`'s cpu, item `2p + 1` its memory;
+//! - gene \[P\]: the cpu and the memory quota of each pod; \[I\] the source's optional gene for the number of replicas is
+//!   left out, since nothing in (6) to (10) depends on it. Item `2p` is pod `p`'s cpu, item `2p + 1` its memory;
 //! - eq. (8), (9) \[P\]: `U = used / quota`, "used" being the forecast for the next minutes; \[I\] `U_cpu` and `U_mem` are
 //!   means over the pods;
 //! - eq. (6), (7) \[P\]: `F = α·U_cpu + β·U_mem - γ·R` is maximised, so the objective here is `-F`;
@@ -24,7 +25,7 @@ pub use objective::QuotaObjective;
 pub use state::State;
 
 use crate::domain::{Domain, Interval};
-use crate::problem::{Genome, Move, Problem, UNASSIGNED};
+use crate::problem::{Choice, Genome, Move, Problem, UNASSIGNED};
 use crate::rng::Rng;
 use crate::scalarise::Scalarisation;
 use crate::score::{Objectives, Score};
@@ -291,7 +292,11 @@ impl Problem for QuotaTuning {
         self.score(state.worth, state.excess)
     }
 
-    /// An exchange makes no sense: a level belongs to its own item's range.
+    /// A level belongs to its own item's range.
+    fn exchanges(&self) -> bool {
+        false
+    }
+
     fn delta(&self, state: &State, change: Move) -> Option<Score> {
         let Move::Set { item, value } = change else { return None };
         let change = self.change(item, state.genome[item], value);
@@ -316,9 +321,11 @@ impl Problem for QuotaTuning {
     }
 
     /// The worth has one peak, so a handful of levels decides; and there is one objective only.
-    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<u32> {
+    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<Choice> {
         let cost = |&value: &u32| self.delta(state, Move::Set { item, value }).map(|score| by.cost(&score));
-        self.candidates(state, item).into_iter().min_by_key(cost)
+        let candidates = self.candidates(state, item);
+        let evaluations = candidates.len() as u64;
+        candidates.into_iter().min_by_key(cost).map(|value| Choice { value, evaluations })
     }
 
     /// Every over-full node takes the same part of what its pods have above their least quota. Nothing helps where even

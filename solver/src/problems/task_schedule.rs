@@ -20,7 +20,7 @@ mod error;
 mod machines;
 
 use crate::domain::{Domain, DomainClass};
-use crate::problem::{Genome, Move, Problem, least_cost};
+use crate::problem::{Choice, Genome, Move, Problem, least_cost};
 use crate::scalarise::Scalarisation;
 use crate::score::{Objectives, Score};
 
@@ -271,7 +271,7 @@ impl Problem for TaskSchedule {
     /// By time alone, the machine that is done first with this task: that is of least cost, and among the many machines
     /// that do not delay the last one it is the right one. With [`size`](Problem::size) this makes the greedy the
     /// longest-processing-time rule (Graham 1969, doi:10.1137/0117039).
-    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<u32> {
+    fn best_value(&self, state: &State, item: usize, by: &Scalarisation) -> Option<Choice> {
         if *by != Scalarisation::Single(TIME) || self.completion != Completion::Joint {
             return least_cost(self, state, item, by);
         }
@@ -279,7 +279,9 @@ impl Problem for TaskSchedule {
             let machine = machine as usize;
             self.key(machine, state.length_by_machine[machine] + self.lengths[item])
         };
-        self.machines.values().iter().copied().min_by(|&a, &b| done(a).total_cmp(&done(b)))
+        let machines = self.machines.values();
+        let first = machines.iter().copied().min_by(|&a, &b| done(a).total_cmp(&done(b)));
+        first.map(|value| Choice { value, evaluations: machines.len() as u64 })
     }
 
     /// Eq. (7) for time, nothing for cost.

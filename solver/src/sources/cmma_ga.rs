@@ -19,7 +19,8 @@
 //!    the best vector of all deposits its own.
 //!
 //! A chain of items has `τ[k][prev][v]`, the way from the value of the item before to that of this one
-//! ([`Problem::context`]); other items have `τ[i][v]`. \[P\] The tabu table holds the services that an ant has been to;
+//! ([`Problem::context`]); other items have `τ[i][v]`. \[I\] Above 2 million trails, items of one class share
+//! them. \[P\] The tabu table holds the services that an ant has been to;
 //! here it walks through the items in a fixed order, so it needs none.
 //!
 //! Broken hard limits come first wherever vectors are compared, and fitness sees them too ([`fitness`]).
@@ -172,7 +173,7 @@ impl<P: Problem> Solver<P> for CmmaGa {
         observer: &mut dyn Observer,
     ) -> Result<Evolution, SolveError> {
         self.check()?;
-        check(problem, seeds)?;
+        check(problem, seeds, Some(&self.scalarisation))?;
         let mut run = Run::new(self, problem, seeds, budget.meter(), rng);
         let ControlFlow::Break(reason) = run.evolve(seeds, observer);
         Ok(Evolution::of_one(run.best, reason, run.iteration, run.meter.spent()))
@@ -271,7 +272,8 @@ impl<'a, P: Problem> Run<'a, P> {
         ControlFlow::Continue(())
     }
 
-    /// Eq. (1): `τ_max` everywhere, and more where the best of the first vectors go.
+    /// Eq. (1) \[P\]: `τ_max` everywhere, and more where the best of the first vectors go; \[I\] each of them leaves the
+    /// bonus on its own ways.
     fn first_trails(&self) -> Trails {
         let mut trails = Trails::new(self.problem, self.scale.fitness(&self.best_cost) / self.ga.evaporation);
         let top = (self.ga.top_share * self.ants.len() as f64).ceil() as usize;

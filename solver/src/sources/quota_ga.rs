@@ -108,7 +108,7 @@ impl<P: Problem> Solver<P> for QuotaGa {
         observer: &mut dyn Observer,
     ) -> Result<Evolution, SolveError> {
         self.check()?;
-        check(problem, seeds)?;
+        check(problem, seeds, Some(&self.scalarisation))?;
         let mut run = Run::new(self, problem, seeds, budget.meter(), rng);
         let ControlFlow::Break(reason) = run.evolve(seeds, observer);
         Ok(Evolution::of_one(run.best, reason, run.generation, run.meter.spent()))

@@ -14,6 +14,7 @@ use gantry_solver::observer::Unobserved;
 use gantry_solver::problems::placement::{
     Assignment, Force, Groups, Limit, NodeColumns, Objective, Placement, PlacementError, PodColumns, Rule,
 };
+use gantry_solver::repair;
 use gantry_solver::rng::Rng;
 use gantry_solver::solver::Solver;
 use gantry_solver::sources::cmma_ga::CmmaGa;
@@ -194,6 +195,8 @@ proptest! {
                 let budget = Budget::evaluations(evaluations).stop_when(&stop);
                 let found = solver.solve(&problem, &[], budget, &mut Rng::new(seed), &mut Unobserved);
                 let found = found.unwrap_or_else(|error| panic!("solver {index}: {error}"));
+                // Judged as it was found: an assignment is repaired.
+                prop_assert_eq!(repair::strays(&problem, &found.best.genome), 0);
                 let assignment = problem.assignment(&found.best.genome);
                 prop_assert_eq!(assignment.score.violation, 0.0);
                 prop_assert!(assignment.score.objectives.as_slice()[0].is_finite());

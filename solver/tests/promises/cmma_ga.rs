@@ -78,7 +78,7 @@ fn the_best_replica_costs_no_more_than_any_other_and_all_attract() {
         genome[item] = UNASSIGNED;
         let (state, by) = (problem.build(&genome), Scalarisation::default());
         let cost = |value| by.cost(&problem.delta(&state, Move::Set { item, value }).unwrap());
-        let best = problem.best_value(&state, item, &by).unwrap();
+        let best = problem.best_value(&state, item, &by).unwrap().value;
         for value in 0..problem.domain(item).len() {
             assert!(cost(best) <= cost(value) && problem.heuristic(&state, item, value) > 0.0);
         }

@@ -12,9 +12,13 @@ use gantry_solver::observer::Unobserved;
 use gantry_solver::problem::{Move, Problem};
 use gantry_solver::problems::placement::{NodeColumns, Objective, Placement, PodColumns};
 use gantry_solver::rng::Rng;
+use gantry_solver::scalarise::Scalarisation;
 use gantry_solver::score::{Objectives, Score};
 use gantry_solver::solver::{Evolution, SolveError, Solver};
+use gantry_solver::sources::cmma_ga::CmmaGa;
 use gantry_solver::sources::dictionary_ga::{DictionaryGa, Variant};
+use gantry_solver::sources::mabc::Mabc;
+use gantry_solver::sources::tcga::Tcga;
 
 fn placement(rows: usize, capacity: f64, pods: usize, request: f64) -> Placement {
     let (allocatable, weights) = (vec![capacity; rows], vec![1.0; rows]);
@@ -117,6 +121,42 @@ fn parameters_out_of_range_are_refused_by_name() {
     for (expected, ga) in faults {
         let error = ga.solve(&problem, &[], Budget::evaluations(1), &mut Rng::new(1), &mut Unobserved).unwrap_err();
         assert!(matches!(error, SolveError::Parameter { name, .. } if name == expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_weights_are_refused_by_every_solver() {
+    let problem = placement(3, 10.0, 4, 1.0);
+    let weighted = |weight: f64| Scalarisation::Weighted(Objectives::single(weight));
+    let chebyshev = |reference: f64| {
+        let (weights, reference) = (Objectives::single(1.0), Objectives::single(reference));
+        Scalarisation::Chebyshev { weights, reference }
+    };
+    for (scalarisation, sound) in [
+        (weighted(f64::NAN), false),
+        (weighted(-1.0), false),
+        (weighted(f64::INFINITY), false),
+        (weighted(0.5), true),
+        (chebyshev(f64::NAN), false),
+        (chebyshev(-5.0), true),
+    ] {
+        let ga = DictionaryGa { scalarisation, ..short_ga(Variant::Dictionary) };
+        let (tcga, bees) = (Tcga { scalarisation: Some(scalarisation), ..Tcga::default() }, Mabc::default());
+        let solvers: [&dyn Solver<Placement>; 8] = [
+            &Greedy { scalarisation },
+            &LocalSearch { scalarisation },
+            &Annealing { scalarisation, ..Annealing::default() },
+            &Memetic { scalarisation, ..Memetic::default() },
+            &ga,
+            &tcga,
+            &CmmaGa { scalarisation, ..CmmaGa::default() },
+            &Mabc { scalarisation: Some(scalarisation), ..bees },
+        ];
+        for (index, solver) in solvers.into_iter().enumerate() {
+            let found = solver.solve(&problem, &[], Budget::evaluations(200), &mut Rng::new(1), &mut Unobserved);
+            let refused = matches!(found, Err(SolveError::Parameter { name: "scalarisation", .. }));
+            assert_eq!(refused, !sound, "solver {index}: {scalarisation:?}");
+        }
     }
 }
 

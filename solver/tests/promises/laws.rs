@@ -89,6 +89,33 @@ fn a_promising_delta_is_the_delta_and_missing_only_where_limits_break_further() 
 }
 
 #[test]
+fn a_cost_is_the_deltas_and_missing_only_where_the_value_is_above_the_most() {
+    let by = Scalarisation::default();
+    let mut refused = 0;
+    for seed in 0..100 {
+        let mut rng = Rng::stream(16, seed);
+        let problem = clusters::any(&mut rng, seed);
+        if problem.items() == 0 {
+            continue;
+        }
+        let mut state = problem.build(&any_genome(&problem, &mut rng));
+        for _ in 0..60 {
+            let change = any_move(&problem, &mut rng);
+            let (most, delta) =
+                (by.cost(&problem.eval(&state)).value, by.cost(&problem.delta(&state, change).unwrap()));
+            assert_eq!(problem.delta_cost(&state, change, &by, f64::INFINITY), Some(delta));
+            match problem.delta_cost(&state, change, &by, most) {
+                Some(cost) => assert_eq!(cost, delta),
+                None => assert!(delta.value > most),
+            }
+            refused += u32::from(problem.delta_cost(&state, change, &by, most).is_none());
+            problem.apply(&mut state, change);
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[test]
 fn the_best_value_is_the_one_that_trying_all_would_find() {
     let by = Scalarisation::default();
     for seed in 0..300 {
@@ -101,7 +128,7 @@ fn the_best_value_is_the_one_that_trying_all_would_find() {
             let cost = |value| by.cost(&problem.delta(&state, Move::Set { item, value }).unwrap());
             let all = problem.domain(item);
             let least = (0..all.len()).map(|index| cost(all.value(index))).min().unwrap();
-            let found = cost(problem.best_value(&state, item, &by).unwrap());
+            let found = cost(problem.best_value(&state, item, &by).unwrap().value);
             assert_close(found.violation, least.violation, "violation");
             assert_close(found.value, least.value, "value");
         }

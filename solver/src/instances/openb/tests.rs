@@ -4,6 +4,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::greedy::Greedy;
 use crate::local_search::LocalSearch;
+use crate::memetic::Memetic;
 use crate::observer::Unobserved;
 use crate::problem::Problem;
 use crate::rng::Rng;
@@ -85,4 +86,6 @@ fn constrained_first_places_every_pod_of_the_batch_and_local_search_evens_the_lo
     assert!((greedy - 5.218).abs() < 1e-3, "{greedy}");
     let searched = [1_000_000, 10_000_000].map(|moves| solve(&LocalSearch::default(), start + moves).0);
     assert!(searched[0] < 4.25 && searched[1] < 3.9, "{searched:?}");
+    let by_default = solve(&Memetic::default(), start + 1_000_000).0;
+    assert!(by_default < searched[0], "{by_default} after {}", searched[0]);
 }

@@ -97,6 +97,11 @@ impl<P: Problem> Problem for Anchored<'_, P> {
     }
 
     #[inline]
+    fn exchanges(&self) -> bool {
+        self.problem.exchanges()
+    }
+
+    #[inline]
     fn delta(&self, state: &Self::State, change: Move) -> Option<Score> {
         let score = self.problem.delta(&state.inner, change)?;
         Some(self.turned(&score, self.away_after(state, change)))

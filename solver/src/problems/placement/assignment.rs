@@ -5,7 +5,7 @@
 //! from.
 
 use super::{Placement, State};
-use crate::problem::{Move, Problem, UNASSIGNED};
+use crate::problem::{Choice, Move, Problem, UNASSIGNED};
 use crate::score::Score;
 
 /// Pod to row.
@@ -69,7 +69,7 @@ impl Placement {
             let mut placed = false;
             for item in self.by_precedence() {
                 if state.genome()[item] == UNASSIGNED
-                    && let Some(value) = self.best_room(state, item)
+                    && let Some(Choice { value, .. }) = self.best_room(state, item)
                 {
                     self.apply(state, Move::Set { item, value });
                     placed = true;

@@ -7,48 +7,57 @@ use super::extras::Extras;
 use super::nodes::{LANES, groups};
 use super::requests::{Amounts, Request};
 use super::state::State;
-use crate::problem::{Move, Problem};
+use crate::problem::{Choice, Move, Problem};
+
+/// So many rows are looked at in the time of one move. Measured natively at 100 × 10 to 5,000 × 5,000: 5 to 21 in that of
+/// a bare evaluation, 12 to 80 in that of a move of the default search.
+const LOOKS_PER_MOVE: u64 = 10;
 
 impl Placement {
     /// Of the rows of an unassigned item's domain that have room for it and break no hard rule, the one of least cost.
-    pub(super) fn best_room(&self, state: &State, item: usize) -> Option<u32> {
+    pub(super) fn best_room(&self, state: &State, item: usize) -> Option<Choice> {
         match &self.extras {
             None => self.best_room_by_spread(state, item),
             Some(extras) => self.best_room_by_score(state, item, extras),
         }
     }
 
-    fn best_room_by_spread(&self, state: &State, item: usize) -> Option<u32> {
+    fn best_room_by_spread(&self, state: &State, item: usize) -> Option<Choice> {
         let Request { counts, amounts } = self.requests.of(item);
         let growth = Growth::new(self, state);
         let mut best: Option<(f64, u32)> = None;
-        for &row in self.domains.class(item).values() {
+        let rows = self.domains.class(item).values();
+        for &row in rows {
             let grows = growth.on(self, state, row as usize, amounts);
             let least = best.is_none_or(|(least, _)| grows < least);
             if least && state.has_room(&self.nodes, row as usize, counts) {
                 best = Some((grows, row));
             }
         }
-        best.map(|(_, row)| row)
+        let evaluations = (rows.len() as u64).div_ceil(LOOKS_PER_MOVE);
+        best.map(|(_, value)| Choice { value, evaluations })
     }
 
-    fn best_room_by_score(&self, state: &State, item: usize, extras: &Extras) -> Option<u32> {
+    fn best_room_by_score(&self, state: &State, item: usize, extras: &Extras) -> Option<Choice> {
         let counts = self.requests.of(item).counts;
         let mut best: Option<(f64, u32)> = None;
-        for &row in self.domains.class(item).values() {
+        let rows = self.domains.class(item).values();
+        let mut tried = (rows.len() as u64).div_ceil(LOOKS_PER_MOVE);
+        for &row in rows {
             let change = Move::Set { item, value: row };
             if !state.has_room(&self.nodes, row as usize, counts)
                 || !extras.keeps_rules(state, self.exchange(state, change))
             {
                 continue;
             }
+            tried += 1;
             let Some(score) = self.delta(state, change) else { continue };
             let value: f64 = score.objectives.as_slice().iter().sum();
             if best.is_none_or(|(least, _)| value < least) {
                 best = Some((value, row));
             }
         }
-        best.map(|(_, row)| row)
+        best.map(|(_, value)| Choice { value, evaluations: tried })
     }
 }
 

@@ -97,10 +97,11 @@ impl Sums {
     }
 }
 
-/// As `max(0.0)` for what is a number, but a single instruction everywhere: Wasm has none that treats NaN as Rust does.
+/// `max(x, 0)`, exactly, without a choice: Wasm has no instruction that treats NaN as Rust does, and a compiler that
+/// makes branches of choices makes ones here that nobody can predict.
 #[inline]
 pub(super) fn positive_part(x: f64) -> f64 {
-    if x > 0.0 { x } else { 0.0 }
+    0.5 * (x + x.abs())
 }
 
 #[cfg(test)]

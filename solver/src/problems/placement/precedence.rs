@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use super::requests::Request;
 use super::{Placement, State};
-use crate::problem::{Move, Problem, UNASSIGNED};
+use crate::problem::{Choice, Move, Problem, UNASSIGNED};
 
 /// The order in which items are served.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Placement {
             if state.genome()[item] != UNASSIGNED {
                 continue;
             }
-            if let Some(value) = self.best_room(state, item) {
+            if let Some(Choice { value, .. }) = self.best_room(state, item) {
                 self.apply(state, Move::Set { item, value });
                 continue;
             }

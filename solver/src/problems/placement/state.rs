@@ -8,7 +8,8 @@ use super::nodes::{LANES, Nodes, groups};
 use super::objective::{Objective, Spread, Sums};
 use super::requests::{Requests, Shift};
 use crate::problem::Genome;
-use crate::score::{Objectives, Score};
+use crate::scalarise::Scalarisation;
+use crate::score::{Cost, Objectives, Score};
 
 /// After this many moves the sums are taken anew: rounding errors grow with the moves and shrink to nothing here.
 const RECENTRE: u32 = 1 << 20;
@@ -210,6 +211,27 @@ impl State {
         Score { violation: self.violation_after(nodes, shift), objectives }
     }
 
+    /// The same as a cost, without a score on the way; none if the value is above `most`.
+    #[inline]
+    pub(super) fn cost_after(
+        &self,
+        nodes: &Nodes,
+        objective: Objective,
+        shift: &Shift<'_>,
+        by: &Scalarisation,
+        most: f64,
+    ) -> Option<Cost> {
+        if shift.from == shift.to {
+            return Some(by.cost(&self.score(nodes, objective)));
+        }
+        let value = by.value_of_single(self.objective_after(nodes, objective, shift));
+        // Most moves of a cold walk end here.
+        if value > most {
+            return None;
+        }
+        Some(Cost { violation: self.violation_after(nodes, shift), value })
+    }
+
     /// The score after a shift, or none if it breaks limits more than they are broken already.
     #[inline]
     pub(super) fn promising_score_after(
@@ -233,30 +255,42 @@ impl State {
     /// The objective after a shift between two rows.
     #[inline]
     fn objective_after(&self, nodes: &Nodes, objective: Objective, shift: &Shift<'_>) -> f64 {
-        let (from, to) = (self.cells(nodes, shift.from), self.cells(nodes, shift.to));
+        objective.value(|| self.resources_after(nodes, shift), self.mean_after(nodes, shift))
+    }
+
+    /// The mean of the resources' variances after a shift between two rows.
+    #[inline]
+    fn resources_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> f64 {
+        let (from, to) = (nodes.counted_cells(shift.from), nodes.counted_cells(shift.to));
+        let units = groups(&nodes.unit[from.clone()]).iter().zip(groups(&nodes.unit[to.clone()]));
+        let loads = groups(&self.load[from]).iter().zip(groups(&self.load[to]));
         let columns = groups(&self.s1).iter().zip(groups(&self.s2)).zip(groups(&nodes.per_row));
-        let (mut total, mut lost, mut gained) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-        for (((from, to), ((s1, s2), per_row)), amounts) in from.zip(to).zip(columns).zip(shift.amounts()) {
+        let mut total = [0.0; LANES];
+        for (((units, loads), ((s1, s2), per_row)), amounts) in units.zip(loads).zip(columns).zip(shift.amounts()) {
             for lane in 0..LANES {
                 let sums = Sums { s1: s1[lane], s2: s2[lane] };
-                let sums = sums.after(from.load[lane], -amounts[lane] * from.unit[lane]);
-                total[lane] += sums.after(to.load[lane], amounts[lane] * to.unit[lane]).variance(per_row[lane]);
-                lost[lane] -= amounts[lane] * from.share[lane];
-                gained[lane] += amounts[lane] * to.share[lane];
+                let sums = sums.after(loads.0[lane], -amounts[lane] * units.0[lane]);
+                total[lane] += sums.after(loads.1[lane], amounts[lane] * units.1[lane]).variance(per_row[lane]);
+            }
+        }
+        total.iter().sum::<f64>() * nodes.per_resource
+    }
+
+    /// The variance of the mean load after a shift between two rows.
+    #[inline]
+    fn mean_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> f64 {
+        let (from, to) = (nodes.counted_cells(shift.from), nodes.counted_cells(shift.to));
+        let shares = groups(&nodes.share[from]).iter().zip(groups(&nodes.share[to]));
+        let (mut lost, mut gained) = ([0.0; LANES], [0.0; LANES]);
+        for ((from, to), amounts) in shares.zip(shift.amounts()) {
+            for lane in 0..LANES {
+                lost[lane] -= amounts[lane] * from[lane];
+                gained[lane] += amounts[lane] * to[lane];
             }
         }
         let all = nodes.width();
-        let mean = self.sums(all).after(self.mean_load[shift.from], lost.iter().sum());
-        let mean = mean.after(self.mean_load[shift.to], gained.iter().sum()).variance(nodes.per_row[all]);
-        objective.value(|| total.iter().sum::<f64>() * nodes.per_resource, mean)
-    }
-
-    /// The cells of a row that may take part in the objective.
-    #[inline]
-    fn cells<'a>(&'a self, nodes: &'a Nodes, row: usize) -> impl Iterator<Item = Cells<'a>> {
-        let cells = nodes.counted_cells(row);
-        let factors = groups(&nodes.unit[cells.clone()]).iter().zip(groups(&nodes.share[cells.clone()]));
-        factors.zip(groups(&self.load[cells])).map(|((unit, share), load)| Cells { unit, share, load })
+        let sums = self.sums(all).after(self.mean_load[shift.from], lost.iter().sum());
+        sums.after(self.mean_load[shift.to], gained.iter().sum()).variance(nodes.per_row[all])
     }
 
     pub(super) fn violation(&self) -> f64 {
@@ -377,13 +411,6 @@ impl State {
             sigma_by_resource: (0..nodes.resources()).map(sigma).collect(),
         }
     }
-}
-
-/// One group of resources of a row: see [`Nodes`] and [`State`].
-struct Cells<'a> {
-    unit: &'a [f64; LANES],
-    share: &'a [f64; LANES],
-    load: &'a [f64; LANES],
 }
 
 /// How what a row holds over its limit of a resource changes. Without branches: which case holds is hard to predict.

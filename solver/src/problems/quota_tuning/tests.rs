@@ -62,7 +62,7 @@ proptest! {
         let state = problem.build(&genome);
         let cost = |value| by.cost(&problem.delta(&state, Move::Set { item, value }).unwrap());
         let (fast, slow) = (problem.best_value(&state, item, &by), least_cost(&problem, &state, item, &by));
-        let (fast, slow) = (cost(fast.unwrap()), cost(slow.unwrap()));
+        let (fast, slow) = (cost(fast.unwrap().value), cost(slow.unwrap().value));
         prop_assert!(fast.violation == slow.violation && fast.value <= slow.value + 1e-12, "{fast:?} {slow:?}");
     }
 

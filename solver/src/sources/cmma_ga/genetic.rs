@@ -5,6 +5,7 @@
 use std::ops::ControlFlow;
 
 use super::Run;
+use super::trails::{choice, choices};
 use super::walk::draw_by_weight;
 use crate::budget::TerminationReason;
 use crate::crossover;
@@ -30,16 +31,16 @@ impl<P: Problem> Run<'_, P> {
     }
 
     /// \[P\] A new value comes by roulette; \[I\] on its attraction where nothing else is chosen, which for services is
-    /// `v_k`.
+    /// `v_k`. As on a walk, a real number is one of a few levels.
     fn mutate(&mut self, genome: &mut [u32]) {
         let rate = self.ga.mutation_rate.unwrap_or(1.0 / genome.len() as f64);
         let mut cumulative = Vec::new();
         for (item, gene) in genome.iter_mut().enumerate() {
             if self.rng.chance(rate) {
                 let domain = self.problem.domain(item);
-                let attraction = |index| self.problem.heuristic(&self.blank, item, domain.value(index));
-                let index = draw_by_weight((0..domain.len()).map(attraction), &mut cumulative, self.rng);
-                *gene = domain.value(index as u32);
+                let attraction = |index| self.problem.heuristic(&self.blank, item, choice(&domain, index));
+                let index = draw_by_weight((0..choices(&domain)).map(attraction), &mut cumulative, self.rng);
+                *gene = choice(&domain, index as u32);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Pheromone: what the colony remembers.
 //!
 //! Promises: `τ[k][prev][v]` for an item with a context, as long as its pairs are not too many, and `τ[i][v]` for every
-//! other; so memory is linear in the sum of the domains' lengths where there is no context. Must not know: who deposits.
+//! other, so memory is linear in the sum of the domains' lengths where there is no context; items of one class share
+//! trails where that would be too much. Must not know: who deposits.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fitness::root;
@@ -16,6 +18,11 @@ const MOST_LEVELS: u32 = 64;
 /// The most pairs of values for which an item's trails start from its context; 8 MiB. Larger items forget where an ant
 /// comes from.
 const MOST_PAIRS: u64 = 1 << 20;
+
+/// The most trails that items have for themselves; 16 MiB. Past it no item knows where an ant comes from, and items whose
+/// choices are of one class share trails: the ants then learn which values suit a class, and memory is that of the
+/// classes.
+const MOST_TRAILS: u64 = 1 << 21;
 
 /// Pheromone on every way that an ant can take, and the order in which it visits the items.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +48,21 @@ impl Trails {
             let pairs = |context: u32| u64::from(width_by_item[context as usize]) * u64::from(width_by_item[item]);
             *context = context.filter(|&context| pairs(context) <= MOST_PAIRS);
         }
+        let trails = |item: usize, context: Option<u32>| {
+            let rows = context.map_or(1, |context| width_by_item[context as usize]);
+            u64::from(rows) * u64::from(width_by_item[item])
+        };
+        let own: u64 = context_by_item.iter().enumerate().map(|(item, &context)| trails(item, context)).sum();
+        if own > MOST_TRAILS {
+            context_by_item.fill(None);
+            let (start_by_item, total) = shared_starts(problem, &width_by_item);
+            return Self { order, context_by_item, width_by_item, start_by_item, tau: vec![tau; total] };
+        }
         let mut start_by_item = Vec::with_capacity(items);
         let mut total = 0;
-        for (item, context) in context_by_item.iter().enumerate() {
+        for (item, &context) in context_by_item.iter().enumerate() {
             start_by_item.push(total);
-            let rows = context.map_or(1, |context| width_by_item[context as usize]);
-            total += rows as usize * width_by_item[item] as usize;
+            total += trails(item, context) as usize;
         }
         Self { order, context_by_item, width_by_item, start_by_item, tau: vec![tau; total] }
     }
@@ -120,6 +136,22 @@ impl Trails {
     }
 }
 
+/// Where the trails of each item begin if items of one class share them, and how many there are then.
+fn shared_starts<P: Problem>(problem: &P, width_by_item: &[u32]) -> (Vec<usize>, usize) {
+    let mut start_by_class = BTreeMap::new();
+    let mut total = 0;
+    let mut next = |width: u32| {
+        total += width as usize;
+        total - width as usize
+    };
+    let start = |(item, &width): (usize, &u32)| match problem.domain(item) {
+        Domain::Choices(class) => *start_by_class.entry(std::ptr::from_ref(class)).or_insert_with(|| next(width)),
+        Domain::Interval(_) => next(width),
+    };
+    let start_by_item = width_by_item.iter().enumerate().map(start).collect();
+    (start_by_item, total)
+}
+
 /// Items after their context, and otherwise in their order; an item whose context leads back to itself has none.
 fn visiting_order<P: Problem>(problem: &P) -> (Vec<u32>, Vec<Option<u32>>) {
     #[derive(Clone, Copy, PartialEq)]
@@ -154,7 +186,7 @@ fn visiting_order<P: Problem>(problem: &P) -> (Vec<u32>, Vec<Option<u32>>) {
 }
 
 /// How many choices a domain has for an ant.
-fn choices(domain: &Domain<'_>) -> u32 {
+pub(super) fn choices(domain: &Domain<'_>) -> u32 {
     match domain {
         Domain::Choices(_) => domain.len(),
         Domain::Interval(_) => domain.len().min(MOST_LEVELS),
@@ -187,8 +219,11 @@ fn spread(index: u32, from: u32, to: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::{DomainClass, Interval};
+    use crate::problems::placement::{NodeColumns, Objective, Placement, PodColumns};
     use crate::problems::qos_composition::{Edge, QosComposition};
 
     fn services(edges: &[Edge]) -> QosComposition {
@@ -204,6 +239,26 @@ mod tests {
         assert_eq!(Trails::new(&services(&[]), 1.0).len(), 3 + 4 + 5);
         let chain = services(&[edge(0, 1, 12), edge(1, 2, 20)]);
         assert_eq!(Trails::new(&chain, 1.0).len(), 3 + 3 * 4 + 4 * 5);
+    }
+
+    #[test]
+    fn items_of_one_class_share_trails_where_their_own_would_be_too_many() {
+        let (rows, few, many) = (64, 1_u32 << 15, (1_u32 << 15) + 1);
+        let count = |pods: u32| {
+            let (capacity, requests) = (vec![1e9; rows], vec![1.0; pods as usize]);
+            let nodes = NodeColumns { resources: 1, allocatable: &capacity, requested: &[], weights: &capacity };
+            let class_by_pod: Vec<u32> = (0..pods).map(|pod| pod % 2).collect();
+            let pods = PodColumns { requests: &requests, class_by_pod: &class_by_pod };
+            let classes = [0, 1].map(|_| Arc::new(DomainClass::all(rows as u32)));
+            let problem = Placement::new(&nodes, &pods, &classes, Objective::Sigma).unwrap();
+            let trails = Trails::new(&problem, 1.0);
+            let chosen = vec![0; class_by_pod.len()];
+            let shared = trails.row(0, &chosen) == trails.row(2, &chosen);
+            assert_ne!(trails.row(0, &chosen), trails.row(1, &chosen), "another class");
+            (trails.len(), shared)
+        };
+        assert_eq!(count(few), (rows << 15, false));
+        assert_eq!(count(many), (2 * rows, true));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl<'a, P: Problem> Hive<'a, P> {
         rng: &mut Rng,
     ) -> Result<Self, SolveError> {
         mabc.check()?;
-        check(problem, seeds)?;
+        check(problem, seeds, mabc.scalarisation.as_ref())?;
         let seed = rng.bits();
         let mut drawer = Colony::new(mabc, problem, 0, Rng::stream(seed, mabc.slaves as u64));
         let mut archive = Archive::new(mabc.archive);

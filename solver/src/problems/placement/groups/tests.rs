@@ -105,8 +105,8 @@ fn the_best_value_breaks_a_rule_only_if_every_value_does() {
     let problem = bound(&[0, 1], rule(Limit::AtMost(1), &[]));
     let by = crate::scalarise::Scalarisation::default();
     let none = UNASSIGNED;
-    assert_eq!(problem.best_value(&problem.build(&[0, none, none, none, none]), 1, &by), Some(1));
-    assert_eq!(problem.best_value(&problem.build(&[0, 1, none, none, none]), 2, &by), Some(0));
+    assert_eq!(problem.best_value(&problem.build(&[0, none, none, none, none]), 1, &by).unwrap().value, 1);
+    assert_eq!(problem.best_value(&problem.build(&[0, 1, none, none, none]), 2, &by).unwrap().value, 0);
 }
 
 #[test]
