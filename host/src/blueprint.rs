@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::component::Component;
 use crate::error::{CallError, Entry, Failure};
+use crate::imports::log::Logbook;
 use crate::limits::Limits;
 
 /// One plugin as configured: which code, which settings, which limits.
@@ -14,6 +15,8 @@ pub(crate) struct Blueprint {
     pub(crate) component: Component,
     pub(crate) settings: String,
     pub(crate) limits: Limits,
+    /// One for all instances: what they may write is counted together.
+    pub(crate) logbook: Arc<Logbook>,
 }
 
 impl Blueprint {

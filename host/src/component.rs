@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::types::Component as ComponentType;
 
 use crate::bindings::PluginPre;
-use crate::compile::{self, Cache};
+use crate::cache::Cache;
+use crate::compile;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::imports;
@@ -141,9 +142,18 @@ impl Component {
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(LoadError::DigestMismatch { expected, found: digest });
         }
-        let compiled = compile::compile(engine, bytes, &digest, cache, workshop)?;
+        Self::new(engine, digest, &compile::compile(engine, bytes, &digest, cache, workshop)?)
+    }
+
+    /// The component with this digest, without its bytes: `None` where the cache lacks its compiled code.
+    #[must_use]
+    pub fn kept(engine: &Engine, digest: Digest, cache: &Cache) -> Option<Self> {
+        Self::new(engine, digest, &compile::kept(engine, &digest, cache)?).ok()
+    }
+
+    fn new(engine: &Engine, digest: Digest, compiled: &wasmtime::component::Component) -> Result<Self, LoadError> {
         check_names(engine, &compiled.component_type())?;
-        let pre = link(engine, &compiled)?;
+        let pre = link(engine, compiled)?;
         Ok(Self { engine: engine.clone(), digest, pre })
     }
 

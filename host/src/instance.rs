@@ -7,7 +7,7 @@
 //! It must not know how many instances there are, nor make another one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, trace};
 use wasmtime::{Store, Trap};
@@ -15,7 +15,7 @@ use wasmtime::{Store, Trap};
 use crate::bindings::Plugin;
 use crate::bindings::exports::gantry::scheduling::scheduler::Guest;
 use crate::blueprint::Blueprint;
-use crate::engine::TICK;
+use crate::engine::Engine;
 use crate::error::{CallError, Entry, Failure, Reason};
 use crate::limits::transfer;
 use crate::source::SnapshotSource;
@@ -30,6 +30,8 @@ pub(crate) struct Instance {
     exports: Plugin,
     /// The generation pushed last.
     held: Option<u64>,
+    /// When the caller's time is over, whatever an entry may take.
+    end: Option<Instant>,
     is_poisoned: bool,
 }
 
@@ -43,25 +45,34 @@ struct Allowance {
 
 impl Instance {
     /// Instantiates and configures.
-    pub(crate) fn start(blueprint: &Arc<Blueprint>) -> Result<Self, CallError> {
-        let mut instance = Self::instantiate(blueprint)?;
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, end: Option<Instant>) -> Result<Self, CallError> {
+        let mut instance = Self::instantiate(blueprint, end)?;
         instance.configure()?;
         Ok(instance)
     }
 
     /// Runs the start code, and nothing more: enough for `describe`.
-    pub(crate) fn instantiate(blueprint: &Arc<Blueprint>) -> Result<Self, CallError> {
-        let state = State::new(&blueprint.name, &blueprint.limits);
+    pub(crate) fn instantiate(blueprint: &Arc<Blueprint>, end: Option<Instant>) -> Result<Self, CallError> {
+        let state = State::new(&blueprint.logbook, &blueprint.limits);
         let mut store = Store::new(blueprint.component.engine().inner(), state);
         store.limiter(|state| &mut state.meter);
-        arm(&mut store, Allowance { deadline: blueprint.limits.deadline, answer: 0 });
+        arm(
+            blueprint.component.engine(),
+            &mut store,
+            Allowance { deadline: until(end, blueprint.limits.deadline_of(Entry::Instantiate)), answer: 0 },
+        );
         match blueprint.component.pre().instantiate(&mut store) {
             Ok(exports) => {
                 let blueprint = Arc::clone(blueprint);
-                Ok(Self { blueprint, store, exports, held: None, is_poisoned: false })
+                Ok(Self { blueprint, store, exports, held: None, end, is_poisoned: false })
             }
             Err(error) => Err(blueprint.error(Entry::Instantiate, stopped(&store, error))),
         }
+    }
+
+    /// From now on no entry takes longer than to `end`, or than its own deadline where there is none.
+    pub(crate) fn end_by(&mut self, end: Option<Instant>) {
+        self.end = end;
     }
 
     /// True when the engine stopped the component: nothing but a drop is left.
@@ -150,30 +161,20 @@ impl Instance {
     ) -> Result<Plan, CallError> {
         self.sync(source)?;
         let (rows, count) = (source.rows(), pods.classes.len());
-        let allowance = Allowance { deadline: self.blueprint.limits.plan_deadline, answer: count };
         let answer =
-            self.enter_with(Entry::Plan, allowance, |guest, store| guest.call_plan(store, pods.clone(), budget, seed))?;
+            self.enter(Entry::Plan, count, |guest, store| guest.call_plan(store, pods.clone(), budget, seed))?;
         self.check(Entry::Plan, answer, |plan| validate::plan(plan, count, rows))
     }
 
+    /// The one way in. `answer` counts the numbers in an honest one.
     fn enter<T>(
         &mut self,
         entry: Entry,
         answer: usize,
         call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
-        let deadline = self.blueprint.limits.deadline;
-        self.enter_with(entry, Allowance { deadline, answer }, call)
-    }
-
-    /// The one way in.
-    fn enter_with<T>(
-        &mut self,
-        entry: Entry,
-        allowance: Allowance,
-        call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, CallError> {
-        arm(&mut self.store, allowance);
+        let deadline = until(self.end, self.blueprint.limits.deadline_of(entry));
+        arm(self.blueprint.component.engine(), &mut self.store, Allowance { deadline, answer });
         call(self.exports.gantry_scheduling_scheduler(), &mut self.store).map_err(|error| {
             self.is_poisoned = true;
             self.blueprint.error(entry, stopped(&self.store, error))
@@ -195,11 +196,14 @@ impl Instance {
     }
 }
 
+/// What is left until `end`, at most `limit`.
+pub(crate) fn until(end: Option<Instant>, limit: Duration) -> Duration {
+    end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
+}
+
 /// Before every entry: a deadline from now on, full budgets, and a bound on what the host copies out.
-fn arm(store: &mut Store<State>, allowance: Allowance) {
-    // One tick more, because the next one may be due at once.
-    let ticks = allowance.deadline.as_nanos().div_ceil(TICK.as_nanos()) + 1;
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+fn arm(engine: &Engine, store: &mut Store<State>, allowance: Allowance) {
+    store.set_epoch_deadline(engine.epochs(allowance.deadline));
     store.set_hostcall_fuel(transfer(allowance.answer));
     store.data_mut().begin_entry();
 }

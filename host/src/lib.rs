@@ -24,7 +24,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`engine`] | the one engine, and the clock of deadlines |
-//! | [`component`], [`compile`] | from bytes to something that may be instantiated |
+//! | [`component`], [`compile`], [`cache`] | from bytes to something that may be instantiated |
 //! | [`workshop`] | compiling in a child process with limits |
 //! | [`limits`] | what a plugin may use |
 //! | [`source`] | how the caller lends the cluster's columns |
@@ -40,6 +40,7 @@
 mod bindings;
 mod blueprint;
 pub mod breaker;
+pub mod cache;
 pub mod compile;
 pub mod component;
 pub mod engine;
@@ -65,7 +66,7 @@ pub mod types {
 }
 
 pub use crate::breaker::{Breaker, BreakerState, Report};
-pub use crate::compile::Cache;
+pub use crate::cache::Cache;
 pub use crate::component::{Component, Digest, WIT_VERSION};
 pub use crate::engine::Engine;
 pub use crate::error::{CallError, Entry, Failure, LoadError, Reason};

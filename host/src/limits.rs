@@ -8,18 +8,23 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::error::Entry;
+
 /// Core instances, and with them the adapters between modules, that one component may be made of. Components of other
 /// languages' runtimes have about a dozen.
 const INSTANCES: usize = 64;
 
-/// Linear memories that one component may have; all of them together keep to [`Limits::memory`].
+/// Linear memories that one component may have; all of them and the tables together keep to [`Limits::memory`].
 const MEMORIES: usize = 16;
 
 /// Tables that one component may have.
 const TABLES: usize = 64;
 
-/// Entries of one table: four times what a JavaScript engine compiled to WebAssembly has functions. 8 bytes each.
+/// Entries of one table: four times what a JavaScript engine compiled to WebAssembly has functions.
 const TABLE_ENTRIES: usize = 1 << 17;
+
+/// What the host sets aside for one of them, whose bytes count as the component's memory.
+const ENTRY_BYTES: usize = size_of::<usize>();
 
 /// What a guest may hand to the host in one call besides the answer that was asked for: descriptions and log lines.
 const TRANSFER_FLOOR: usize = 64 << 10;
@@ -27,13 +32,18 @@ const TRANSFER_FLOOR: usize = 64 << 10;
 /// What one plugin may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory of one instance. Default 64 MiB.
+    /// Bytes of one instance's linear memories and tables (8 an entry). Default 64 MiB.
     pub memory: usize,
-    /// Time for each entry but `plan`. A decision makes at most three: push, filter, score. Default 100 ms.
+    /// Time for each entry that has none of its own: to start, to be configured, to take a snapshot. Default 100 ms.
     pub deadline: Duration,
+    /// Time for `filter`. Default: `deadline`.
+    pub filter_deadline: Option<Duration>,
+    /// Time for `score`. Default: `deadline`.
+    pub score_deadline: Option<Duration>,
     /// Time for one search, whose length its budget of evaluations decides. Default 10 s.
     pub plan_deadline: Duration,
-    /// Bytes of log lines in one entry. Default 64 KiB.
+    /// Bytes of log lines in one entry; what all instances write together is as much in a second, counted with the head
+    /// that each line gets. Default 64 KiB.
     pub log_bytes: usize,
     /// Log lines in one entry. Default 1000.
     pub log_calls: usize,
@@ -49,11 +59,26 @@ impl Default for Limits {
         Self {
             memory: 64 << 20,
             deadline: Duration::from_millis(100),
+            filter_deadline: None,
+            score_deadline: None,
             plan_deadline: Duration::from_secs(10),
             log_bytes: 64 << 10,
             log_calls: 1000,
             workers: half_of_the_cores(),
             queue: 32,
+        }
+    }
+}
+
+impl Limits {
+    /// How long one entry may take.
+    #[must_use]
+    pub fn deadline_of(&self, entry: Entry) -> Duration {
+        match entry {
+            Entry::Filter => self.filter_deadline.unwrap_or(self.deadline),
+            Entry::Score => self.score_deadline.unwrap_or(self.deadline),
+            Entry::Plan => self.plan_deadline,
+            _ => self.deadline,
         }
     }
 }
@@ -92,29 +117,31 @@ impl Meter {
         self.refused
     }
 
-    /// The bytes of linear memory granted so far; they are never given back.
+    /// The bytes of memories and tables granted so far; they are never given back.
     pub(crate) fn memory(&self) -> usize {
         self.memory
     }
 
-    fn grant(&mut self, within: bool) -> bool {
-        self.refused |= !within;
-        within
+    /// Takes down what something that held `current` bytes will hold, if it may.
+    fn grant(&mut self, current: usize, desired: usize, is_allowed: bool) -> bool {
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        let is_granted = is_allowed && total <= self.memory_limit;
+        if is_granted {
+            self.memory = total;
+        }
+        self.refused |= !is_granted;
+        is_granted
     }
 }
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.memory.saturating_sub(current).saturating_add(desired);
-        let granted = self.grant(total <= self.memory_limit);
-        if granted {
-            self.memory = total;
-        }
-        Ok(granted)
+        Ok(self.grant(current, desired, true))
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grant(desired <= TABLE_ENTRIES))
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = |entries: usize| entries.saturating_mul(ENTRY_BYTES);
+        Ok(self.grant(bytes(current), bytes(desired), desired <= TABLE_ENTRIES))
     }
 
     fn instances(&self) -> usize {
@@ -139,6 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn each_extension_point_has_its_own_time_and_everything_else_the_common_one() {
+        let [common, filter, score, plan] = [1, 2, 3, 4].map(Duration::from_millis);
+        let shared = Limits { deadline: common, plan_deadline: plan, ..Limits::default() };
+        let apart = Limits { filter_deadline: Some(filter), score_deadline: Some(score), ..shared.clone() };
+        for entry in Entry::ALL {
+            let (own, default) = match entry {
+                Entry::Filter => (filter, common),
+                Entry::Score => (score, common),
+                Entry::Plan => (plan, plan),
+                _ => (common, common),
+            };
+            assert_eq!((apart.deadline_of(*entry), shared.deadline_of(*entry)), (own, default), "{entry}");
+        }
+    }
+
+    #[test]
     fn several_memories_share_one_limit() {
         let mut meter = meter(100);
         assert!(meter.memory_growing(0, 60, None).unwrap());
@@ -158,8 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn tables_count_as_memory() {
+        let mut meter = meter(100);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(!meter.table_growing(0, 6, None).unwrap(), "48 bytes");
+        assert!(meter.table_growing(0, 3, None).unwrap());
+        assert!(meter.table_growing(3, 5, None).unwrap());
+        assert_eq!(meter.memory(), 100);
+        assert!(!meter.memory_growing(60, 61, None).unwrap());
+    }
+
+    #[test]
     fn a_table_of_a_million_entries_is_refused() {
-        let mut meter = meter(1);
+        let mut meter = meter(usize::MAX);
         assert!(!meter.table_growing(0, 1_000_000, None).unwrap());
         assert!(meter.has_refused());
     }

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::blueprint::Blueprint;
 use crate::component::{Component, Digest};
 use crate::error::{CallError, Entry, Failure};
-use crate::instance::Instance;
+use crate::imports::log::Logbook;
+use crate::instance::{self, Instance};
 use crate::limits::Limits;
 use crate::pool::{Lease, Pool};
 use crate::source::SnapshotSource;
@@ -27,7 +28,7 @@ const NAME_BYTES: usize = 63;
 /// which every pod's decision may depend on anyway. Between plugins nothing is shared but the compiled code.
 ///
 /// All calls block the calling thread: for at most the deadline while every instance is busy, then for the entries
-/// themselves, each with a deadline of its own.
+/// themselves, each with a deadline of its own. A call `until` an instant is over then, to within a tick or two.
 pub struct Plugin {
     blueprint: Arc<Blueprint>,
     info: PluginInfo,
@@ -57,8 +58,10 @@ impl Plugin {
     pub fn new(name: &str, component: &Component, settings: &str, limits: Limits) -> Result<Self, CallError> {
         let workers = limits.workers.max(1);
         let queue = limits.queue;
-        let blueprint =
-            Arc::new(Blueprint { name: name.into(), component: component.clone(), settings: settings.into(), limits });
+        let name: Arc<str> = name.into();
+        let logbook = Arc::new(Logbook::new(&name, limits.log_bytes));
+        let (component, settings) = (component.clone(), settings.into());
+        let blueprint = Arc::new(Blueprint { name, component, settings, limits, logbook });
         let info = describe(&blueprint)?;
         let tally = Arc::default();
         let start = |count: usize| -> Result<_, CallError> {
@@ -88,6 +91,18 @@ impl Plugin {
         self.blueprint.component.digest()
     }
 
+    /// What it is made of: for another plugin of the very same.
+    #[must_use]
+    pub fn component(&self) -> &Component {
+        &self.blueprint.component
+    }
+
+    /// What it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.blueprint.limits
+    }
+
     /// How many instances were made to replace lost ones.
     #[must_use]
     pub fn restarts(&self) -> u64 {
@@ -98,6 +113,12 @@ impl Plugin {
     #[must_use]
     pub fn memory_high_water(&self) -> usize {
         self.tally.memory.load(Ordering::Relaxed)
+    }
+
+    /// How many lines of its log were dropped, as they came faster than its limits allow.
+    #[must_use]
+    pub fn dropped_lines(&self) -> u64 {
+        self.blueprint.logbook.dropped()
     }
 
     /// How many calls it takes at a time, a search for a plan not counted: it has an instance of its own.
@@ -117,10 +138,22 @@ impl Plugin {
     /// # Errors
     /// The component failed, answered nonsense, or was too busy.
     pub fn filter(&self, source: &dyn SnapshotSource, pod: &Pod<'_>) -> Result<Vec<u8>, CallError> {
+        self.verdicts(source, pod, None)
+    }
+
+    /// [`Plugin::filter`] in what is left until `end`, where its own limits leave more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn filter_until(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Instant) -> Result<Vec<u8>, CallError> {
+        self.verdicts(source, pod, Some(end))
+    }
+
+    fn verdicts(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Option<Instant>) -> Result<Vec<u8>, CallError> {
         if !self.offers(ExtensionPoints::FILTER) {
             return Ok(vec![0; source.rows()]);
         }
-        self.acquire(Entry::Filter)?.call(|instance| instance.filter(source, pod))
+        self.acquire(Entry::Filter, end)?.call(end, |instance| instance.filter(source, pod))
     }
 
     /// One score a row, 0..=100. A plugin without this extension point scores every row 0 and is not called.
@@ -128,10 +161,22 @@ impl Plugin {
     /// # Errors
     /// As [`Plugin::filter`].
     pub fn score(&self, source: &dyn SnapshotSource, pod: &Pod<'_>) -> Result<Vec<f64>, CallError> {
+        self.scores(source, pod, None)
+    }
+
+    /// [`Plugin::score`] in what is left until `end`, where its own limits leave more.
+    ///
+    /// # Errors
+    /// As [`Plugin::filter`].
+    pub fn score_until(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Instant) -> Result<Vec<f64>, CallError> {
+        self.scores(source, pod, Some(end))
+    }
+
+    fn scores(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Option<Instant>) -> Result<Vec<f64>, CallError> {
         if !self.offers(ExtensionPoints::SCORE) {
             return Ok(vec![0.0; source.rows()]);
         }
-        self.acquire(Entry::Score)?.call(|instance| instance.score(source, pod))
+        self.acquire(Entry::Score, end)?.call(end, |instance| instance.score(source, pod))
     }
 
     /// Verdicts and scores from one instance, which takes the snapshot once. One may fail without the other.
@@ -139,14 +184,14 @@ impl Plugin {
     /// # Errors
     /// All instances were busy.
     pub fn decide(&self, source: &dyn SnapshotSource, pod: &Pod<'_>) -> Result<Decision, CallError> {
-        let mut worker = self.acquire(Entry::Filter)?;
+        let mut worker = self.acquire(Entry::Filter, None)?;
         let verdicts = if self.offers(ExtensionPoints::FILTER) {
-            worker.call(|instance| instance.filter(source, pod))
+            worker.call(None, |instance| instance.filter(source, pod))
         } else {
             Ok(vec![0; source.rows()])
         };
         let scores = if self.offers(ExtensionPoints::SCORE) {
-            worker.call(|instance| instance.score(source, pod))
+            worker.call(None, |instance| instance.score(source, pod))
         } else {
             Ok(vec![0.0; source.rows()])
         };
@@ -167,15 +212,20 @@ impl Plugin {
         if !self.offers(ExtensionPoints::PLAN) {
             return Err(self.blueprint.error(Entry::Plan, Failure::NotOffered));
         }
-        self.acquire_from(&self.planner, Entry::Plan)?.call(|instance| instance.plan(source, pods, budget, seed))
+        let mut planner = self.acquire_from(&self.planner, Entry::Plan, self.limits().deadline)?;
+        planner.call(None, |instance| instance.plan(source, pods, budget, seed))
     }
 
-    fn acquire(&self, entry: Entry) -> Result<Lease<'_, Worker>, CallError> {
-        self.acquire_from(&self.workers, entry)
+    fn acquire(&self, entry: Entry, end: Option<Instant>) -> Result<Lease<'_, Worker>, CallError> {
+        self.acquire_from(&self.workers, entry, instance::until(end, self.limits().deadline_of(entry)))
     }
 
-    fn acquire_from<'a>(&self, pool: &'a Pool<Worker>, entry: Entry) -> Result<Lease<'a, Worker>, CallError> {
-        let patience: Duration = self.blueprint.limits.deadline;
+    fn acquire_from<'a>(
+        &self,
+        pool: &'a Pool<Worker>,
+        entry: Entry,
+        patience: Duration,
+    ) -> Result<Lease<'a, Worker>, CallError> {
         pool.acquire(patience).map_err(|overloaded| {
             let failure = Failure::Overloaded { workers: pool.size(), waiting: overloaded.waiting };
             self.blueprint.error(entry, failure)
@@ -184,7 +234,7 @@ impl Plugin {
 }
 
 fn describe(blueprint: &Arc<Blueprint>) -> Result<PluginInfo, CallError> {
-    let info = Instance::instantiate(blueprint)?.describe()?;
+    let info = Instance::instantiate(blueprint, None)?.describe()?;
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if info.name.is_empty() || info.name.len() > NAME_BYTES || !info.name.bytes().all(is_name) {
         let failure = Failure::Description { field: "name", value: info.name, allowed: "1 to 63 of a-z, 0-9 and -" };

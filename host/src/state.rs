@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::imports::log::Log;
+use crate::imports::log::{Log, Logbook};
 use crate::limits::{Limits, Meter};
 
 /// The data of one store. It holds nothing of the cluster and no handle to anything: a component that could read it
@@ -13,8 +13,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(plugin: &Arc<str>, limits: &Limits) -> Self {
-        Self { meter: Meter::new(limits), log: Log::new(plugin, limits) }
+    pub(crate) fn new(logbook: &Arc<Logbook>, limits: &Limits) -> Self {
+        Self { meter: Meter::new(limits), log: Log::new(logbook, limits) }
     }
 
     /// A new entry has its full budgets.

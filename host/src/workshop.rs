@@ -21,6 +21,7 @@ use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cache;
 use crate::compile;
 use crate::component::{Digest, MAX_BYTES};
 use crate::engine::Engine;
@@ -109,7 +110,7 @@ impl Workshop {
         if status.code() == Some(REFUSED.into()) {
             return Err(LoadError::Invalid(words.into()));
         }
-        let artefact = compile::unseal(key, answer).filter(|_| status.success());
+        let artefact = cache::unseal(key, answer).filter(|_| status.success());
         artefact.ok_or_else(|| {
             let words = if words.is_empty() { words } else { format!(": {words}") };
             CompileError::Crashed { status, words }.into()
@@ -248,7 +249,7 @@ fn sealed_artefact(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let engine = Engine::new()?;
     let component = compile::compile_here(&engine, bytes)?;
     let artefact = component.serialize().map_err(|error| LoadError::Engine(error.into()))?;
-    Ok(compile::seal(&compile::key(&engine, &Digest::of(bytes)), &artefact))
+    Ok(cache::seal(&compile::key(&engine, &Digest::of(bytes)), &artefact))
 }
 
 /// The parent says itself that the bytes are no valid component; the child says why.

@@ -67,8 +67,9 @@ fn unplanned(snapshot: &Snapshot) -> impl Fn(usize) -> f64 {
     |cell| snapshot.allocatable[cell] - snapshot.requested[cell] - snapshot.planned[cell]
 }
 
-/// A resource that a row does not offer, or that nothing is forecast of, never runs hot.
-fn cool(snapshot: &Snapshot, hot_share: f64) -> impl Fn(usize) -> f64 {
+/// How much more of a cell can be used until the row runs hot. A resource that a row does not offer, or that nothing is
+/// forecast of, never runs hot.
+pub(crate) fn cool(snapshot: &Snapshot, hot_share: f64) -> impl Fn(usize) -> f64 {
     move |cell| match (snapshot.allocatable[cell], snapshot.used_p90[cell]) {
         (0.0, _) | (_, 0.0) => f64::INFINITY,
         (offered, used) => hot_share * offered - used,

@@ -35,7 +35,9 @@ pub struct Settings {
     /// A gain in the objective up to this has no practical value: the memetic search ends when it finds no more, and
     /// leaves pods where they were for it. 0 to 1,000, default 0.1.
     pub practical_gain: f64,
-    /// Individuals of the genetic searches, ants, or food sources of a slave. 4 to 10,000, default 60.
+    /// Individuals of the genetic searches, ants, or food sources of a slave. 4 to 10,000, default 60. Where all of them
+    /// together would have more than 4 million genes of pods (a quarter of the memory of an instance), as many as have no
+    /// more are used, and `tcga` uses at most 1,000.
     pub population: usize,
 }
 
@@ -149,6 +151,8 @@ fn refuse(key: &str, value: &str, message: &str) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -178,6 +182,36 @@ mod tests {
             let error = Settings::parse(document).unwrap_err();
             assert_eq!((error.key.as_str(), error.value.as_str()), (key, value), "{document}: {}", error.message);
             assert!(!error.message.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_number_a_key_has_it_is_in_range_or_refused_by_that_key(
+            key in proptest::sample::select(vec![
+                "hotShare", "preferenceShare", "riskWeight", "meanLoadWeight", "moveWeight", "practicalGain", "population",
+            ]),
+            number in prop_oneof![any::<f64>(), -2.0..12.0, (0..20_000_u32).prop_map(f64::from)],
+        ) {
+            // JSON knows no other numbers.
+            prop_assume!(number.is_finite());
+            let written = if number.fract() == 0.0 { format!("{number:.0}") } else { number.to_string() };
+            let read = Settings::parse(&format!("{{\"{key}\": {written}}}"));
+            let most = match key {
+                "hotShare" => 10.0,
+                "preferenceShare" => 1.0,
+                "population" => 10_000.0,
+                _ => 1_000.0,
+            };
+            let in_range = match key {
+                "hotShare" => (f64::MIN_POSITIVE..=most).contains(&number),
+                "population" => number.fract() == 0.0 && (4.0..=most).contains(&number),
+                _ => (0.0..=most).contains(&number),
+            };
+            match read {
+                Ok(_) => prop_assert!(in_range, "{key}: {written}"),
+                Err(error) => prop_assert!(!in_range && error.key == key, "{key}: {written}: {error:?}"),
+            }
         }
     }
 

@@ -15,15 +15,21 @@ macro_rules! tested {
 }
 
 tested! {
+    aliased_strings,
     bad_configure,
     deep_recursion,
     endless_loop,
+    every_verdict,
     foreign_import,
+    huge_log_line,
     huge_return,
+    invalid_utf8,
     log_flood,
+    loop_in_filter,
     loop_in_plan,
     memory_bomb,
     nan_scores,
+    out_of_bounds,
     out_of_range_scores,
     plugin_error,
     score_only,
@@ -53,6 +59,12 @@ fn assert_score_stops(plugin: &Plugin, reason: Reason) {
 }
 
 #[test]
+fn aliased_strings() {
+    let failed = Plugin::new("p", &component("aliased_strings"), "", limits());
+    assert_failed(failed.map(drop), Entry::Describe, Reason::TooLarge);
+}
+
+#[test]
 fn bad_configure() {
     let refused = Plugin::new("p", &component("bad_configure"), r#"{"objective":"x"}"#, limits());
     let error = assert_failed(refused.map(drop), Entry::Configure, Reason::PluginError);
@@ -75,6 +87,27 @@ fn endless_loop() {
 }
 
 #[test]
+fn every_verdict() {
+    let (plugin, world) = (start("every_verdict"), World::new());
+    assert_eq!(plugin.filter(&world, &POD).unwrap(), [0, 1, 2, 3, 4]);
+    assert!(plugin.score(&world, &POD).unwrap().iter().all(|score| *score < 1.0));
+}
+
+#[test]
+fn a_call_ends_with_its_callers_time_though_its_own_limit_is_longer() {
+    let patient = Limits { deadline: Duration::from_mins(1), ..limits() };
+    let (plugin, world) = (Plugin::new("p", &component("endless_loop"), "", patient).unwrap(), World::new());
+    let start = Instant::now();
+    let end = start + Duration::from_millis(100);
+    assert_failed(plugin.score_until(&world, &POD, end), Entry::Score, Reason::Deadline);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!(plugin.restarts(), 0, "a fresh instance is made by whoever has time");
+    let later = Instant::now() + Duration::from_secs(30);
+    assert_eq!(plugin.filter_until(&world, &POD, later).unwrap(), [0; ROWS]);
+    assert_eq!(plugin.restarts(), 1);
+}
+
+#[test]
 fn foreign_import() {
     let error = Component::load(engine(), gantry_guests::bytes("foreign_import"), None, None).unwrap_err();
     assert_eq!(error.reason(), Reason::ForeignImport);
@@ -82,8 +115,20 @@ fn foreign_import() {
 }
 
 #[test]
+fn huge_log_line() {
+    assert_score_stops(&start("huge_log_line"), Reason::TooLarge);
+}
+
+#[test]
 fn huge_return() {
     assert_score_stops(&start("huge_return"), Reason::TooLarge);
+}
+
+#[test]
+fn invalid_utf8() {
+    assert_score_stops(&start("invalid_utf8"), Reason::Trap);
+    let refused = Plugin::new("p", &component("invalid_utf8"), "{}", limits());
+    assert_failed(refused.map(drop), Entry::Configure, Reason::Trap);
 }
 
 #[test]
@@ -99,6 +144,26 @@ fn assert_plan_stops(plugin: &Plugin, reason: Reason) {
     assert_eq!(plugin.restarts(), 1);
     assert_eq!(plugin.filter(&world, &POD).unwrap(), [0; ROWS]);
     assert_eq!(plugin.score(&world, &POD).unwrap().len(), ROWS);
+}
+
+/// Stopped by the time for verdicts alone, though scores may take longer.
+#[test]
+fn loop_in_filter() {
+    let apart = Limits { filter_deadline: Some(Duration::from_millis(50)), ..limits() };
+    let (plugin, world) = (Plugin::new("p", &component("loop_in_filter"), "", apart).unwrap(), World::new());
+    let start = Instant::now();
+    assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::Deadline);
+    assert!(start.elapsed() < limits().deadline / 2, "{:?}", start.elapsed());
+    assert_eq!(plugin.score(&world, &POD).unwrap().len(), ROWS);
+}
+
+#[test]
+fn scores_may_take_as_long_as_their_own_deadline_says() {
+    let apart = Limits { score_deadline: Some(Duration::from_millis(50)), ..limits() };
+    let (plugin, world) = (Plugin::new("p", &component("endless_loop"), "", apart).unwrap(), World::new());
+    let start = Instant::now();
+    assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::Deadline);
+    assert!(start.elapsed() < limits().deadline / 2, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -119,6 +184,15 @@ fn nan_scores() {
     assert!(error.to_string().contains("scores[1] is NaN"), "{error}");
     assert_eq!(plugin.filter(&world, &POD).unwrap(), [0; ROWS]);
     assert_eq!(plugin.restarts(), 0, "an answer that is refused costs no instance");
+}
+
+#[test]
+fn out_of_bounds() {
+    let (plugin, world) = (start("out_of_bounds"), World::new());
+    assert_failed(plugin.filter(&world, &POD), Entry::Filter, Reason::Trap);
+    let error = assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::Trap);
+    assert!(format!("{error:?}").contains("out of bounds"), "{error:?}");
+    assert_eq!(plugin.restarts(), 2);
 }
 
 #[test]

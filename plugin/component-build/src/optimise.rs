@@ -1,7 +1,7 @@
 //! Runs Binaryen's `wasm-opt` over a core module, where it is installed.
 //!
-//! Scoring gained a factor of two from it together with SIMD (RATIONALE.md), but nothing depends on it: without it the
-//! component answers the same, more slowly.
+//! Nothing depends on it, and it gains little beside rustc's own link-time optimisation and SIMD (RATIONALE.md): without it
+//! the component answers the same.
 
 use std::env;
 use std::fs;
