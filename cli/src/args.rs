@@ -23,10 +23,14 @@ pub struct Args {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Place the pending pods by Gantry and by kube-scheduler's own rule, on paper, and compare.
+    ///
+    /// It knows nothing of the extender's configuration: no dictionary, no weights, no section `plan`. The joint plan is
+    /// followed to the letter: the extender changes places within spread groups, so that kube-scheduler can bind them one
+    /// by one, and here nobody refuses a step.
     Simulate(SimulateArgs),
     /// Take the gate `gantry.dev/plan` from pods that have waited too long for a plan.
     Ungate(UngateArgs),
-    /// Say why a pod went where it went, or why it waits.
+    /// Say why a pod went where it went and not to the next best node, or why it waits.
     Explain(ExplainArgs),
     /// Show the plan that Gantry follows now.
     Plan(PlanArgs),

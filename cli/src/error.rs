@@ -9,6 +9,7 @@ use gantry_cluster::{ObjectError, ResourcesError};
 use gantry_host::{CallError, Failure, LoadError};
 
 use crate::forecasts::ForecastsError;
+use crate::output::visible;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -106,10 +107,10 @@ impl CliError {
         }
     }
 
-    /// The error with the errors behind it, in one line.
+    /// The error with the errors behind it. What a plugin has put into it is nothing that a terminal obeys.
     #[must_use]
     pub fn chain(&self) -> String {
-        chain(self)
+        chain(self).lines().map(visible).collect::<Vec<_>>().join("\n")
     }
 }
 

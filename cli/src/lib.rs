@@ -30,6 +30,7 @@ use std::io::Write;
 
 pub use args::{Args, Command};
 pub use error::CliError;
+pub use plugin::source::{COMPILE_PLUGIN, compile_apart};
 
 /// Does what the command line says, and writes what it found to `out`.
 ///

@@ -4,11 +4,19 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gantry_cli::{Args, run};
+use gantry_cli::{Args, COMPILE_PLUGIN, compile_apart, run};
+use gantry_host::workshop::compile_for_parent;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    // Not among the commands: it is said by this program, to itself.
+    if std::env::args_os().nth(1).is_some_and(|first| first == COMPILE_PLUGIN) {
+        return compile_for_parent();
+    }
     let args = Args::parse();
+    if let Ok(own) = std::env::current_exe() {
+        compile_apart(own);
+    }
     // What a plugin logs is worth reading; the rest of the program speaks through its output.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();

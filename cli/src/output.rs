@@ -69,6 +69,12 @@ impl Table {
     }
 }
 
+/// Text of somebody else, in one line, with every character that a terminal would obey or hide written out.
+pub(crate) fn visible(text: &str) -> String {
+    let one = |c: char| if matches!(c, '"' | '\'' | '\\') { c.to_string() } else { c.escape_debug().to_string() };
+    text.chars().map(one).collect()
+}
+
 /// Writes a value as indented JSON.
 pub(crate) fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> Result<(), CliError> {
     serde_json::to_writer_pretty(&mut *out, value).map_err(std::io::Error::from)?;
@@ -78,6 +84,13 @@ pub(crate) fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> Result<(), C
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out_and_words_are_not() {
+        assert_eq!(visible("red\u{1b}[31m, \u{9b}2J\n\u{202e}"), "red\\u{1b}[31m, \\u{9b}2J\\n\\u{202e}");
+        let words = r#"gantry:scheduling/log@0.1.0 "größer" C:\x 'é'"#;
+        assert_eq!(visible(words), words);
+    }
 
     #[test]
     fn numbers_stand_to_the_right_and_words_to_the_left() {

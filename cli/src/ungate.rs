@@ -1,7 +1,8 @@
 //! `ungate`: the dead man's switch. Takes the gate `gantry.dev/plan` from pods that have waited too long for a plan.
 //!
-//! Gates are set when a pod is created and at no other time, so a pod's age is its gate's. Promises to touch that gate
-//! alone, to change a pod only as it was read (its resourceVersion goes along), and to go on after a failure. It must
+//! Gates are set when a pod is created and at no other time, so a pod's age is its gate's. A pod that another gate holds
+//! as well does not wait for Gantry: without ours it would never be planned, though Gantry is well. Promises to touch that
+//! gate alone, to change a pod only as it was read (its resourceVersion goes along), and to go on after a failure. It must
 //! depend on nothing of Gantry that runs: it is for the day when nothing of it does.
 
 use std::io::Write;
@@ -34,6 +35,9 @@ pub struct UngateArgs {
     /// Only pods of this namespace.
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Also pods that another gate holds as well: for the day when Gantry is removed for good.
+    #[arg(long)]
+    pub with_other_gates: bool,
     /// Say what would be released, and release nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -52,10 +56,18 @@ async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> 
     };
     // A gated pod is neither bound nor anything but pending; the server need not send the others.
     let waiting = ListParams::default().fields("spec.nodeName=,status.phase=Pending");
-    let (now, mut released, mut failed) = (Timestamp::now(), 0, 0);
+    let (now, mut released, mut failed, mut left) = (Timestamp::now(), 0, 0, 0);
     for pod in api::list_all(&pods, waiting, "the list of pending pods").await? {
-        if !is_gated(&pod) || age(&pod, now) < args.older_than {
+        if age(&pod, now) < args.older_than {
             continue;
+        }
+        match Hold::of(&pod) {
+            Hold::Not => continue,
+            Hold::WithOthers if !args.with_other_gates => {
+                left += 1;
+                continue;
+            }
+            Hold::Alone | Hold::WithOthers => {}
         }
         let name = format!("pod/{} -n {}", pod.name_any(), pod.namespace().unwrap_or_default());
         let waited = age(&pod, now).as_secs();
@@ -72,6 +84,9 @@ async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> 
             }
         }
     }
+    if left > 0 {
+        writeln!(out, "left {left} that another gate holds as well; --with-other-gates releases them too")?;
+    }
     writeln!(out, "{released} released, {failed} failed")?;
     if failed > 0 {
         return Err(CliError::Failed(format!("{failed} pods keep the gate {GATE}; the output says why")));
@@ -79,9 +94,27 @@ async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> 
     Ok(())
 }
 
-fn is_gated(pod: &Pod) -> bool {
-    let gates = pod.spec.iter().filter_map(|spec| spec.scheduling_gates.as_ref()).flatten();
-    gates.into_iter().any(|gate| gate.name == GATE)
+/// Whether our gate holds a pod back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// The pod has no gate of ours.
+    Not,
+    /// It waits for nothing else.
+    Alone,
+    /// Somebody else's gate holds it back as well.
+    WithOthers,
+}
+
+impl Hold {
+    fn of(pod: &Pod) -> Self {
+        let gates = pod.spec.iter().filter_map(|spec| spec.scheduling_gates.as_ref()).flatten();
+        let (ours, others): (Vec<_>, Vec<_>) = gates.partition(|gate| gate.name == GATE);
+        match (ours.is_empty(), others.is_empty()) {
+            (true, _) => Self::Not,
+            (false, true) => Self::Alone,
+            (false, false) => Self::WithOthers,
+        }
+    }
 }
 
 /// A pod that was created in the future, by a clock that is ahead of ours, has the age 0.
@@ -98,7 +131,7 @@ async fn release(client: &Client, mut pod: Pod, dry_run: bool) -> Result<bool, k
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
     let name = pod.name_any();
     for attempt in 1..=ATTEMPTS {
-        if !is_gated(&pod) {
+        if Hold::of(&pod) == Hold::Not {
             return Ok(false);
         }
         let patch = Patch::Strategic(json!({

@@ -1,9 +1,10 @@
 //! Domain classes: for pods with equal constraints, the rows they may run on.
 //!
 //! A class is made when a pod with new constraints turns up, and kept current one row at a time. The table is bounded:
-//! when it is full, the quarter that was used least recently goes. An id is never given out twice.
+//! when it is full, the quarter that was used least recently goes, of those that nobody waits with as long as there are
+//! any. An id is never given out twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::constraints::{Constraints, Site, Standing};
@@ -134,13 +135,14 @@ impl ClassTable {
         Self { by_id: BTreeMap::new(), id_by_constraints: HashMap::new(), capacity, next_id: 0, uses: 0, rows: 0 }
     }
 
-    /// The class of the constraints, made if there is none. `sites`: every row.
+    /// The class of the constraints, made if there is none. `sites`: every row; `in_use`: the classes of pods that wait.
     pub(crate) fn intern<'a>(
         &mut self,
         constraints: Constraints,
         sites: impl Iterator<Item = Option<Site<'a>>>,
         dictionary: &Dictionary,
         generation: u64,
+        in_use: impl FnOnce() -> HashSet<u32>,
     ) -> Interned {
         self.uses += 1;
         if let Some(&id) = self.id_by_constraints.get(&constraints) {
@@ -149,7 +151,7 @@ impl ClassTable {
             }
             return Interned::Known(id);
         }
-        let evicted = self.make_room();
+        let evicted = self.make_room(in_use);
         let id = self.next_id;
         self.next_id += 1;
         let constraints = Arc::new(constraints);
@@ -225,14 +227,20 @@ impl ClassTable {
     }
 
     /// Drops the quarter used least recently if the table is full. In batches, because whoever holds the classes has to
-    /// be told to drop them too, by a whole push.
-    fn make_room(&mut self) -> bool {
+    /// be told to drop them too, by a whole push. A class that pods wait with stays while another can go: nobody could
+    /// tell any more where those pods may run.
+    fn make_room(&mut self, in_use: impl FnOnce() -> HashSet<u32>) -> bool {
         if self.by_id.len() < self.capacity {
             return false;
         }
-        let mut by_use: Vec<(u64, u32)> = self.by_id.iter().map(|(id, entry)| (entry.last_use, *id)).collect();
+        let in_use = in_use();
+        let entries = self.by_id.iter();
+        let mut by_use: Vec<(bool, u64, u32)> =
+            entries.map(|(id, entry)| (in_use.contains(id), entry.last_use, *id)).collect();
         by_use.sort_unstable();
-        for (_, id) in by_use.iter().take(self.capacity.div_ceil(4)) {
+        let idle = by_use.partition_point(|(is_in_use, ..)| !is_in_use);
+        let able = if idle > 0 { idle } else { by_use.len() };
+        for (.., id) in by_use.iter().take(self.capacity.div_ceil(4).min(able)) {
             if let Some(entry) = self.by_id.remove(id) {
                 self.id_by_constraints.remove(&entry.constraints);
             }

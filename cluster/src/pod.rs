@@ -150,7 +150,7 @@ impl Tenant {
         let amounts = effective_request(pod).map_err(|error| error.of(object_name(pod)))?;
         let ports = pod.spec.as_ref().map(host_ports).unwrap_or_default();
         Ok(Self {
-            request: resources.row(&amounts),
+            request: resources.ask(&amounts),
             ports,
             since: bound_at(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),

@@ -3,7 +3,7 @@
 //! First the objective's resources in the order the admin gave, behind them the node labels that plugins go by, then
 //! `pods` and `ephemeral-storage`, then every other resource as it is first seen with a non-zero amount. A column never
 //! moves and never goes. Past `MAX_RESOURCES` further resources are left out: kube-scheduler still counts them, our
-//! view does not.
+//! view does not. Anybody may make a pod, so pods bring columns up to `MAX_ASKED` only; the rest is for what nodes offer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use crate::selector::Labels;
 
 /// The most columns there can be; the contract with the plugins has the same bound.
 pub(crate) const MAX_RESOURCES: usize = 64;
+
+/// Past so many columns a pod brings no further one.
+const MAX_ASKED: usize = 48;
 
 /// Every pod asks for one of these.
 pub(crate) const PODS: &str = "pods";
@@ -84,10 +87,10 @@ impl Resources {
             if position >= objective {
                 resources.labels.push(label(name)?);
             }
-            resources.column(name);
+            resources.column(name, MAX_RESOURCES);
         }
         for name in ALWAYS {
-            resources.column(name);
+            resources.column(name, MAX_RESOURCES);
         }
         Ok(resources)
     }
@@ -117,11 +120,16 @@ impl Resources {
         Arc::clone(&self.names)
     }
 
-    /// Amounts as a row of columns. Resources seen for the first time get a column.
-    pub(crate) fn row(&mut self, amounts: &Amounts<'_>) -> Box<[f64]> {
+    /// What a pod asks for, as a row of columns.
+    pub(crate) fn ask(&mut self, amounts: &Amounts<'_>) -> Box<[f64]> {
+        self.row(amounts, MAX_ASKED)
+    }
+
+    /// Amounts as a row of columns. Resources seen for the first time get a column, while there are fewer than `most`.
+    fn row(&mut self, amounts: &Amounts<'_>, most: usize) -> Box<[f64]> {
         let mut row = vec![0.0; self.len()];
         for (name, quantity) in amounts.iter().filter(|(_, quantity)| **quantity > Quantity::ZERO) {
-            let Some(column) = self.column(name) else { continue };
+            let Some(column) = self.column(name, most) else { continue };
             row.resize(self.len(), 0.0);
             row[column] = if *name == "cpu" { quantity.thousandths() } else { quantity.units() };
         }
@@ -130,19 +138,19 @@ impl Resources {
 
     /// What a node offers, as a row of columns, its labels among them.
     pub(crate) fn offer(&mut self, amounts: &Amounts<'_>, labels: &Labels) -> Box<[f64]> {
-        let mut row = self.row(amounts);
+        let mut row = self.row(amounts, MAX_RESOURCES);
         for (cell, label) in row[self.objective..].iter_mut().zip(&self.labels) {
             *cell = label.amount(labels);
         }
         row
     }
 
-    fn column(&mut self, name: &str) -> Option<usize> {
+    fn column(&mut self, name: &str, most: usize) -> Option<usize> {
         if let Some(column) = self.column_by_name.get(name) {
             return Some(*column);
         }
         let column = self.len();
-        if column == MAX_RESOURCES {
+        if column >= most {
             return None;
         }
         let name: Arc<str> = name.into();
@@ -201,7 +209,7 @@ mod tests {
             ("example.com/gpu", Quantity::parse("2").unwrap()),
             ("cpu", Quantity::parse("1500m").unwrap()),
         ]);
-        let row = resources.row(&amounts);
+        let row = resources.ask(&amounts);
         let order: Vec<&str> = resources.names.iter().map(AsRef::as_ref).collect();
         assert_eq!(order, ["cpu", "memory", "pods", "ephemeral-storage", "example.com/gpu"]);
         assert_eq!(*row, [1500.0, 0.0, 0.0, 0.0, 2.0]);
@@ -214,23 +222,27 @@ mod tests {
         let labels = Labels::from([("speed".to_owned(), "7".to_owned()), ("disk".to_owned(), "ssd".to_owned())]);
         let amounts = Amounts::from([("cpu", Quantity::ONE), ("pods", Quantity::ONE)]);
         assert_eq!(*resources.offer(&amounts, &labels), [1000.0, 7.0, 1.0, 1.0, 0.0]);
-        assert_eq!(*resources.row(&amounts), [1000.0, 0.0, 0.0, 1.0, 0.0], "no pod asks for a label");
+        assert_eq!(*resources.ask(&amounts), [1000.0, 0.0, 0.0, 1.0, 0.0], "no pod asks for a label");
     }
 
     #[test]
     fn a_resource_with_amount_zero_takes_no_column() {
         let mut resources = Resources::new(&names(&["cpu"])).unwrap();
-        resources.row(&Amounts::from([("hugepages-1Gi", Quantity::ZERO)]));
+        resources.ask(&Amounts::from([("hugepages-1Gi", Quantity::ZERO)]));
         assert_eq!(resources.len(), 3);
     }
 
     #[test]
-    fn resources_past_the_bound_are_left_out() {
+    fn resources_past_the_bound_are_left_out_and_pods_leave_columns_for_what_nodes_offer() {
         let mut resources = Resources::new(&names(&["cpu"])).unwrap();
-        let many: Vec<String> = (0..100).map(|i| format!("example.com/r{i}")).collect();
         let one = Quantity::parse("1").unwrap();
-        let row = resources.row(&many.iter().map(|name| (name.as_str(), one)).collect());
+        let many = |whose: &str| (0..100).map(|i| format!("example.com/{whose}{i}")).collect::<Vec<String>>();
+        let (asked, offered) = (many("asked"), many("offered"));
+        let row = resources.ask(&asked.iter().map(|name| (name.as_str(), one)).collect());
+        assert_eq!((resources.len(), row.len()), (MAX_ASKED, MAX_ASKED));
+        let row = resources.offer(&offered.iter().map(|name| (name.as_str(), one)).collect(), &Labels::new());
         assert_eq!((resources.len(), row.len()), (MAX_RESOURCES, MAX_RESOURCES));
+        assert_eq!(resources.ask(&Amounts::from([("example.com/offered0", one)]))[MAX_ASKED], 1.0);
     }
 
     #[test]

@@ -23,8 +23,11 @@ pub struct SharedIndex {
 pub struct WatchHealth {
     /// Whether the first complete lists are in.
     pub synced: bool,
-    /// When the API server last sent anything; `None` before the first time.
-    pub last_event: Option<Instant>,
+    /// When the API server last said anything of the kind that it has been silent about for longest, an opened watch
+    /// among it; `None` before it has said something of both.
+    pub last_word: Option<Instant>,
+    /// Since when a watch has been failing without a success; `None`: none fails. A quiet watch does not.
+    pub failing_since: Option<Instant>,
     /// The failure of a watch that has not recovered since.
     pub last_error: Option<String>,
     /// Failed lists and watches so far; each was tried again.
@@ -67,11 +70,34 @@ impl WatchFailure {
 /// How the watch of one kind is doing.
 #[derive(Debug, Default)]
 pub(crate) struct WatchRecord {
-    pub(crate) last_event: Option<Instant>,
-    pub(crate) last_error: Option<String>,
-    pub(crate) failures_by_cause: BTreeMap<WatchFailure, u64>,
-    pub(crate) refused_objects: u64,
+    last_word: Option<Instant>,
+    last_error: Option<String>,
+    failing_since: Option<Instant>,
+    failures_by_cause: BTreeMap<WatchFailure, u64>,
+    refused_objects: u64,
 }
+
+impl WatchRecord {
+    /// The API server has said something of use.
+    pub(crate) fn succeed(&mut self, now: Instant) {
+        *self = Self { last_word: Some(now), last_error: None, failing_since: None, ..std::mem::take(self) };
+    }
+
+    /// A list or a watch has failed.
+    pub(crate) fn fail(&mut self, cause: WatchFailure, error: String, now: Instant) {
+        *self.failures_by_cause.entry(cause).or_default() += 1;
+        self.last_error = Some(error);
+        self.failing_since.get_or_insert(now);
+    }
+
+    /// An object could not be turned into numbers.
+    pub(crate) fn refuse(&mut self) {
+        self.refused_objects += 1;
+    }
+}
+
+/// The kinds that are watched.
+pub(crate) const KINDS: [&str; 2] = ["Node", "Pod"];
 
 impl SharedIndex {
     /// Shares an index.
@@ -104,12 +130,18 @@ impl SharedIndex {
         }
         WatchHealth {
             synced,
-            last_event: watches.values().filter_map(|watch| watch.last_event).max(),
+            last_word: KINDS.iter().map(|kind| watches.get(kind)?.last_word).min().flatten(),
+            failing_since: failing_since(&watches),
             last_error: watches.values().find_map(|watch| watch.last_error.clone()),
             failures: failures_by_cause.values().sum(),
             failures_by_cause,
             refused_objects: watches.values().map(|watch| watch.refused_objects).sum(),
         }
+    }
+
+    /// Since when a watch has been failing; cheap enough for every request.
+    pub fn failing_since(&self) -> Option<Instant> {
+        failing_since(&self.watches())
     }
 
     /// Writes down how the watch of one kind fared.
@@ -120,4 +152,8 @@ impl SharedIndex {
     fn watches(&self) -> MutexGuard<'_, BTreeMap<&'static str, WatchRecord>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn failing_since(watches: &BTreeMap<&'static str, WatchRecord>) -> Option<Instant> {
+    watches.values().filter_map(|watch| watch.failing_since).min()
 }

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(crate) generation: u64,
     /// The generation in which rows, resources or the set of classes last changed in a way no delta can tell.
     pub(crate) shaped: u64,
+    /// The generation in which forecasts last changed.
+    pub(crate) foreseen: u64,
     pub(crate) objective: usize,
     pub(crate) resources: Arc<Vec<Arc<str>>>,
     pub(crate) allocatable: Arc<Vec<f64>>,
@@ -169,6 +171,25 @@ impl Snapshot {
         }
         let rows = self.changed.iter().zip(0..);
         Some(rows.filter(|(changed, _)| **changed > generation).map(|(_, row)| row).collect())
+    }
+
+    /// Whether forecasts, of nodes or of workloads, changed after `generation`.
+    #[must_use]
+    pub fn has_forecasts_since(&self, generation: u64) -> bool {
+        self.foreseen > generation
+    }
+
+    /// Whether the nodes bear the same labels and taints, row by row. Nodes that no event concerned cost nothing.
+    #[must_use]
+    pub fn has_same_marks(&self, other: &Self) -> bool {
+        let is_same = |pair: (&Option<Arc<NodeRow>>, &Option<Arc<NodeRow>>)| match pair {
+            (Some(one), Some(other)) => {
+                Arc::ptr_eq(one, other) || (one.labels == other.labels && one.taints == other.taints)
+            }
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let same_length = self.nodes.len() == other.nodes.len();
+        Arc::ptr_eq(&self.nodes, &other.nodes) || same_length && self.nodes.iter().zip(&*other.nodes).all(is_same)
     }
 
     /// The classes that are new or changed after `generation`.

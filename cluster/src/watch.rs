@@ -3,22 +3,32 @@
 //! Lists and watches all nodes and all pods. A failure is logged, recorded in the health and tried again with growing
 //! pauses; the index stays readable all the while, and older. Objects are reduced to numbers as they arrive, so nothing
 //! of them (managed fields, images, environment) is kept.
+//!
+//! A watch recovers when the API server opens it again, whether or not anything happens then: a quiet cluster is none
+//! that cannot be seen.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{Stream, StreamExt, pin_mut};
+use http::Request;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::client::Body;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tower::service_fn;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::error::ObjectError;
 use crate::index::Index;
-use crate::shared::{SharedIndex, WatchFailure};
+use crate::shared::{KINDS, SharedIndex, WatchFailure, WatchRecord};
+
+/// How long, in seconds, the API server keeps a watch open. It is opened again where it went on from; a connection that
+/// died without a word is noticed no later than this.
+const OPEN_FOR: u32 = 120;
 
 /// Feeds the index until it is dropped. Needs `list` and `watch` on nodes and pods, cluster-wide.
 pub async fn run(client: Client, index: Arc<SharedIndex>) {
@@ -38,7 +48,7 @@ trait Indexed: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + S
 }
 
 impl Indexed for Node {
-    const KIND: &'static str = "Node";
+    const KIND: &'static str = KINDS[0];
 
     fn begin(index: &mut Index) {
         index.begin_nodes();
@@ -58,7 +68,7 @@ impl Indexed for Node {
 }
 
 impl Indexed for Pod {
-    const KIND: &'static str = "Pod";
+    const KIND: &'static str = KINDS[1];
 
     fn begin(index: &mut Index) {
         index.begin_pods();
@@ -77,9 +87,30 @@ impl Indexed for Pod {
     }
 }
 
-async fn follow<K: Indexed>(client: Client, index: &SharedIndex) {
-    let events = watch(Api::<K>::all(client), watcher::Config::default()).default_backoff();
+async fn follow<K: Indexed>(client: Client, index: &Arc<SharedIndex>) {
+    let client = overheard::<K>(client, Arc::clone(index));
+    let events = watch(Api::<K>::all(client), watcher::Config::default().timeout(OPEN_FOR)).default_backoff();
     feed(events, index).await;
+}
+
+/// The same client; a watch that it opens is written down as a success. The watcher itself says nothing of that.
+fn overheard<K: Indexed>(client: Client, index: Arc<SharedIndex>) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let send = move |request: Request<Body>| {
+        let (client, index, is_watch) = (client.clone(), Arc::clone(&index), opens_a_watch(&request));
+        async move {
+            let response = client.send(request).await?;
+            if is_watch && response.status().is_success() {
+                index.record(K::KIND, |watch| watch.succeed(Instant::now()));
+            }
+            Ok::<_, kube::Error>(response)
+        }
+    };
+    Client::new(service_fn(send), namespace)
+}
+
+fn opens_a_watch(request: &Request<Body>) -> bool {
+    request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"))
 }
 
 async fn feed<K: Indexed>(events: impl Stream<Item = watcher::Result<Event<K>>>, index: &SharedIndex) {
@@ -87,19 +118,17 @@ async fn feed<K: Indexed>(events: impl Stream<Item = watcher::Result<Event<K>>>,
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
+                // A list begins before the API server was asked for it.
+                let is_word = !matches!(event, Event::Init);
                 take(event, index);
-                index.record(K::KIND, |watch| {
-                    watch.last_event = Some(Instant::now());
-                    watch.last_error = None;
-                });
+                if is_word {
+                    index.record(K::KIND, |watch| watch.succeed(Instant::now()));
+                }
             }
             Err(error) => {
                 let cause = cause(&error);
                 warn!(%error, reason = cause.as_str(), "watch failed, trying again");
-                index.record(K::KIND, |watch| {
-                    *watch.failures_by_cause.entry(cause).or_default() += 1;
-                    watch.last_error = Some(error.to_string());
-                });
+                index.record(K::KIND, |watch| watch.fail(cause, error.to_string(), Instant::now()));
             }
         }
     }
@@ -144,7 +173,7 @@ fn take<K: Indexed>(event: Event<K>, shared: &SharedIndex) {
         Ok(changed) => debug!(changed, "event"),
         Err(error) => {
             warn!(%error, reason = error.reason(), "object refused");
-            shared.record(K::KIND, |watch| watch.refused_objects += 1);
+            shared.record(K::KIND, WatchRecord::refuse);
         }
     }
 }

@@ -3,21 +3,25 @@
 //! Read-only. Promises that `/readyz` fails until answers rest on the whole cluster,
 //! and that `/status` tells whether kube-scheduler calls at all.
 
+mod comparison;
 mod explain;
+mod landed;
 mod plan;
 mod record;
+mod vacated;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use gantry_cluster::{WatchFailure, WatchHealth};
 use gantry_host::record::Record;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::forecasts::freshness;
 use crate::handlers::Context;
@@ -45,6 +49,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/nodes", get(nodes))
         .route("/profiles", get(configuration))
         .fallback(wrong_path)
+        // Who explains takes an instance from who schedules: one at a time.
+        .layer(Extension(Arc::new(Semaphore::new(1))))
         .with_state(context)
 }
 
@@ -67,7 +73,7 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
     let now = Instant::now();
     let health = context.cluster.health();
     context.metrics.watch_failures(&health.failures_by_cause);
-    let age = health.last_event.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+    let age = health.last_word.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
     context.metrics.plugins(context.cycles.profiles().iter().map(|profile| &**profile), now);
     let text = context.metrics.text(age, &context.cluster.snapshot(now));
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
@@ -103,21 +109,22 @@ fn wants_text(uri: &Uri) -> bool {
 
 async fn explain(
     State(context): State<Arc<Context>>,
+    Extension(asking): Extension<Arc<Semaphore>>,
     Path((namespace, pod)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
     let snapshot = context.cluster.snapshot(Instant::now());
-    match explain::explain(&context, &snapshot, &namespace, &pod, SystemTime::now()) {
-        Some(explanation) if wants_text(&uri) => explanation.text().into_response(),
-        Some(explanation) => document(&json!(explanation)),
-        None => {
-            let text = format!(
-                "nothing is known of pod {namespace}/{pod}: it does not wait, and no request for it is among the last \
-                 ones; with several replicas ask the one that kube-scheduler calls\n"
-            );
-            (StatusCode::NOT_FOUND, text).into_response()
-        }
+    let Some(mut explanation) = explain::explain(&context, &snapshot, &namespace, &pod, SystemTime::now()) else {
+        let text = format!(
+            "nothing is known of pod {namespace}/{pod}: it does not wait, and no request for it is among the last ones; \
+             with several replicas ask the one that kube-scheduler calls\n"
+        );
+        return (StatusCode::NOT_FOUND, text).into_response();
+    };
+    if let Some(question) = explanation.question.take() {
+        explanation.comparison = Some(comparison::compare(&context, &asking, snapshot, question).await);
     }
+    if wants_text(&uri) { explanation.text().into_response() } else { document(&json!(explanation)) }
 }
 
 async fn record(State(context): State<Arc<Context>>, Path((namespace, pod)): Path<(String, String)>) -> Response {
@@ -144,7 +151,12 @@ fn recorded(record: Option<Record>, absent: impl FnOnce() -> String) -> Response
 
 async fn plan(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let (posts, now) = (context.board.all(), SystemTime::now());
-    if wants_text(&uri) { plan::text(&posts, now).into_response() } else { document(&plan::document(&posts, now)) }
+    let place = |uid: &str| context.cluster.whereabouts(uid, plan::in_words);
+    if wants_text(&uri) {
+        plan::text(&posts, place, now).into_response()
+    } else {
+        document(&plan::document(&posts, place, now))
+    }
 }
 
 /// The plans for other replicas. Who has them already waits until they change, a second at most.
@@ -184,9 +196,12 @@ fn watch(context: &Context, now: Instant) -> Value {
         return Value::Null;
     }
     let health = context.cluster.health();
+    let ago = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time).as_secs());
     json!({
         "synced": health.synced,
-        "lastEventSecondsAgo": health.last_event.map(|last| now.saturating_duration_since(last).as_secs()),
+        "stale": context.cluster.stale_for(now).is_some(),
+        "failingForSeconds": ago(health.failing_since),
+        "lastWordSecondsAgo": ago(health.last_word),
         "lastError": health.last_error,
         "failures": health.failures,
         "failuresByCause": failures_by_cause(&health),
@@ -205,6 +220,7 @@ fn forecasts(context: &Context, now: Instant) -> Value {
     let count = |state: freshness::State| (state.as_str().to_owned(), Value::from(status.tally.of(state)));
     json!({
         "generation": status.generation,
+        "ageSeconds": status.age,
         "entries": Value::Object(freshness::State::ALL.into_iter().map(count).collect()),
         "lastAnswerSecondsAgo": status.last_answer.map(|last| now.saturating_duration_since(last).as_secs()),
         "lastError": status.last_error,
@@ -237,6 +253,7 @@ fn plugin(member: &Member, now: Instant) -> Value {
         "component": member.config().component.to_string(),
         "digest": member.digest().map(|digest| digest.to_string()),
         "weight": member.weight(),
+        "normalize": member.config().normalize,
         "breakers": Value::Object(Point::ALL.iter().filter_map(breaker).collect()),
         "restarts": member.restarts(),
         "memoryHighWater": member.memory_high_water(),

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::args::{Args, COMPILE_PLUGIN, Command, ServeArgs};
+use crate::background;
 use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::config::valid::{ClusterSource, Config};
@@ -35,7 +36,7 @@ use crate::handlers::{self, Context};
 use crate::lease::{Candidate, Role};
 use crate::metrics::Metrics;
 use crate::planner::{Board, Desk, Follower, Nominator, Planner};
-use crate::profile::loader::Loader;
+use crate::profile::loader::{Loader, Occasion};
 use crate::profile::{Member, Profiles, chain};
 use crate::reload::{Configuration, Reloader};
 use crate::server::Server;
@@ -67,9 +68,9 @@ pub fn run(args: Args) -> Result<ExitCode, StartError> {
 fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
     let config = flags.config(Surroundings { is_in_cluster: true })?;
     let loader = loader(&config);
-    let profiles = loader.load(&config.profiles, &[])?;
-    reload::refuse_failures(&profiles)?;
-    golden::try_all(&loader, &config)?;
+    let profiles = loader.load(&config.profiles, &[], Occasion::Change)?;
+    reload::refuse_failures(&profiles, &[])?;
+    golden::try_all(&profiles, &config)?;
     config.server.tls.as_ref().map(tls::acceptor).transpose()?;
     // Whoever closed standard output wants the exit code only.
     drop(writeln!(std::io::stdout(), "the configuration is good: profiles: {}, plugins loaded", config.profiles.len()));
@@ -90,7 +91,7 @@ async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
     let end = interrupted()?;
     let client = connect(&config.cluster.source).await?;
     let loader = loader(&config);
-    let profiles = loader.load(&config.profiles, &[])?;
+    let profiles = loader.load(&config.profiles, &[], Occasion::Start)?;
     let mut app = App::assemble(&config, client, profiles)?;
     app.watch(flags, surroundings, draft, loader);
     let sockets = Sockets::listen(&config).await?;
@@ -140,9 +141,8 @@ impl App {
     /// Where the objective's resources are refused.
     pub fn assemble(config: &Config, client: Option<Client>, profiles: Profiles) -> Result<Self, Problem> {
         let index = Arc::new(SharedIndex::new(index(config)?));
-        let ttl = config.cluster.assumed_ttl;
         let cluster = if client.is_some() { Cluster::watched } else { Cluster::mirrored };
-        let cluster = Arc::new(cluster(Arc::clone(&index), ttl));
+        let cluster = Arc::new(cluster(Arc::clone(&index), &config.cluster));
         let names = profiles.iter().flat_map(|profile| profile.members()).map(Member::name);
         let metrics = Arc::new(Metrics::new(names));
         let (events, notices) = match &client {
@@ -155,7 +155,7 @@ impl App {
         let context = Context {
             decisions: Decisions::default(),
             board: Board::new(Arc::clone(&index)),
-            cycles: Cycles::new(Arc::clone(&cluster), profiles, Arc::clone(&metrics)),
+            cycles: Cycles::new(Arc::clone(&cluster), profiles, Arc::clone(&metrics), config.server.deadline),
             cluster,
             metrics,
             events: Arc::new(events),
@@ -199,7 +199,7 @@ impl App {
     /// # Errors
     /// As for a start of the process.
     pub fn without_cluster(config: &Config) -> Result<Self, StartError> {
-        let profiles = Loader::new(config.cache.as_deref(), None).load(&config.profiles, &[])?;
+        let profiles = Loader::new(config.cache.as_deref(), None).load(&config.profiles, &[], Occasion::Change)?;
         Ok(Self::assemble(config, None, profiles)?)
     }
 
@@ -210,7 +210,7 @@ impl App {
     pub fn reloading(flags: &ServeArgs) -> Result<(Self, Option<Reloader>), StartError> {
         let draft = flags.draft(Surroundings::default())?;
         let loader = Loader::new(draft.config.cache.as_deref(), None);
-        let profiles = loader.load(&draft.config.profiles, &[])?;
+        let profiles = loader.load(&draft.config.profiles, &[], Occasion::Change)?;
         let mut app = Self::assemble(&draft.config, None, profiles)?;
         app.watch(flags, Surroundings::default(), draft, loader);
         let reloader = app.reloader.take();
@@ -218,6 +218,7 @@ impl App {
     }
 
     /// The cluster as the watch tells it; without one it is whoever holds this that tells.
+    #[must_use]
     pub fn index(&self) -> Arc<SharedIndex> {
         Arc::clone(&self.index)
     }
@@ -251,7 +252,7 @@ impl App {
         demo: Option<SocketAddr>,
     ) -> Result<(), StartError> {
         let (over, is_over) = watch::channel(false);
-        let mut background = self.background(sockets.admin_port);
+        let mut tasks = self.background(sockets.admin_port);
         let keep_alive = config.server.keep_alive;
         let extender = Server { listener: sockets.extender, router: self.extender(), tls: sockets.tls, keep_alive };
         let admin = Server { listener: sockets.admin, router: self.admin(), tls: None, keep_alive };
@@ -261,16 +262,21 @@ impl App {
         if let Some(address) = demo {
             demo::show(address).await.map_err(StartError::Demo)?;
         }
-        end.await;
+        let outcome = tokio::select! {
+            () = end => Ok(()),
+            panic = background::first_panic(&mut tasks) => Err(StartError::Panic(panic)),
+        };
         tracing::info!("shutting down: no new connections, requests finish");
         over.send_replace(true);
         if let Err(error) = servers.await {
             tracing::error!(%error, "the servers ended unexpectedly");
         }
-        background.abort_all();
-        Ok(())
+        tasks.abort_all();
+        outcome
     }
 
+    /// What runs beside the requests. A panic there ends the process, to be started anew: without its watch or its feed it
+    /// would go on with what it saw last.
     fn background(&mut self, admin_port: u16) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(feed) = self.feed.take() {

@@ -8,11 +8,13 @@ pub mod check;
 pub mod file;
 pub mod units;
 pub mod valid;
+mod words;
 
 use std::fmt::{Display, Formatter, Result as FmtResult};
 use std::path::{Path, PathBuf};
 
 use gantry_host::Digest;
+use serde_saphyr::NonFiniteFloatPolicy;
 
 pub use check::Surroundings;
 pub use file::ConfigFile;
@@ -33,6 +35,17 @@ impl Problem {
     /// A problem; a long value is cut.
     pub fn new(key: impl Into<String>, value: impl Display, remedy: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.to_string().chars().take(128).collect(), remedy: remedy.into() }
+    }
+}
+
+impl ConfigError {
+    /// What is wrong, one entry a fault; of a file that cannot be read, one entry without a key.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Refused(problems) => problems.clone(),
+            Self::Unreadable { .. } | Self::Syntax { .. } => vec![Problem::new("", "", self.to_string())],
+        }
     }
 }
 
@@ -121,10 +134,12 @@ pub fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
     typed(&document(text, path)?)
 }
 
-/// Reads YAML without a thought of what it means.
+/// Reads YAML without a thought of what it means. NaN and infinities stay as text, so that whoever misses a number there
+/// can name the key.
 fn document(text: &str, path: &Path) -> Result<serde_json::Value, ConfigError> {
     let syntax = |error: serde_saphyr::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() };
-    serde_saphyr::from_str(text).map_err(syntax)
+    let options = serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::AsString };
+    serde_saphyr::from_str_with_options(text, options).map_err(syntax)
 }
 
 fn typed(document: &serde_json::Value) -> Result<ConfigFile, ConfigError> {
@@ -132,7 +147,7 @@ fn typed(document: &serde_json::Value) -> Result<ConfigFile, ConfigError> {
         let key = error.path().to_string();
         let value = value_at(document, error.path());
         let key = if key == "." { String::new() } else { key };
-        ConfigError::Refused(vec![Problem::new(key, value, error.inner().to_string())])
+        ConfigError::Refused(vec![Problem::new(key, value, words::remedy(error.path(), &error.inner().to_string()))])
     })
 }
 

@@ -2,16 +2,18 @@
 //!
 //! Promises that a request that could be read is answered whatever happens: any
 //! failure is answered *neutral* (all candidates pass, equal scores, victims as they
-//! came) and says why. A cycle reads one snapshot; it writes nothing: what it wants
-//! counted as placed is part of its answer, and whoever sends the answer counts it.
+//! came) and says why. A cycle decides by one snapshot. Before it takes that, the index
+//! learns what came with the request and forgets the former answer for the pod; after
+//! that it writes nothing: what it wants counted as placed is part of its answer, and
+//! whoever sends the answer counts it.
 //! Knows no HTTP and no clock but the `now` it is given.
 
 mod outcome;
-mod policy;
+pub(crate) mod policy;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gantry_cluster::Snapshot;
 
@@ -27,6 +29,10 @@ use crate::wire::args::{Candidates, PodPart, Request};
 use crate::wire::prioritize::Priority;
 use crate::wire::{filter, preempt, prioritize};
 
+/// What is kept of a request's time for its answer, a tenth within these: three ticks of the clock that ends plugins'
+/// calls, and more than a thread waits for its turn on a busy machine.
+const RESERVE: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(250));
+
 /// Answers requests: the cluster as it is known, and what to ask whom for whose pods.
 #[derive(Debug)]
 pub struct Cycles {
@@ -34,13 +40,17 @@ pub struct Cycles {
     /// Swapped whole; a cycle keeps the profile that it began with.
     profile_by_scheduler: RwLock<Arc<HashMap<String, Arc<Profile>>>>,
     metrics: Arc<Metrics>,
+    /// What plugins may take of a request's time.
+    allowance: Duration,
 }
 
 impl Cycles {
-    /// One profile a scheduler's name.
+    /// One profile a scheduler's name. Plugins that have not answered shortly before a request's `deadline` are left out.
     #[must_use]
-    pub fn new(cluster: Arc<Cluster>, profiles: Profiles, metrics: Arc<Metrics>) -> Self {
-        Self { cluster, profile_by_scheduler: RwLock::new(by_scheduler(profiles)), metrics }
+    pub fn new(cluster: Arc<Cluster>, profiles: Profiles, metrics: Arc<Metrics>, deadline: Duration) -> Self {
+        let profile_by_scheduler = RwLock::new(by_scheduler(profiles));
+        let allowance = deadline.saturating_sub((deadline / 10).clamp(RESERVE.0, RESERVE.1));
+        Self { cluster, profile_by_scheduler, metrics, allowance }
     }
 
     /// The profiles, by their schedulers' names.
@@ -57,10 +67,13 @@ impl Cycles {
         self.active().get(scheduler_name).cloned()
     }
 
-    /// Puts other profiles in place: cycles that begin after this use them, cycles at work end with what they have.
-    pub fn replace(&self, profiles: Profiles) {
+    /// Puts other profiles in place, and `beside` in the same step what they go with in the index: cycles that begin after
+    /// this use both, cycles at work end with what they have.
+    pub fn replace(&self, profiles: Profiles, beside: impl FnOnce()) {
         let profiles = by_scheduler(profiles);
-        *self.profile_by_scheduler.write().unwrap_or_else(PoisonError::into_inner) = profiles;
+        let mut active = self.profile_by_scheduler.write().unwrap_or_else(PoisonError::into_inner);
+        beside();
+        *active = profiles;
     }
 
     fn active(&self) -> Arc<HashMap<String, Arc<Profile>>> {
@@ -71,11 +84,15 @@ impl Cycles {
     #[must_use]
     pub fn filter(&self, request: &Request, now: Instant) -> Answer {
         let pass = || filter::pass_all(&request.candidates);
-        let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(pass(), None) };
-        let answer = match self.judge(&profile, request, now) {
-            Ok((view, Combined { answer: refusals, left_out })) => {
+        let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
+            return Answer::neutral(pass(), None);
+        };
+        let answer = match view.and_then(|view| self.judge(&profile, view, request, now)) {
+            Ok((view, Combined { answer: refusals, left_out, asked })) => {
                 let assumption = only_one(&request.candidates, &refusals).map(|node| Assumption::new(&view.pod, node));
-                let trace = Trace { refused: refused(&refusals), ..trace(&view, request.candidates.len()) };
+                let trace =
+                    Trace { refused: refused(&refusals), plugins: asked, ..trace(&view, request.candidates.len()) };
+                let trace = Trace { against_plan: against_plan(&trace, &request.candidates, &refusals), ..trace };
                 Answer::ok(filter::answer(&request.candidates, &refusals), assumption).without(left_out).with(trace)
             }
             Err(fallbacks) => Answer::neutral(pass(), fallbacks),
@@ -87,8 +104,10 @@ impl Cycles {
     #[must_use]
     pub fn prioritize(&self, request: &Request, now: Instant) -> Answer {
         let equal = || prioritize::equal(&request.candidates);
-        let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(equal(), None) };
-        let preferred = self.preferred(&profile, request, now);
+        let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
+            return Answer::neutral(equal(), None);
+        };
+        let preferred = view.and_then(|view| self.preferred(&profile, &view, request, now));
         let answer = preferred.unwrap_or_else(|fallbacks| Answer::neutral(equal(), fallbacks));
         sent(&profile, answer, equal)
     }
@@ -97,10 +116,12 @@ impl Cycles {
     #[must_use]
     pub fn preempt(&self, request: &preempt::Request, now: Instant) -> Answer {
         let same = || preempt::answer(&request.candidates);
-        let Some(profile) = self.profile(&request.pod) else { return Answer::neutral(same(), None) };
-        let answer = match self.sensible(&profile, request, now) {
-            Ok((view, Combined { answer: kept, left_out })) => {
-                let trace = trace(&view, request.candidates.len());
+        let Some((profile, view)) = self.begin(&request.pod, None, now) else {
+            return Answer::neutral(same(), None);
+        };
+        let answer = match view.and_then(|view| self.sensible(&profile, view, request, now)) {
+            Ok((view, Combined { answer: kept, left_out, asked })) => {
+                let trace = Trace { plugins: asked, ..trace(&view, request.candidates.len()) };
                 Answer::ok(preempt::answer(kept), None).without(left_out).with(trace)
             }
             Err(fallbacks) => Answer::neutral(same(), fallbacks),
@@ -108,14 +129,28 @@ impl Cycles {
         sent(&profile, answer, same)
     }
 
-    /// The fallback that stands for a request's own failure, such as a missed deadline.
+    /// The fallback that stands for a request's own failure, such as a missed deadline: of the plugin that is at work on
+    /// the pod, if one is.
     #[must_use]
     pub fn fallback(&self, pod: &PodPart, cause: Cause, detail: &str) -> Option<Fallback> {
-        Some(Fallback::new(self.profile(pod)?.plugin_name(), cause, detail))
+        let profile = self.profile(pod)?;
+        let at_work = profile.at_work(&pod.head.metadata.uid);
+        Some(Fallback::new(at_work.unwrap_or(profile.plugin_name()), cause, detail))
     }
 
     fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {
         self.profile_of(&pod.head.spec.scheduler_name)
+    }
+
+    /// The pod's profile, and the view that goes with it: where the configuration changed between the two, both anew.
+    fn begin(&self, pod: &PodPart, nodes: Option<&Candidates>, now: Instant) -> Option<Begun> {
+        loop {
+            let profile = self.profile(pod)?;
+            let view = self.view(&profile, pod, nodes, now);
+            if self.profile(pod).is_some_and(|active| Arc::ptr_eq(&active, &profile)) {
+                return Some((profile, view));
+            }
+        }
     }
 
     fn view(
@@ -130,26 +165,36 @@ impl Cycles {
             .map_err(|error| vec![Fallback::new(profile.plugin_name(), error.cause(), &error.to_string())])
     }
 
-    fn judge(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Judged, Vec<Fallback>> {
-        let view = self.view(profile, &request.pod, Some(&request.candidates), now)?;
-        let Combined { answer: verdicts, left_out } = profile.filter(&view, &self.metrics)?;
-        let judgement = policy::judge(&rows(&view.snapshot, &request.candidates), &verdicts);
+    fn judge<'a>(
+        &self,
+        profile: &'a Profile,
+        view: View,
+        request: &Request,
+        now: Instant,
+    ) -> Result<Judged<'a>, Vec<Fallback>> {
+        let end = now + self.allowance;
+        let Combined { answer: verdicts, left_out, asked } = profile.filter(&view, end, &self.metrics)?;
+        let rows = rows(&view.snapshot, &request.candidates);
+        let judgement = policy::judge(&rows, &verdicts, |verdict| profile.stranger(verdict));
         for (disagreement, candidates) in judgement.disagreements {
             self.metrics.disagreement(disagreement, candidates);
         }
-        Ok((view, Combined { answer: judgement.refusals, left_out }))
+        Ok((view, Combined { answer: judgement.refusals, left_out, asked }))
     }
 
-    fn preferred(&self, profile: &Profile, request: &Request, now: Instant) -> Result<Answer, Vec<Fallback>> {
-        let view = self.view(profile, &request.pod, Some(&request.candidates), now)?;
+    fn preferred(
+        &self,
+        profile: &Profile,
+        view: &View,
+        request: &Request,
+        now: Instant,
+    ) -> Result<Answer, Vec<Fallback>> {
         let rows = rows(&view.snapshot, &request.candidates);
-        if let Some(position) = self.planned(profile, &view, &rows) {
-            return Ok(follow(request, &view, position));
+        if let Some(position) = self.planned(profile, view, &rows) {
+            return Ok(follow(request, view, position));
         }
-        Ok(match self.rate(profile, &view, &rows)? {
-            Some(Combined { answer: scores, left_out }) => {
-                rank_candidates(request, profile, &view, &scores).without(left_out)
-            }
+        Ok(match self.rate(profile, view, &rows, now)? {
+            Some(rated) => rank_candidates(request, profile, view, rated),
             None => Answer::neutral(prioritize::equal(&request.candidates), None),
         })
     }
@@ -172,38 +217,46 @@ impl Cycles {
         profile: &Profile,
         view: &View,
         rows: &[Option<u32>],
+        now: Instant,
     ) -> Result<Option<Combined<Vec<f64>>>, Vec<Fallback>> {
-        if rows.iter().all(Option::is_none) || !profile.has_scorers() {
+        let known: Vec<u32> = rows.iter().flatten().copied().collect();
+        if known.is_empty() || !profile.has_scorers() {
             return Ok(None);
         }
-        let Combined { answer: scores, left_out } = profile.score(view, &self.metrics)?;
+        let end = now + self.allowance;
+        let Combined { answer: scores, left_out, asked } = profile.score(view, &known, end, &self.metrics)?;
         let score = |row: &Option<u32>| row.and_then(|row| scores.get(row as usize).copied()).unwrap_or(rank::UNKNOWN);
-        Ok(Some(Combined { answer: rows.iter().map(score).collect(), left_out }))
+        Ok(Some(Combined { answer: rows.iter().map(score).collect(), left_out, asked }))
     }
 
     fn sensible<'a>(
         &self,
         profile: &Profile,
+        view: View,
         request: &'a preempt::Request<'a>,
         now: Instant,
     ) -> Result<(View, Combined<Vec<&'a preempt::Candidate<'a>>>), Vec<Fallback>> {
-        let view = self.view(profile, &request.pod, None, now)?;
-        let Combined { answer: verdicts, left_out } = profile.filter(&view, &self.metrics)?;
-        let keeps = |candidate: &&preempt::Candidate| {
-            let Some(row) = view.snapshot.row(&candidate.node) else { return true };
-            let verdict = verdicts.get(row as usize).copied().unwrap_or(policy::PASS);
-            !policy::refuses_after_eviction(verdict) && self.has_room(&view, row, candidate)
+        let end = now + self.allowance;
+        let Combined { answer: verdicts, left_out, asked } = profile.filter(&view, end, &self.metrics)?;
+        let eviction = |candidate: &preempt::Candidate| match view.snapshot.row(&candidate.node) {
+            None => policy::Eviction { verdict: None, has_room: true },
+            Some(row) => policy::Eviction {
+                verdict: verdicts.get(row as usize).map(|verdict| verdict.code),
+                has_room: self.has_room(&view, row, candidate),
+            },
         };
-        let answer = request.candidates.iter().filter(keeps).collect();
-        Ok((view, Combined { answer, left_out }))
+        let stay = policy::sensible(&request.candidates.iter().map(eviction).collect::<Vec<_>>());
+        let answer = request.candidates.iter().zip(stay).filter_map(|(candidate, stays)| stays.then_some(candidate));
+        let answer = answer.collect();
+        Ok((view, Combined { answer, left_out, asked }))
     }
 
-    /// Whether the pod fits once the victims are gone. Where our view does not hold all of the victims it is older
-    /// than kube-scheduler's own, which has found room: believe it.
+    /// Whether the pod fits beside the pods that surely stay once the victims are gone. Where our view does not hold all
+    /// of the victims it is older than kube-scheduler's own, which has found room: believe it.
     fn has_room(&self, view: &View, row: u32, candidate: &preempt::Candidate) -> bool {
-        let uids: HashSet<&str> = candidate.victims.iter().map(|uid| &**uid).collect();
-        let Some(left) = self.cluster.requested_without(&candidate.node, &uids) else { return true };
-        policy::fits(&view.snapshot, row, &view.pod.request, &left, uids.len())
+        let victims: HashSet<&str> = candidate.victims.iter().map(|uid| &**uid).collect();
+        let left = self.cluster.staying_without(&candidate.node, &victims);
+        left.is_none_or(|left| policy::fits(&view.snapshot, row, &view.pod.request, &left))
     }
 }
 
@@ -216,31 +269,56 @@ fn follow(request: &Request, view: &View, position: usize) -> Answer {
     Answer::ok(prioritize::answer(&request.candidates, &priorities), Some(assumption)).with(trace)
 }
 
-fn rank_candidates(request: &Request, profile: &Profile, view: &View, scores: &[f64]) -> Answer {
-    let order = rank::order(scores, rank::seed(&view.pod.uid, profile.scheduler_name()));
+fn rank_candidates(request: &Request, profile: &Profile, view: &View, rated: Combined<Vec<f64>>) -> Answer {
+    let Combined { answer: scores, left_out, asked } = rated;
+    let seed = rank::seed(&view.pod.uid, profile.scheduler_name());
+    let order = rank::order(&scores, seed);
     let body = prioritize::answer(&request.candidates, &rank::priorities(&order));
     let name = |position: usize| request.candidates.name(position);
     let choice = |position: &usize| Choice { node: name(*position).to_owned(), score: scores[*position] };
     let best = order.iter().take(NAMED).map(choice).collect();
     let assumption = order.first().map(|position| Assumption::new(&view.pod, name(*position)));
-    Answer::ok(body, assumption).with(Trace { best, ..trace(view, request.candidates.len()) })
+    let trace = Trace { best, seed: Some(seed), plugins: asked, ..trace(view, request.candidates.len()) };
+    Answer::ok(body, assumption).without(left_out).with(trace)
 }
 
 /// What any cycle can tell.
 fn trace(view: &View, candidates: usize) -> Trace {
     let planned = view.snapshot.planned_row(&view.pod.uid).and_then(|row| view.snapshot.name(row)).cloned();
-    Trace { generation: view.snapshot.generation(), candidates, planned, ..Trace::default() }
+    let (generation, pod) = (view.snapshot.generation(), Some(Arc::clone(&view.pod)));
+    Trace { generation, candidates, planned, pod, ..Trace::default() }
+}
+
+/// Why the node that the plan has for the pod is no choice any more after Filter, if it is not.
+fn against_plan(
+    trace: &Trace,
+    candidates: &Candidates,
+    refusals: &[Option<filter::Refusal<'_>>],
+) -> Option<&'static str> {
+    let planned = trace.planned.as_deref()?;
+    match candidates.names().position(|name| name == planned) {
+        None => Some("not-offered"),
+        Some(position) => refusals[position].map(|_| "refused"),
+    }
 }
 
 /// How many candidates are refused for each reason.
-fn refused(refusals: &[Option<filter::Refusal>]) -> Vec<(&'static str, usize)> {
-    let count = |refusal: filter::Refusal| refusals.iter().filter(|other| **other == Some(refusal)).count();
-    let counts = filter::Refusal::ALL.map(|refusal| (refusal.text(), count(refusal)));
-    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+fn refused(refusals: &[Option<filter::Refusal<'_>>]) -> Vec<(String, usize)> {
+    let mut counts: Vec<(filter::Refusal<'_>, usize)> = Vec::new();
+    for refusal in refusals.iter().flatten() {
+        match counts.iter_mut().find(|(other, _)| other == refusal) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((*refusal, 1)),
+        }
+    }
+    counts.into_iter().map(|(refusal, count)| (refusal.to_string(), count)).collect()
 }
 
+/// A profile, and the view that goes with it or why there is none.
+type Begun = (Arc<Profile>, Result<View, Vec<Fallback>>);
+
 /// One refusal, or none, a candidate, and the view that they rest on.
-type Judged = (View, Combined<Vec<Option<filter::Refusal>>>);
+type Judged<'a> = (View, Combined<Vec<Option<filter::Refusal<'a>>>>);
 
 fn by_scheduler(profiles: Profiles) -> Arc<HashMap<String, Arc<Profile>>> {
     Arc::new(profiles.into_iter().map(|profile| (profile.scheduler_name().to_owned(), profile)).collect())
@@ -255,7 +333,7 @@ fn sent(profile: &Profile, answer: Answer, neutral: impl FnOnce() -> Vec<u8>) ->
 }
 
 /// The node that the pod will go to, as no other is left: kube-scheduler asks no further then.
-fn only_one<'a>(candidates: &'a Candidates, refusals: &[Option<filter::Refusal>]) -> Option<&'a str> {
+fn only_one<'a>(candidates: &'a Candidates, refusals: &[Option<filter::Refusal<'_>>]) -> Option<&'a str> {
     let mut kept = refusals.iter().enumerate().filter(|(_, refusal)| refusal.is_none());
     let (position, _) = kept.next()?;
     kept.next().is_none().then(|| candidates.name(position))

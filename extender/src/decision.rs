@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use gantry_cluster::PodRow;
 use serde::{Serialize, Serializer};
 
 use crate::verb::Verb;
 
-/// Records kept: about 1000 pods' worth, under 2 MB.
+/// Records kept: about 1000 pods' worth; with the pods themselves, 1 to 2 kB each, some 4 MB.
 const CAPACITY: usize = 2048;
 /// The best candidates that a record names.
 pub const NAMED: usize = 5;
@@ -25,7 +26,7 @@ pub struct Trace {
     /// Candidates that kube-scheduler offered.
     pub candidates: usize,
     /// Candidates that were refused, by reason.
-    pub refused: Vec<(&'static str, usize)>,
+    pub refused: Vec<(String, usize)>,
     /// The best candidates, best first, with the plugin's score.
     pub best: Vec<Choice>,
     /// The node that the plan has for the pod.
@@ -33,11 +34,43 @@ pub struct Trace {
     pub planned: Option<Arc<str>>,
     /// Whether the answer is the plan's rather than the scores'.
     pub follows_plan: bool,
+    /// Why the planned node was no choice: not-offered by kube-scheduler, or refused by Filter.
+    pub against_plan: Option<&'static str>,
+    /// What ties between equal scores were broken by, of a ranking.
+    #[serde(serialize_with = "hexadecimal")]
+    pub seed: Option<u64>,
+    /// The plugins that were asked, in the order of asking.
+    pub plugins: Vec<PluginCall>,
+    /// The pod that it was about, to be asked about again.
+    #[serde(skip)]
+    pub pod: Option<Arc<PodRow>>,
 }
 
 #[allow(clippy::ref_option, reason = "serde gives a field as it is")]
 fn text<S: Serializer>(value: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
     value.as_deref().serialize(serializer)
+}
+
+/// As text: not every reader of JSON has numbers of 64 bits.
+#[allow(clippy::ref_option, reason = "serde gives a field as it is")]
+fn hexadecimal<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(|value| format!("{value:016x}")).serialize(serializer)
+}
+
+/// One plugin's part in an answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginCall {
+    /// Its name in the configuration.
+    #[serde(serialize_with = "name")]
+    pub name: Arc<str>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Whether it answered; if not, the record's fallbacks say why.
+    pub answered: bool,
+}
+
+fn name<S: Serializer>(value: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value)
 }
 
 /// A candidate and what it scored.
@@ -71,6 +104,10 @@ pub struct DecisionRecord {
     pub fallbacks: Vec<String>,
     /// From the request's head to its answer, in seconds.
     pub seconds: f64,
+    /// The part of that before the cycle began: the body, a free thread, parsing.
+    pub waited_seconds: f64,
+    /// Age of the oldest data of the forecasts in use, in seconds; `None`: there were none.
+    pub forecast_age_seconds: Option<i64>,
     /// Why scores do not follow a plan though the profile plans: a state of planning, not-in-plan or not-offered.
     pub unplanned: Option<&'static str>,
     /// What the cycle saw.
@@ -131,12 +168,11 @@ impl Decisions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(pod: &str, verb: Verb, at: f64) -> DecisionRecord {
-        DecisionRecord {
-            at,
+impl DecisionRecord {
+    /// An answer like any other, for tests to change where they look.
+    pub(crate) fn sample(pod: &str, verb: Verb) -> Self {
+        Self {
+            at: 0.0,
             verb: verb.as_str(),
             namespace: "default".to_owned(),
             pod: pod.to_owned(),
@@ -144,10 +180,21 @@ mod tests {
             profile: "default-scheduler".to_owned(),
             outcome: "ok",
             fallbacks: Vec::new(),
-            seconds: 0.001,
+            seconds: 0.0012,
+            waited_seconds: 0.0002,
+            forecast_age_seconds: None,
             unplanned: None,
             trace: Trace::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(pod: &str, verb: Verb, at: f64) -> DecisionRecord {
+        DecisionRecord { at, ..DecisionRecord::sample(pod, verb) }
     }
 
     #[test]

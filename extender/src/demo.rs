@@ -1,33 +1,39 @@
 //! What `serve --demo` shows: a captured request and its answers.
 //!
 //! The answers come over real HTTP from this very process. The only module that
-//! prints: everything else logs.
-#![allow(clippy::print_stdout, reason = "showing things to a person on standard output is what this module is for")]
+//! writes to standard output: everything else logs. Promises that a reader who goes
+//! away (`| head`) ends nothing.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A filter request with whole nodes, as kube-scheduler 1.36 sent it.
-const REQUEST: &[u8] = include_bytes!("demo/filter_full_nodes.json");
-/// Where it lies, seen from the repository's root.
+use crate::golden::CAPTURED as REQUEST;
+
+/// Where the captured request lies, seen from the repository's root.
 const REQUEST_FILE: &str = "extender/src/demo/filter_full_nodes.json";
 
 /// Sends the captured request to the extender at an address, and prints what an admin can do the same with.
 pub(crate) async fn show(address: SocketAddr) -> io::Result<()> {
     let filtered = post(address, "/filter").await?;
     let scored = post(address, "/prioritize").await?;
-    println!("Gantry's scheduler extender listens on http://{address}\n");
-    println!(
-        "Which of the nodes sent may the captured pod run on? The answer holds them whole; here are their names:\n"
+    let text = format!(
+        "Gantry's scheduler extender listens on http://{address}\n\n\
+         Which of the nodes sent may the captured pod run on? The answer holds them whole; here are their names:\n\n  \
+         {}\n\n  {}\n\n\
+         How good is each of them, from 0 to 10?\n\n  {}\n\n  {}\n\n\
+         Paste either line into another terminal, in the repository's root. Press Ctrl-C here to end.\n",
+        curl(address, "/filter"),
+        abridged(&filtered)?,
+        curl(address, "/prioritize"),
+        String::from_utf8_lossy(&scored),
     );
-    println!("  {}\n\n  {}\n", curl(address, "/filter"), abridged(&filtered)?);
-    println!("How good is each of them, from 0 to 10?\n");
-    println!("  {}\n\n  {}\n", curl(address, "/prioritize"), String::from_utf8_lossy(&scored));
-    println!("Paste either line into another terminal, in the repository's root. Press Ctrl-C here to end.");
+    if let Err(error) = io::stdout().write_all(text.as_bytes()) {
+        tracing::debug!(%error, "nobody reads the demonstration");
+    }
     Ok(())
 }
 

@@ -23,6 +23,9 @@ pub enum StartError {
     /// The asynchronous runtime, or a handler of signals, could not be made.
     #[error("the process cannot start: {0}")]
     Runtime(#[source] std::io::Error),
+    /// Something panicked that the process is of no use without.
+    #[error("a task in the background panicked: {0}; the process ends, to be started anew")]
+    Panic(#[source] tokio::task::JoinError),
     /// The demonstration failed.
     #[error("the demonstration failed: {0}")]
     Demo(#[source] std::io::Error),

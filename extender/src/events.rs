@@ -2,7 +2,8 @@
 //!
 //! Promises that no request ever waits for one: an Event is queued or dropped, and a
 //! background task sends it. Equal Events on one pod are sent once in two minutes,
-//! and a storm is cut to a trickle: the counter tells how many there were.
+//! and a storm is cut to a trickle: the counter tells how many there were. What an
+//! Event is about is its action, which is what an API server tells Events apart by.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gantry_cluster::PodRow;
+use gantry_host::Digest;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -17,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::cycle::Fallback;
 use crate::decision::DecisionRecord;
+use crate::wire::brief;
 
 /// Events that wait to be sent; more than the burst allows never wait at once.
 const QUEUE: usize = 64;
@@ -26,8 +29,8 @@ const REPEAT_AFTER: Duration = Duration::from_mins(2);
 const BURST: u32 = 25;
 /// One Event every 5 s after the burst, far below what an API server notices.
 const REFILL: Duration = Duration::from_secs(5);
-/// The API's limit of a note, in bytes.
-const NOTE_BYTES: usize = 1000;
+/// The digits of a configuration's digest that tell it apart from others.
+const DIGITS: usize = 12;
 
 /// What an Event is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,8 +81,16 @@ impl fmt::Display for Subject {
 pub struct Notice {
     type_: EventType,
     subject: Subject,
-    reason: &'static str,
+    topic: Topic,
     note: String,
+}
+
+/// What tells an Event from others on the same object.
+#[derive(Debug)]
+struct Topic {
+    reason: &'static str,
+    /// What was done and why. An Event that is equal in this counts as the former one seen again, and its note is lost.
+    action: String,
 }
 
 /// Where Events are handed in.
@@ -90,6 +101,8 @@ pub struct Events {
     warnings: Mutex<Throttle>,
     /// Of good news, which must never be in a warning's way.
     news: Mutex<Throttle>,
+    /// Of configurations: a storm on pods must not drown what an admin has just done.
+    configurations: Mutex<Throttle>,
 }
 
 impl Events {
@@ -108,37 +121,43 @@ impl Events {
 
     fn sent_by(sender: Option<mpsc::Sender<Notice>>) -> Self {
         let throttle = || Mutex::new(Throttle::new(Instant::now()));
-        Self { sender, warnings: throttle(), news: throttle() }
+        Self { sender, warnings: throttle(), news: throttle(), configurations: throttle() }
     }
 
     /// Tells of a plugin that was left out, on the pod that it did not decide on. Returns at once.
     pub fn fallback(&self, pod: &Subject, fallback: &Fallback, now: Instant) {
         let cause = fallback.cause.as_str();
+        let action = format!("ScheduledWithout/{}/{cause}", fallback.plugin);
         let note = || {
             format!(
                 "plugin {} gave no answer ({cause}): {}; the pod is placed without it",
                 fallback.plugin, fallback.detail
             )
         };
-        self.tell(EventType::Warning, pod, "GantryFallback", cause, note, now);
+        self.tell(&self.warnings, EventType::Warning, pod, Topic { reason: "GantryFallback", action }, note, now);
     }
 
     /// Tells of a pod that was bound where it was planned. Returns at once; in a burst only some are told.
     pub fn placed(&self, pod: &PodRow, node: &str, now: Instant) {
         let note =
             || format!("bound to {node}, where Gantry had planned it together with the pods that waited beside it");
-        self.tell(EventType::Normal, &Subject::from(pod), "GantryPlaced", "planned", note, now);
+        let topic = Topic { reason: "GantryPlaced", action: "BoundAsPlanned".to_owned() };
+        self.tell(&self.news, EventType::Normal, &Subject::from(pod), topic, note, now);
     }
 
     /// Tells of a pod that a plan has no room for; `why` counts nodes. Returns at once.
     pub fn no_feasible_node(&self, pod: &PodRow, why: impl FnOnce() -> String, now: Instant) {
-        self.tell(EventType::Warning, &Subject::from(pod), "NoFeasibleNode", "no-room", why, now);
+        let topic = Topic { reason: "NoFeasibleNode", action: "PlannedWithout".to_owned() };
+        self.tell(&self.warnings, EventType::Warning, &Subject::from(pod), topic, why, now);
     }
 
-    /// Tells of a changed configuration that is not used, on our own pod. Returns at once.
-    pub fn configuration_refused(&self, own: &Subject, why: &str, now: Instant) {
+    /// Tells of a changed configuration that is not used, on our own pod; `None`: it could not be read. Returns at once.
+    pub fn configuration_refused(&self, own: &Subject, file: Option<Digest>, why: &str, now: Instant) {
+        let digits = |digest: Digest| digest.to_string().trim_start_matches("sha256:").chars().take(DIGITS).collect();
+        let which: String = file.map_or_else(|| "unreadable".to_owned(), digits);
         let note = || format!("the changed configuration is not used, the one before it stays: {why}");
-        self.tell(EventType::Warning, own, "ConfigurationRefused", "refused", note, now);
+        let topic = Topic { reason: "ConfigurationRefused", action: format!("KeptFormer/{which}") };
+        self.tell(&self.configurations, EventType::Warning, own, topic, note, now);
     }
 
     /// Tells of a forecast that is not used, on its node. Returns at once.
@@ -147,24 +166,25 @@ impl Events {
             let asks = "the node counts by what its pods ask for";
             format!("the forecast of this node is left out ({why}); {asks} until the sidecar has newer data")
         };
-        self.tell(EventType::Warning, &Subject::node(node), "ForecastLeftOut", why, note, now);
+        let topic = Topic { reason: "ForecastLeftOut", action: format!("CountedByRequests/{why}") };
+        self.tell(&self.warnings, EventType::Warning, &Subject::node(node), topic, note, now);
     }
 
     fn tell(
         &self,
+        throttle: &Mutex<Throttle>,
         type_: EventType,
         subject: &Subject,
-        reason: &'static str,
-        why: &'static str,
+        topic: Topic,
         note: impl FnOnce() -> String,
         now: Instant,
     ) {
         let Some(sender) = &self.sender else { return };
-        let throttle = if matches!(type_, EventType::Warning) { &self.warnings } else { &self.news };
-        if !throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&subject.uid, why, now) {
+        if !throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(&subject.uid, &topic.action, now) {
             return;
         }
-        if sender.try_send(Notice { type_, subject: subject.clone(), reason, note: cut(note()) }).is_err() {
+        let note = brief(&note()).to_owned();
+        if sender.try_send(Notice { type_, subject: subject.clone(), topic, note }).is_err() {
             tracing::debug!("event dropped: the queue is full or closed");
         }
     }
@@ -181,12 +201,6 @@ fn reference(subject: Subject) -> ObjectReference {
     }
 }
 
-fn cut(mut note: String) -> String {
-    let end = (0..=NOTE_BYTES.min(note.len())).rev().find(|end| note.is_char_boundary(*end));
-    note.truncate(end.unwrap_or_default());
-    note
-}
-
 /// Sends Events until the other end is gone. A failure is logged: there is nobody else to tell.
 pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
     let reporter = Reporter { controller: "gantry-extender".to_owned(), instance: None };
@@ -194,9 +208,9 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
     while let Some(notice) = notices.recv().await {
         let event = Event {
             type_: notice.type_,
-            reason: notice.reason.to_owned(),
+            reason: notice.topic.reason.to_owned(),
             note: Some(notice.note),
-            action: "Scheduling".to_owned(),
+            action: notice.topic.action,
             secondary: None,
         };
         let subject = notice.subject.to_string();
@@ -209,7 +223,7 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
 /// Equal things once in a while, and a bucket of tokens over all of them.
 #[derive(Debug)]
 struct Throttle {
-    last_by_key: HashMap<(String, &'static str), Instant>,
+    last_by_key: HashMap<(String, String), Instant>,
     tokens: u32,
     refilled: Instant,
 }
@@ -219,14 +233,15 @@ impl Throttle {
         Self { last_by_key: HashMap::new(), tokens: BURST, refilled: now }
     }
 
-    fn admits(&mut self, uid: &str, reason: &'static str, now: Instant) -> bool {
+    fn admits(&mut self, uid: &str, action: &str, now: Instant) -> bool {
         self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REPEAT_AFTER);
         self.refill(now);
-        if self.tokens == 0 || self.last_by_key.contains_key(&(uid.to_owned(), reason)) {
+        let key = (uid.to_owned(), action.to_owned());
+        if self.tokens == 0 || self.last_by_key.contains_key(&key) {
             return false;
         }
         self.tokens -= 1;
-        self.last_by_key.insert((uid.to_owned(), reason), now);
+        self.last_by_key.insert(key, now);
         true
     }
 
@@ -264,6 +279,46 @@ mod tests {
         };
         assert_eq!(storm(&mut throttle, 0, start), 25);
         assert_eq!(storm(&mut throttle, 100, start + Duration::from_secs(10)), 2);
+    }
+
+    fn told(queue: &mut mpsc::Receiver<Notice>) -> Vec<String> {
+        std::iter::from_fn(|| queue.try_recv().ok()).map(|notice| notice.topic.action).collect()
+    }
+
+    #[test]
+    fn another_plugin_or_cause_on_the_same_pod_is_an_event_of_its_own() {
+        let (events, queue) = Events::queued();
+        let (pod, now) = (Subject { uid: "u".into(), ..Subject::default() }, Instant::now());
+        for (plugin, reason) in [("a", Reason::Trap), ("b", Reason::Trap), ("a", Reason::Deadline), ("a", Reason::Trap)]
+        {
+            events.fallback(&pod, &Fallback::new(plugin, Cause::Plugin(reason), ""), now);
+        }
+        let expected = ["ScheduledWithout/a/trap", "ScheduledWithout/b/trap", "ScheduledWithout/a/deadline"];
+        assert_eq!(told(&mut queue.unwrap()), expected);
+    }
+
+    #[test]
+    fn an_action_is_no_longer_than_the_api_allows() {
+        let longest = Cause::all().map(|cause| format!("ScheduledWithout/{}/{}", "p".repeat(63), cause.as_str()).len());
+        assert!(longest.max() <= Some(128));
+    }
+
+    #[test]
+    fn another_refused_configuration_is_an_event_of_its_own_and_no_storm_on_pods_drowns_it() {
+        let (events, queue) = Events::queued();
+        let (own, now) = (Subject::default(), Instant::now());
+        for pod in 0..BURST {
+            let pod = Subject { uid: pod.to_string(), ..Subject::default() };
+            events.fallback(&pod, &Fallback::new("a", Cause::BadPod, ""), now);
+        }
+        for file in [b"one", b"two", b"one"] {
+            events.configuration_refused(&own, Some(Digest::of(file)), "", now);
+        }
+        events.configuration_refused(&own, None, "", now);
+        let told = told(&mut queue.unwrap());
+        let [one, two, unreadable] = &told[BURST as usize..] else { panic!("{told:?}") };
+        assert!(one != two && one.len() == "KeptFormer/".len() + DIGITS, "{one} {two}");
+        assert_eq!(unreadable, "KeptFormer/unreadable");
     }
 
     #[test]

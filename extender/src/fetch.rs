@@ -90,12 +90,14 @@ pub enum FetchError {
         why: String,
     },
     /// Nobody signed the artifact with the key that the configuration names.
-    #[error("{image} has no signature by {}", key.display())]
+    #[error("{image} has no signature by {}{hint}", key.display())]
     Unsigned {
         /// The artifact.
         image: String,
         /// The public key's file.
         key: PathBuf,
+        /// What to look at.
+        hint: &'static str,
     },
     /// The registry sends other bytes than it names.
     #[error("{address} sends {found}, {expected} was asked for")]
@@ -122,7 +124,10 @@ pub fn fetch(source: &ComponentSource, how: &Fetch) -> Result<Vec<u8>, FetchErro
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|_| FetchError::Ended)?;
         let bytes = async { tokio::time::timeout(how.timeout, get(source, how)).await };
-        runtime.block_on(bytes).unwrap_or(Err(FetchError::Timeout(how.timeout)))
+        let bytes = runtime.block_on(bytes).unwrap_or(Err(FetchError::Timeout(how.timeout)));
+        // To drop it would wait for the look-up of a name that nobody answers.
+        runtime.shutdown_background();
+        bytes
     };
     std::thread::scope(|scope| scope.spawn(fetching).join().unwrap_or(Err(FetchError::Ended)))
 }

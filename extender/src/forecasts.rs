@@ -35,6 +35,8 @@ pub struct FeedStatus {
     pub generation: Option<String>,
     /// Entries by state.
     pub tally: Tally,
+    /// Age of the oldest data in use, in seconds; `None`: none is in use.
+    pub age: Option<i64>,
     /// Why the last poll failed, if it did.
     pub last_error: Option<String>,
     /// When the sidecar last answered.
@@ -122,7 +124,10 @@ impl Feed {
     fn apply(&self, events: &Events, now: i64) {
         let Some(document) = &self.document else { return };
         let usable = freshness::usable(document, now);
-        let before = self.note(|status| std::mem::replace(&mut status.tally, usable.tally));
+        let before = self.note(|status| {
+            status.age = (!usable.forecasts.is_empty()).then_some(usable.age);
+            std::mem::replace(&mut status.tally, usable.tally)
+        });
         self.metrics.forecasts(&usable.tally, usable.age);
         for state in [State::Expired, State::Skewed] {
             let (now, before) = (usable.tally.of(state), before.of(state));
@@ -193,12 +198,13 @@ mod tests {
         feed.document =
             Some(Arc::new(Document { generation, entries: vec![entry], workloads: Vec::new(), refused: 0 }));
         let p90 = |feed: &Feed| feed.index.snapshot(Instant::now()).used_p90().first().copied();
+        let age = |feed: &Feed| feed.status.lock().unwrap().age;
 
         for (jump, state) in [(HOUR, State::Expired), (-HOUR, State::Skewed)] {
             feed.apply(&Events::disabled(), now);
-            assert_eq!(p90(&feed), Some(2_000.0));
+            assert_eq!((p90(&feed), age(&feed)), (Some(2_000.0), Some(0)));
             feed.apply(&Events::disabled(), now + jump);
-            assert_eq!(p90(&feed), None, "nodes count by what pods ask for");
+            assert_eq!((p90(&feed), age(&feed)), (None, None), "nodes count by what pods ask for");
             let line = format!("gantry_forecast_left_out_total{{reason=\"{}\"}} 1", state.as_str());
             let text = feed.metrics.text(Duration::ZERO, &feed.index.snapshot(Instant::now()));
             assert!(text.contains(&line), "{text}");

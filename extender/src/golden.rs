@@ -1,37 +1,61 @@
-//! The golden request: a small cluster and a pod that every new plugin is tried with.
+//! The golden request: a captured cluster and pod to try new plugins with.
 //!
-//! Promises that a configuration whose plugins cannot decide the simplest case never
-//! comes into use. The trial runs in an instance of its own, so that no cycle ever
-//! meets what it pushed.
+//! Promises that a configuration whose plugins cannot do the simplest of what they would
+//! be asked for never comes into use, and that nothing else is asked of them. The trial
+//! runs in an instance of its own, so that no cycle ever meets what it pushed.
 
-use gantry_cluster::{Index, IndexSettings, Snapshot};
-use gantry_host::Plugin;
-use k8s_openapi::api::core::v1::{Node, Pod};
-use serde_json::json;
+use std::sync::Arc;
+
+use gantry_cluster::{Index, IndexSettings, PodRow, Snapshot};
+use gantry_host::types::{Budget, ExtensionPoints, Pods};
+use gantry_host::{CallError, Plugin};
+use serde_json::value::RawValue;
 
 use crate::columns::{self, Columns};
 use crate::config::valid::{self, Config};
 use crate::config::{ConfigError, Problem};
-use crate::profile::chain;
-use crate::profile::loader::Loader;
+use crate::profile::{Member, Profile, chain};
+use crate::wire::args::{Candidates, Request};
 
-/// What is asked, recorded: three nodes of different size, and a pod that fits on all.
-struct Request {
-    snapshot: std::sync::Arc<Snapshot>,
-    pod: std::sync::Arc<gantry_cluster::PodRow>,
+/// A filter request with three whole nodes and a pod that fits on all, as kube-scheduler 1.36 sent it.
+pub(crate) const CAPTURED: &[u8] = include_bytes!("demo/filter_full_nodes.json");
+/// Pods planned together: enough for a plan to have something to decide.
+const PLANNED: usize = 3;
+/// Candidate changes that the plan may evaluate: milliseconds.
+const BUDGET: Budget = Budget { evaluations: 1000 };
+/// Any number that is always the same.
+const SEED: u64 = 1;
+
+/// What is asked.
+struct Trial {
+    snapshot: Arc<Snapshot>,
+    pod: Arc<PodRow>,
 }
 
-/// Asks every plugin of a configuration for verdicts and scores.
+/// Asks every plugin that is there for what it would be asked for. `config` is what the profiles were made of.
 ///
 /// # Errors
 /// One problem a plugin that fails.
-pub fn try_all(loader: &Loader, config: &Config) -> Result<(), ConfigError> {
-    let request = request(config)?;
+pub fn try_all(profiles: &[Arc<Profile>], config: &Config) -> Result<(), ConfigError> {
+    try_those(profiles, config, |_| true)
+}
+
+/// The same of those plugins that `is_new` says yes to.
+///
+/// # Errors
+/// As [`try_all`].
+pub fn try_those(
+    profiles: &[Arc<Profile>],
+    config: &Config,
+    is_new: impl Fn(&valid::Plugin) -> bool,
+) -> Result<(), ConfigError> {
+    let trial = Trial::new(config)?;
     let mut problems = Vec::new();
-    for profile in &config.profiles {
-        for plugin in &profile.plugins {
-            if let Err(why) = try_one(loader, &request, profile, plugin) {
+    for profile in profiles {
+        for member in profile.members().iter().filter(|member| is_new(member.config())) {
+            if let Err(why) = trial.run(profile, member) {
                 let remedy = format!("it fails on a recorded request: {why}");
+                let plugin = member.config();
                 problems.push(Problem::new(format!("{}.component", plugin.key), &plugin.component, remedy));
             }
         }
@@ -39,35 +63,52 @@ pub fn try_all(loader: &Loader, config: &Config) -> Result<(), ConfigError> {
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
-fn try_one(loader: &Loader, request: &Request, profile: &valid::Profile, config: &valid::Plugin) -> Result<(), String> {
-    let plugin: Plugin = loader.trial(config).map_err(|(reason, detail)| format!("{}: {detail}", reason.as_str()))?;
-    let source = Columns::new(&request.snapshot, &profile.weights);
-    let decision = plugin.decide(&source, &columns::pod(&request.pod, &[], None)).map_err(|error| chain(&error))?;
-    decision.verdicts.map_err(|error| chain(&error))?;
-    decision.scores.map_err(|error| chain(&error))?;
-    Ok(())
-}
-
-fn request(config: &Config) -> Result<Request, Problem> {
-    let settings = IndexSettings { resources: config.resources.clone(), ..IndexSettings::default() };
-    let refused =
-        |error: &dyn std::fmt::Display| Problem::new("resources", config.resources.join(", "), error.to_string());
-    let mut index = Index::new(settings).map_err(|error| refused(&error))?;
-    for (name, cores) in [("golden-a", 4), ("golden-b", 8), ("golden-c", 16)] {
-        let node: Node = read(json!({
-            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-            "status": {"allocatable": {"cpu": cores.to_string(), "memory": format!("{}Gi", 2 * cores), "pods": "110"}},
-        }));
-        index.apply_node(&node).map_err(|error| refused(&error))?;
+impl Trial {
+    /// The captured request, with the columns of a configuration.
+    fn new(config: &Config) -> Result<Self, Problem> {
+        let request = Request::parse(CAPTURED).expect("invariant: the captured request is one of kube-scheduler");
+        let settings = IndexSettings { resources: config.resources.clone(), ..IndexSettings::default() };
+        let refused =
+            |error: &dyn std::fmt::Display| Problem::new("resources", config.resources.join(", "), error.to_string());
+        let mut index = Index::new(settings).map_err(|error| refused(&error))?;
+        let Candidates::Nodes(nodes) = &request.candidates else { unreachable!("invariant: the nodes came whole") };
+        for node in nodes {
+            index.apply_node(&read(node.raw)).map_err(|error| refused(&error))?;
+        }
+        let pod = index.row_of(&read(request.pod.raw)).map_err(|error| refused(&error))?;
+        Ok(Self { snapshot: index.snapshot(), pod })
     }
-    let pod: Pod = read(json!({
-        "metadata": {"name": "golden", "namespace": "default", "uid": "golden"},
-        "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}}}]},
-    }));
-    let pod = index.row_of(&pod).map_err(|error| refused(&error))?;
-    Ok(Request { snapshot: index.snapshot(), pod })
+
+    fn run(&self, profile: &Profile, member: &Member) -> Result<(), String> {
+        let Some(plugin) = member.trial() else { return Ok(()) };
+        let plugin = plugin.map_err(|error| format!("{}: {}", error.reason(), chain(&error)))?;
+        self.ask(&plugin, profile, member.config()).map_err(|error| chain(&error))
+    }
+
+    fn ask(&self, plugin: &Plugin, profile: &Profile, config: &valid::Plugin) -> Result<(), CallError> {
+        let source = Columns::new(&self.snapshot, profile.weights());
+        let pod = columns::pod(&self.pod, &[], None);
+        let is_asked =
+            |point| config.extension_points.is_none_or(|points| points.contains(point)) && plugin.offers(point);
+        if is_asked(ExtensionPoints::FILTER) {
+            plugin.filter(&source, &pod)?;
+        }
+        if is_asked(ExtensionPoints::SCORE) {
+            plugin.score(&source, &pod)?;
+        }
+        if is_asked(ExtensionPoints::PLAN) && profile.planning().is_some() {
+            let requests = self.pod.request.repeat(PLANNED);
+            plugin.plan(&source, &pods(&[self.pod.class; PLANNED], &requests), BUDGET, SEED)?;
+        }
+        Ok(())
+    }
 }
 
-fn read<T: serde::de::DeserializeOwned>(object: serde_json::Value) -> T {
-    serde_json::from_value(object).expect("invariant: the recorded objects are ones of Kubernetes")
+/// Pods without rules between them.
+fn pods<'a>(classes: &'a [u32], requests: &'a [f64]) -> Pods<'a> {
+    Pods { classes, requests, estimates: &[], warm_start: &[], priorities: &[], topologies: &[], rules: &[] }
+}
+
+fn read<T: serde::de::DeserializeOwned>(object: &RawValue) -> T {
+    serde_json::from_str(object.get()).expect("invariant: the captured objects are ones of Kubernetes")
 }

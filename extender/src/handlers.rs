@@ -13,11 +13,11 @@
 //! it, and any status but 200 makes kube-scheduler go on without them (prioritize) or
 //! evict nobody (preempt). An empty list would lose the scores in silence.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -26,7 +26,7 @@ use gantry_host::Reason;
 use tracing::{Instrument, Span, field};
 
 use crate::binding::Binder;
-use crate::body::Bodies;
+use crate::body::{Bodies, Held, SMALL};
 use crate::config::valid::PlanMode;
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
 use crate::decision::{self, DecisionRecord, Decisions};
@@ -38,7 +38,7 @@ use crate::reload::Configuration;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
-use crate::wire::{WireError, bind, filter, preempt, prioritize};
+use crate::wire::{WireError, bind, brief, filter, preempt, prioritize};
 
 /// Everything that a request's handler reaches.
 #[derive(Debug)]
@@ -67,6 +67,13 @@ pub struct Context {
     pub board: Board,
     /// Binds pods; `None`: `/bind` is not served.
     pub binder: Option<Binder>,
+}
+
+impl Context {
+    /// Age of the oldest data of the forecasts in use, in seconds, as of the last poll; `None`: none is in use.
+    fn forecast_age(&self) -> Option<i64> {
+        self.forecasts.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).age
+    }
 }
 
 /// The extender's endpoints.
@@ -111,8 +118,9 @@ async fn answer(verb: Verb, State(context): State<Arc<Context>>, body: Body) -> 
 }
 
 async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) -> (Response, Outcome) {
-    let (body, _permit) = match context.bodies.read(body).await {
-        Ok(read) => read,
+    let deadline = tokio::time::Instant::from_std(start + context.deadline);
+    let body = match context.bodies.read(body, deadline).await {
+        Ok(body) => Arc::new(body),
         Err(error) => return refuse(verb, &error.to_string()),
     };
     if verb == Verb::Bind {
@@ -126,22 +134,19 @@ async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) 
 
 /// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
 /// after that is dropped: its assumption is not made, its failure not counted twice.
-async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant) -> Result<Answer, WireError> {
+async fn decide(verb: Verb, context: &Arc<Context>, body: Arc<Held>, start: Instant) -> Result<Answer, WireError> {
     let work = {
-        let (context, body, span) = (Arc::clone(context), body.clone(), Span::current());
-        let ask = move || Question::parse(verb, &body).map(|question| question.ask(&context.cycles, start));
-        tokio::task::spawn_blocking(move || span.in_scope(ask))
+        let (context, body, span) = (Arc::clone(context), Arc::clone(&body), Span::current());
+        tokio::task::spawn_blocking(move || span.in_scope(|| cycle(verb, &context, &body, start)))
     };
     let deadline = tokio::time::Instant::from_std(start + context.deadline);
-    let late = |reason, detail: &str| {
-        let question = Question::parse(verb, &body)?;
-        let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), detail);
-        Ok(question.about(Answer::neutral(question.neutral(), fallback)))
-    };
     let (answer, mut record) = match tokio::time::timeout_at(deadline, work).await {
-        Ok(Ok(answered)) => answered?,
-        Ok(Err(_panicked)) => late(Reason::Unavailable, "the cycle ended unexpectedly")?,
-        Err(_elapsed) => late(Reason::Deadline, &format!("no answer within server.deadline ({:?})", context.deadline))?,
+        Ok(Ok(answered)) => match answered? {
+            Some(answer) => answer,
+            None => late(verb, context, body, Reason::Deadline).await?,
+        },
+        Ok(Err(_panicked)) => late(verb, context, body, Reason::Unavailable).await?,
+        Err(_elapsed) => late(verb, context, body, Reason::Deadline).await?,
     };
     let subject = Subject::from(&record);
     for fallback in &answer.fallbacks {
@@ -149,11 +154,51 @@ async fn decide(verb: Verb, context: &Arc<Context>, body: Bytes, start: Instant)
     }
     record.seconds = start.elapsed().as_secs_f64();
     record.unplanned = unplanned(context, &record);
+    record.forecast_age_seconds = context.forecast_age();
     context.decisions.keep(record);
     if let Some(assumption) = &answer.assumption {
         context.cluster.assume(assumption, Instant::now());
     }
     Ok(answer)
+}
+
+/// An answer and what is kept of it; `None`: it would come too late.
+fn cycle(
+    verb: Verb,
+    context: &Context,
+    body: &[u8],
+    start: Instant,
+) -> Result<Option<(Answer, DecisionRecord)>, WireError> {
+    let question = Question::parse(verb, body)?;
+    // Somebody else has answered then, and a look at the cluster would take back what the pod's next request has assumed.
+    if start.elapsed() >= context.deadline {
+        return Ok(None);
+    }
+    Ok(Some(question.ask(&context.cycles, start)))
+}
+
+/// The answer in place of one that did not come. A large body is read anew beside the threads that serve.
+async fn late(
+    verb: Verb,
+    context: &Arc<Context>,
+    body: Arc<Held>,
+    reason: Reason,
+) -> Result<(Answer, DecisionRecord), WireError> {
+    let (is_small, context) = (body.len() <= SMALL, Arc::clone(context));
+    let neutral = move || {
+        let question = Question::parse(verb, &body)?;
+        let detail = match reason {
+            Reason::Deadline => format!("no answer within server.deadline ({:?})", context.deadline),
+            _ => "the cycle ended unexpectedly".to_owned(),
+        };
+        let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), &detail);
+        Ok(question.about(Answer::neutral(question.neutral(), fallback)))
+    };
+    if is_small {
+        return neutral();
+    }
+    let answered = tokio::task::spawn_blocking(neutral).await;
+    answered.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// A request that could be read.
@@ -206,11 +251,13 @@ impl<'a> Question<'a> {
         let pod = &self.pod().head.metadata;
         let span = Span::current();
         span.record("pod", format_args!("{}/{}", &*pod.namespace, &*pod.name)).record("candidates", self.candidates());
-        self.about(match self {
+        let waited_seconds = now.elapsed().as_secs_f64();
+        let (answer, record) = self.about(match self {
             Self::Filter(request) => cycles.filter(request, now),
             Self::Prioritize(request) => cycles.prioritize(request, now),
             Self::Preempt(request) => cycles.preempt(request, now),
-        })
+        });
+        (answer, DecisionRecord { waited_seconds, ..record })
     }
 
     /// An answer, and what is kept of it.
@@ -228,6 +275,8 @@ impl<'a> Question<'a> {
             outcome: answer.outcome.as_str(),
             fallbacks: answer.fallbacks.iter().map(fallback).collect(),
             seconds: 0.0,
+            waited_seconds: 0.0,
+            forecast_age_seconds: None,
             unplanned: None,
             trace: std::mem::take(&mut answer.trace),
         };
@@ -264,7 +313,7 @@ fn report(context: &Context, pod: &Subject, fallback: &Fallback, outcome: Outcom
     tracing::warn!(plugin, reason = cause.as_str(), detail, %pod, outcome, "plugin left out");
 }
 
-async fn bind_pod(context: &Context, body: &Bytes) -> (Response, Outcome) {
+async fn bind_pod(context: &Context, body: &[u8]) -> (Response, Outcome) {
     let Some(binder) = &context.binder else { return refuse(Verb::Bind, "binding is off") };
     let bound = match bind::BindingArgs::parse(body) {
         Ok(args) => binder.bind(&args).await.map_err(|error| error.to_string()),
@@ -277,6 +326,7 @@ async fn bind_pod(context: &Context, body: &Bytes) -> (Response, Outcome) {
 }
 
 fn refuse(verb: Verb, error: &str) -> (Response, Outcome) {
+    let error = brief(error);
     tracing::warn!(verb = verb.as_str(), error, "request refused");
     let response = match verb {
         Verb::Filter => json(filter::error(&format!("gantry: {error}"))),

@@ -39,6 +39,7 @@
 pub mod admin;
 pub mod app;
 pub mod args;
+pub mod background;
 pub mod binding;
 pub mod body;
 pub mod columns;

@@ -170,7 +170,7 @@ impl Metrics {
         registry.register("gantry_plugin_fallback", help, self.fallbacks.clone());
         let help = "Candidates of kube-scheduler that our view would refuse; labels: verdict";
         registry.register("gantry_filter_disagreement", help, self.disagreements.clone());
-        let help = "Time since the API server last said anything";
+        let help = "Time since the API server last said anything of nodes, or of pods: the longer one";
         registry.register("gantry_snapshot_age_seconds", help, self.snapshot_age.clone());
         let help = "Nodes that are known";
         registry.register("gantry_nodes", help, self.nodes.clone());

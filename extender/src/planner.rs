@@ -7,8 +7,9 @@
 //!                        batch (opt-in): nominate gated pods where the plan puts them, then release them
 //! ```
 //!
-//! One planner a profile, so no two ever plan the same pods; and of several replicas one
-//! plans, the others follow what it says as long as it says anything. A plan is made of one
+//! One planner a profile, so no two ever plan the same pods, and one at a time, so no two
+//! give the same room away; and of several replicas one plans, the others follow what
+//! it says as long as it says anything. A plan is made of one
 //! snapshot and stands until something contradicts it: a pod it does not know, a pod
 //! bound elsewhere, load that is not its own, a node that changed. Requests never wait
 //! for it: they read from their snapshot where each pod is planned, if it is.
@@ -26,6 +27,7 @@ mod follow;
 mod ledger;
 mod nominate;
 mod order;
+mod pace;
 mod plan;
 mod reserved;
 mod solve;
@@ -34,9 +36,10 @@ mod state;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantry_cluster::{SharedIndex, Snapshot};
+use gantry_cluster::{PodRow, SharedIndex, Snapshot};
 use tokio::sync::watch;
 
+use crate::background;
 use crate::config::valid;
 use crate::handlers::Context;
 use crate::lease::Role;
@@ -50,6 +53,7 @@ pub use follow::{Follower, Leader, PATH as FEED, WAIT as FEED_WAIT};
 use ledger::{Landed, Ledger};
 pub use ledger::{Landing, Nomination};
 pub use nominate::{GATE, Nominator};
+use pace::Pace;
 use plan::Plan;
 pub use state::{Duty, PlanState};
 
@@ -71,6 +75,7 @@ pub struct Planner {
     ledger: Ledger,
     gathering: Gathering,
     serial: u64,
+    pace: Pace,
     not_before: Instant,
     /// What the agenda was made of: the snapshot's generation, and whether gated pods are ours.
     last_look: Option<((u64, bool), Arc<Agenda>)>,
@@ -116,6 +121,7 @@ impl Planner {
             ledger,
             gathering,
             serial,
+            pace: Pace::default(),
             not_before,
             last_look,
             is_checked,
@@ -137,8 +143,19 @@ impl Planner {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.step(Instant::now()).await;
+            if !background::ends_well(Box::pin(self.step(Instant::now()))).await {
+                self.start_over();
+            }
         }
+    }
+
+    /// After a panic, of which the log has the place: what it left half done is forgotten, pods are scored one by one,
+    /// and the next look is like the first one.
+    fn start_over(&mut self) {
+        self.ledger = Ledger::default();
+        self.gathering = Gathering::new(self.settings.window);
+        (self.last_look, self.is_checked, self.followed) = (None, false, None);
+        self.give_up("panic", "the planner panicked", Duration::ZERO);
     }
 
     /// One look at the cluster, and what follows from it.
@@ -155,6 +172,7 @@ impl Planner {
         let (agenda, is_new) = self.looked_at(&snapshot);
         if is_new {
             self.settle();
+            self.doubt(&snapshot, now);
             self.is_checked = false;
         }
         self.take_back(now).await;
@@ -231,7 +249,9 @@ impl Planner {
     }
 
     fn agenda(&self, snapshot: &Snapshot) -> Agenda {
-        Agenda::of(snapshot, &self.scheduler, self.batches())
+        let mut agenda = Agenda::of(snapshot, &self.scheduler, self.batches());
+        agenda.claim_released(snapshot, |uid| self.ledger.released_for(uid));
+        agenda
     }
 
     /// Whether gated pods are this process' affair.
@@ -284,7 +304,7 @@ impl Planner {
     }
 
     /// Makes a plan the one that counts.
-    fn adopt(&mut self, plan: Plan, cause: Deviation) {
+    fn adopt(&mut self, mut plan: Plan, cause: Deviation) {
         self.ledger.enter(&plan, &self.index.lock());
         self.tell_who_has_no_room(&plan);
         let placed = plan.placed();
@@ -300,6 +320,7 @@ impl Planner {
             "planned"
         );
         self.context.board.publish(&self.scheduler, &plan, self.ledger.nominated());
+        plan.turn = None;
         self.context.metrics.plans.state(&self.scheduler, PlanState::Stands);
         self.plan = Some(plan);
     }
@@ -330,6 +351,14 @@ impl Planner {
             }
         }
         metrics.open(&self.scheduler, self.ledger.len());
+    }
+
+    /// Who leads answers also for nominations that somebody before made and did not live to take back.
+    fn doubt(&mut self, snapshot: &Snapshot, now: Instant) {
+        let leads = self.batches();
+        let is_released = |pod: &&Arc<PodRow>| leads && pod.gates.is_empty() && !pod.deleting;
+        let ours = snapshot.pending().filter(is_released).filter(|pod| pod.scheduler_name == self.scheduler);
+        self.ledger.doubt(ours, now);
     }
 
     /// Takes back nominations that were not heard.

@@ -1,31 +1,38 @@
 //! A profile at work: whose pods, under which weights, asked of which plugins.
 //!
-//! Promises that a plugin that fails, or could not be loaded, is left out and named,
-//! never the whole profile: only where none answers is there no answer. Knows no
-//! requests, and not what is done about a failure.
+//! Promises that a plugin that fails, is too slow, or could not be loaded, is left out
+//! and named, never the whole profile: only where none answers is there no answer. Knows
+//! no requests, and not what is done about a failure.
 
+mod at_work;
 pub mod loader;
 mod member;
+mod opinion;
 mod pipeline;
 mod recorder;
+mod supply;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gantry_cluster::Snapshot;
 use gantry_host::record::{Answer, Question, RecordedPods};
 use gantry_host::types::{Budget, Plan, Pod, Pods};
-use gantry_host::{Reason, SnapshotSource};
+use gantry_host::{Plugin, Reason, SnapshotSource};
 
 pub use member::{Member, Point, chain};
-pub use pipeline::Combined;
+pub use opinion::{Combination, Opinion};
+pub use pipeline::{Combined, Verdict};
 pub use recorder::Recorded;
 
 use crate::columns::{self, Columns};
 use crate::config::valid;
-use crate::config::valid::Mode;
+use crate::config::valid::{ComponentSource, Mode};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
+use at_work::AtWork;
+use member::Spent;
 use recorder::Recorder;
 
 /// A profile at work.
@@ -38,6 +45,7 @@ pub struct Profile {
     members: Vec<Member>,
     plan: Option<valid::Plan>,
     recorder: Recorder,
+    at_work: AtWork,
 }
 
 impl Profile {
@@ -50,6 +58,7 @@ impl Profile {
             members,
             plan: config.plan.clone(),
             recorder: Recorder::default(),
+            at_work: AtWork::default(),
         }
     }
 
@@ -83,6 +92,19 @@ impl Profile {
         self.members.first().map_or("", Member::name)
     }
 
+    /// The plugin that is being asked about a pod at this moment.
+    #[must_use]
+    pub fn at_work(&self, uid: &str) -> Option<&str> {
+        self.members.get(self.at_work.on(uid)?).map(Member::name)
+    }
+
+    /// Whose verdict it is, where it is not our own plugin's.
+    #[must_use]
+    pub fn stranger(&self, verdict: Verdict) -> Option<&str> {
+        let member = self.members.get(usize::from(verdict.by))?;
+        (member.config().component != ComponentSource::Builtin).then_some(member.name())
+    }
+
     /// The plugins, in the order of the configuration.
     #[must_use]
     pub fn members(&self) -> &[Member] {
@@ -95,42 +117,60 @@ impl Profile {
         self.asked(Point::Score).next().is_some()
     }
 
-    /// One verdict a row: of the refusals the one that binds most, among equals the first.
+    /// One verdict a row: of the refusals the one that binds most, among equals the first. Who has not answered at `end`
+    /// is left out.
     ///
     /// # Errors
-    /// Where every plugin that is asked has failed: why, in the order of asking.
-    pub fn filter(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<u8>>, Vec<Fallback>> {
+    /// Where every plugin that is asked has failed: why, in the order of the configuration.
+    pub fn filter(
+        &self,
+        view: &View,
+        end: Instant,
+        metrics: &Metrics,
+    ) -> Result<Combined<Vec<Verdict>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Filter, |member| {
-            let verdicts = member.call(Point::Filter, metrics, |plugin| plugin.filter(&columns, &pod))?;
+        let answers = self.ask(Point::Filter, view, end, |member, position| {
+            let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, end);
+            let verdicts = member.call(Point::Filter, Some(end), metrics, call)?;
             self.recorder.keep(member, view, Answer::Verdicts(verdicts.clone()));
-            Ok(verdicts)
+            Ok((position as u8, verdicts))
         });
-        let pass = || vec![0; columns.rows()];
+        let pass = || vec![Verdict::default(); columns.rows()];
         answers.combined(|verdicts| pipeline::verdicts(verdicts).unwrap_or_else(pass))
     }
 
-    /// One score a row: the weighted mean over the plugins that answer.
+    /// One score a row: the weighted mean over the plugins that answer. `candidates` are the rows that the scores of a
+    /// plugin are stretched over where its configuration says so; who has not answered at `end` is left out.
     ///
     /// # Errors
     /// As [`Profile::filter`].
-    pub fn score(&self, view: &View, metrics: &Metrics) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
+    pub fn score(
+        &self,
+        view: &View,
+        candidates: &[u32],
+        end: Instant,
+        metrics: &Metrics,
+    ) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Score, |member| {
-            let scores = member.call(Point::Score, metrics, |plugin| plugin.score(&columns, &pod))?;
+        let answers = self.ask(Point::Score, view, end, |member, _| {
+            let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, end);
+            let mut scores = member.call(Point::Score, Some(end), metrics, call)?;
             self.recorder.keep(member, view, Answer::scores(&scores));
+            if member.config().normalize {
+                pipeline::stretch(&mut scores, candidates);
+            }
             Ok((member.weight(), scores))
         });
         let equal = || vec![0.0; columns.rows()];
         answers.combined(|scores| pipeline::mean(scores).unwrap_or_else(equal))
     }
 
-    /// A joint assignment, by the first plugin that plans. The rows of `source` are those of `snapshot`.
+    /// A joint assignment, by the first plugin that plans and does not fail. The rows of `source` are those of `snapshot`.
     ///
     /// # Errors
-    /// Where it fails, or none plans.
+    /// Where all fail that plan, why, in the order of asking; or where none plans.
     pub fn plan(
         &self,
         snapshot: &Snapshot,
@@ -139,17 +179,27 @@ impl Profile {
         budget: Budget,
         seed: u64,
         metrics: &Metrics,
-    ) -> Result<Plan, Fallback> {
-        // One that could not be loaded may not plan at all: it comes last.
-        let planner = self.asked(Point::Plan).min_by_key(|member| member.failure().is_some());
-        let Some(member) = planner else {
+    ) -> Result<Combined<Plan>, Vec<Fallback>> {
+        // Those that could not be loaded may not plan at all: they come last.
+        let mut planners: Vec<&Member> = self.asked(Point::Plan).collect();
+        planners.sort_by_key(|member| member.failure().is_some());
+        let mut left_out = Vec::new();
+        for member in planners {
+            match member.call(Point::Plan, None, metrics, |plugin| plugin.plan(source, pods, budget, seed)) {
+                Ok(answer) => {
+                    let question = Question::Plan(RecordedPods::of(pods, budget, seed));
+                    let answered = Answer::plan(&answer);
+                    self.recorder.keep_plan(recorder::asked(member, snapshot, source, question, answered));
+                    return Ok(Combined { answer, left_out, asked: Vec::new() });
+                }
+                Err(fallback) => left_out.push(fallback),
+            }
+        }
+        if left_out.is_empty() {
             let cause = Cause::Plugin(Reason::Unavailable);
-            return Err(Fallback::new(self.plugin_name(), cause, "no plugin of this profile plans"));
-        };
-        let plan = member.call(Point::Plan, metrics, |plugin| plugin.plan(source, pods, budget, seed))?;
-        let question = Question::Plan(RecordedPods::of(pods, budget, seed));
-        self.recorder.keep_plan(recorder::asked(member, snapshot, source, question, Answer::plan(&plan)));
-        Ok(plan)
+            left_out.push(Fallback::new(self.plugin_name(), cause, "no plugin of this profile plans"));
+        }
+        Err(left_out)
     }
 
     /// What the plugins were asked last about a pod, and answered: one verdict and one score a plugin, newest first.
@@ -164,6 +214,14 @@ impl Profile {
         self.recorder.plan()
     }
 
+    /// What each plugin that filters or scores says of every row, asked for somebody who wants to know rather than for a
+    /// request: nothing of it is measured, kept, or held against a plugin.
+    #[must_use]
+    pub fn opinions(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, now: Instant) -> Vec<Opinion> {
+        let members = self.members.iter().enumerate();
+        members.filter_map(|(position, member)| member.opinion(position as u8, source, pod, now)).collect()
+    }
+
     fn columns<'a>(&'a self, view: &'a View) -> Columns<'a> {
         Columns::new(&view.snapshot, &self.weights)
     }
@@ -172,10 +230,31 @@ impl Profile {
         self.members.iter().filter(move |member| member.is_asked(point))
     }
 
-    fn ask<T>(&self, point: Point, call: impl Fn(&Member) -> Result<T, Fallback>) -> pipeline::Answers<T> {
+    /// Asks those first who are expected to take the least, so that one that is slow costs nobody's answer but its own.
+    /// The answers stand in the order of the configuration.
+    fn ask<T>(
+        &self,
+        point: Point,
+        view: &View,
+        end: Instant,
+        call: impl Fn(&Member, usize) -> Result<T, Fallback>,
+    ) -> pipeline::Answers<T> {
+        let mut order: Vec<_> = self.members.iter().enumerate().filter(|(_, member)| member.is_asked(point)).collect();
+        order.sort_by_key(|(_, member)| member.expected(point));
+        let mut spent = Spent::default();
+        let mut told: Vec<_> = order
+            .into_iter()
+            .map(|(position, member)| {
+                let _turn = self.at_work.begin(&view.pod, position);
+                let start = Instant::now();
+                let answer = spent.on(member, end, || call(member, position));
+                (position, member, start.elapsed(), answer)
+            })
+            .collect();
+        told.sort_by_key(|(position, ..)| *position);
         let mut answers = pipeline::Answers::default();
-        for member in self.asked(point) {
-            answers.add(call(member));
+        for (_, member, took, answer) in told {
+            answers.add(member.shared_name(), took, answer);
         }
         answers
     }

@@ -13,6 +13,7 @@
 //! links, and editors write in steps.
 
 pub mod diff;
+mod restart;
 mod status;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::SharedIndex;
-use gantry_host::Digest;
+use gantry_host::{Digest, Reason};
 
 pub use status::Configuration;
 
@@ -30,13 +31,18 @@ use crate::events::Subject;
 use crate::golden;
 use crate::handlers::Context;
 use crate::metrics::Reload;
-use crate::profile::loader::Loader;
+use crate::profile::loader::{Loader, Occasion, failed_before};
 use crate::profile::{Member, Profile, Profiles};
+use restart::refuse_what_needs_a_restart;
 
 /// How often the file is read; a change takes effect after two looks that agree.
 const POLL: Duration = Duration::from_millis(500);
 /// Half a minute: what a plugin that could not be loaded waits for the next try.
 const LOOKS_PER_RETRY: u32 = 60;
+/// What a change waits that was refused because somebody did not answer; then twice as long, and so on.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Nobody should wait much longer for a registry that is back.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// Watches the configuration file.
 #[derive(Debug)]
@@ -51,7 +57,35 @@ pub struct Reloader {
     /// What the file held when it was looked at last, and what was decided on last.
     looked: Option<Digest>,
     decided: Option<Digest>,
+    again: Option<Again>,
     own_pod: Option<Subject>,
+}
+
+/// A change that was refused for what may pass.
+#[derive(Debug)]
+struct Again {
+    at: Instant,
+    pause: Duration,
+    message: String,
+}
+
+impl Again {
+    fn after(last: Option<&Self>, message: String, now: Instant) -> Self {
+        let pause = last.map_or(PAUSE, |last| (2 * last.pause).min(LONGEST_PAUSE));
+        Self { at: now + pause, pause, message }
+    }
+}
+
+/// Why a change is not used.
+struct Refusal {
+    error: ConfigError,
+    may_pass: bool,
+}
+
+impl From<ConfigError> for Refusal {
+    fn from(error: ConfigError) -> Self {
+        Self { error, may_pass: false }
+    }
 }
 
 impl Reloader {
@@ -76,6 +110,7 @@ impl Reloader {
             active,
             looked: decided,
             decided,
+            again: None,
             own_pod: Subject::own_pod(),
         })
     }
@@ -87,7 +122,7 @@ impl Reloader {
             // Compiling takes seconds where a plugin holds an interpreter: not on a thread that serves.
             let look = tokio::task::spawn_blocking(move || {
                 self.look();
-                if looks.is_multiple_of(LOOKS_PER_RETRY) {
+                if looks.is_multiple_of(LOOKS_PER_RETRY) || self.loader.has_news() {
                     self.retry();
                 }
                 self
@@ -104,17 +139,35 @@ impl Reloader {
 
     /// Looks at the file once; says what became of a change that two looks agree on.
     pub fn look(&mut self) -> Option<Reload> {
+        self.look_at(Instant::now())
+    }
+
+    /// The same at a time: a change that was refused for what may pass is tried again, ever less often, and says something
+    /// only when that is something else.
+    pub fn look_at(&mut self, now: Instant) -> Option<Reload> {
         let text = std::fs::read(&self.file);
         let digest = text.as_ref().ok().map(|text| Digest::of(text));
         let is_settled = std::mem::replace(&mut self.looked, digest) == digest;
-        if !is_settled || digest == self.decided {
+        let is_new = digest != self.decided;
+        let is_due = self.again.as_ref().is_some_and(|again| again.at <= now);
+        if !is_settled || !(is_new || is_due) {
             return None;
         }
         self.decided = digest;
-        let unreadable = |source| ConfigError::Unreadable { path: self.file.clone(), source };
+        let last = self.again.take().filter(|_| !is_new);
+        if is_new {
+            self.loader.forget_refusals();
+        }
+        let unreadable = |source| ConfigError::Unreadable { path: self.file.clone(), source }.into();
         let outcome = match text.map_err(unreadable).and_then(|text| self.apply(&text)) {
             Ok(()) => Reload::Applied,
-            Err(error) => {
+            Err(Refusal { error, may_pass }) => {
+                let message = error.to_string();
+                let is_told = last.as_ref().is_some_and(|last| last.message == message);
+                self.again = may_pass.then(|| Again::after(last.as_ref(), message, now));
+                if is_told {
+                    return None;
+                }
                 self.refuse(digest, &error);
                 Reload::Refused
             }
@@ -123,29 +176,45 @@ impl Reloader {
         Some(outcome)
     }
 
-    /// Tries again what could not be loaded at the start: a registry may answer by now. True if more plugins decide.
+    /// Tries again what could not be loaded: a registry may answer by now. True if more plugins decide.
     pub fn retry(&mut self) -> bool {
         let before = self.context.cycles.profiles();
-        let failures = failures(&before).count();
-        if failures == 0 {
+        let was_left_out = failures(&before, &[]);
+        if was_left_out.is_empty() {
             return false;
         }
-        let Ok(profiles) = self.loader.load(&self.active.config.profiles, &before) else { return false };
-        let is_better = self::failures(&profiles).count() < failures;
-        if is_better {
-            self.context.cycles.replace(profiles);
+        let profiles = match self.loader.load(&self.active.config.profiles, &before, Occasion::Retry) {
+            Ok(profiles) => profiles,
+            Err(error) => {
+                tracing::error!(%error, "plugins that were left out cannot be tried again");
+                return false;
+            }
+        };
+        let is_left_out = failures(&profiles, &[]);
+        if is_left_out == was_left_out {
+            return false;
         }
-        is_better
+        let has = |problems: &[Problem], plugin: &valid::Plugin| {
+            problems.iter().any(|problem| problem.key == component_key(plugin))
+        };
+        let is_new = |plugin: &valid::Plugin| has(&was_left_out, plugin) && !has(&is_left_out, plugin);
+        if let Err(error) = golden::try_those(&profiles, &self.active.config, is_new) {
+            tracing::warn!(%error, "a plugin that could be loaded at last is still left out");
+            return false;
+        }
+        self.context.cycles.replace(profiles, || ());
+        is_left_out.len() < was_left_out.len()
     }
 
-    fn apply(&mut self, text: &[u8]) -> Result<(), ConfigError> {
+    fn apply(&mut self, text: &[u8]) -> Result<(), Refusal> {
         let draft = self.flags.draft_of(text, &self.file, self.surroundings)?;
         let changes = diff::changes(&self.active.document, &draft.document);
         refuse_what_needs_a_restart(&self.active.config, &draft.config, &changes)?;
-        self.loader.forget_refusals();
-        let profiles = self.loader.load(&draft.config.profiles, &self.context.cycles.profiles())?;
-        refuse_failures(&profiles)?;
-        golden::try_all(&self.loader, &draft.config)?;
+        let before = self.context.cycles.profiles();
+        let profiles = self.loader.load(&draft.config.profiles, &before, Occasion::Change)?;
+        let may_pass = may_pass(&profiles);
+        refuse_failures(&profiles, &before).map_err(|error| Refusal { error, may_pass })?;
+        golden::try_all(&profiles, &draft.config)?;
         self.swap(&draft, profiles);
         for change in &changes {
             tracing::info!(%change, "configuration changed");
@@ -155,12 +224,14 @@ impl Reloader {
         Ok(())
     }
 
-    /// The dictionary first: under the new one every answer of the old profiles is still one of the old profiles.
+    /// Plugins and dictionary in one step: no cycle has the old of the one and the new of the other.
     fn swap(&self, draft: &Draft, profiles: Profiles) {
         let names = profiles.iter().flat_map(|profile| profile.members()).map(Member::name);
         self.context.metrics.expect(names);
-        self.index.lock().set_dictionary(draft.config.dictionary.clone());
-        self.context.cycles.replace(profiles);
+        let dictionary = draft.config.dictionary.clone();
+        self.context.cycles.replace(profiles, || {
+            self.index.lock().set_dictionary(dictionary);
+        });
         let now = SystemTime::now();
         self.status().apply(draft.digest, now);
         self.context.metrics.configuration(draft.digest, now);
@@ -170,7 +241,7 @@ impl Reloader {
         let file = self.file.display();
         tracing::error!(%error, %file, "the changed configuration is not used; the one before it stays");
         if let Some(own_pod) = &self.own_pod {
-            self.context.events.configuration_refused(own_pod, &error.to_string(), Instant::now());
+            self.context.events.configuration_refused(own_pod, digest, &error.to_string(), Instant::now());
         }
         self.status().refuse(digest, error, SystemTime::now());
     }
@@ -181,106 +252,38 @@ impl Reloader {
     }
 }
 
-/// Sockets, watches, columns, planners and what loads plugins are made once.
-fn refuse_what_needs_a_restart(
-    old: &valid::Config,
-    new: &valid::Config,
-    changes: &[diff::Change],
-) -> Result<(), ConfigError> {
-    let sections = [
-        ("server", old.server != new.server),
-        ("cluster", old.cluster != new.cluster),
-        ("forecasts", old.forecasts != new.forecasts),
-        ("estimates", old.estimates != new.estimates),
-        ("resources", old.resources != new.resources),
-        ("cache", old.cache != new.cache),
-        ("compile", old.compile != new.compile),
-    ];
-    // Who plans and who writes is decided at the start; how they do it is asked at every step.
-    let differ = |of: fn(&valid::Config) -> Vec<&str>| of(old) != of(new);
-    let is_fixed = |key: &str| {
-        let section = key.split(['.', '[']).next().unwrap_or_default();
-        let is_tied =
-            key.contains("].plan") && (differ(planning) || (differ(nominating) && key.ends_with(".nominate")));
-        is_tied || sections.iter().any(|(name, differs)| *differs && *name == section)
-    };
-    let problem = |change: &diff::Change| {
-        let value = change.new.as_deref().unwrap_or("(absent)");
-        let old = change.old.as_deref().unwrap_or("(absent)");
-        Problem::new(&*change.key, value, format!("this cannot change live: restart to use it, or return to {old}"))
-    };
-    let problems: Vec<Problem> = changes.iter().filter(|change| is_fixed(&change.key)).map(problem).collect();
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
-}
-
-/// The profiles that plan, by scheduler name.
-fn planning(config: &valid::Config) -> Vec<&str> {
-    let plans = config.profiles.iter().filter(|profile| profile.plan.is_some());
-    plans.map(|profile| profile.scheduler_name.as_str()).collect()
-}
-
-/// Those that nominate.
-fn nominating(config: &valid::Config) -> Vec<&str> {
-    let nominate = |profile: &&valid::Profile| profile.plan.as_ref().is_some_and(|plan| plan.nominate);
-    config.profiles.iter().filter(nominate).map(|profile| profile.scheduler_name.as_str()).collect()
-}
-
-/// The plugins that could not be loaded: at a start they are left out, in a changed configuration they refuse it.
+/// The plugins that cannot be loaded: at a start they are left out, in a changed configuration they refuse it, unless they
+/// failed before in the same words of the configuration.
 ///
 /// # Errors
 /// One problem a plugin.
-pub fn refuse_failures(profiles: &[Arc<Profile>]) -> Result<(), ConfigError> {
-    let problems: Vec<Problem> = failures(profiles).collect();
+pub fn refuse_failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Result<(), ConfigError> {
+    let problems = failures(profiles, before);
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
-fn failures(profiles: &[Arc<Profile>]) -> impl Iterator<Item = Problem> {
-    let problem = |member: &Member| {
-        let (reason, detail) = member.failure()?;
-        let config = member.config();
-        let key = format!("{}.component", config.key);
-        Some(Problem::new(key, &config.component, format!("it cannot be loaded ({}): {detail}", reason.as_str())))
-    };
-    profiles.iter().flat_map(|profile| profile.members()).filter_map(problem)
+fn component_key(plugin: &valid::Plugin) -> String {
+    format!("{}.component", plugin.key)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    fn draft(sections: &str) -> Draft {
-        let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: auto}\n";
-        let (flags, in_a_pod) = (ServeArgs::default(), Surroundings { is_in_cluster: true });
-        flags.draft_of(format!("{head}{sections}").as_bytes(), Path::new("x"), in_a_pod).unwrap()
-    }
-
-    fn restart_keys(old: &str, new: &str) -> Vec<String> {
-        let (old, new) = (draft(old), draft(new));
-        let changes = diff::changes(&old.document, &new.document);
-        match refuse_what_needs_a_restart(&old.config, &new.config, &changes) {
-            Err(ConfigError::Refused(problems)) => problems.into_iter().map(|problem| problem.key).collect(),
-            other => {
-                other.unwrap();
-                Vec::new()
-            }
+fn failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Vec<Problem> {
+    let problem = |profile: &Profile, member: &Member| {
+        let (reason, detail) = member.failure()?;
+        let config = member.config();
+        if failed_before(before, profile.scheduler_name(), config).is_some() {
+            return None;
         }
-    }
+        let key = component_key(config);
+        Some(Problem::new(key, &config.component, format!("it cannot be loaded ({}): {detail}", reason.as_str())))
+    };
+    let of_one = |profile: &Arc<Profile>| -> Vec<Problem> {
+        profile.members().iter().filter_map(|member| problem(profile, member)).collect()
+    };
+    profiles.iter().flat_map(of_one).collect()
+}
 
-    #[test]
-    fn what_is_made_once_needs_a_restart_and_a_default_written_out_does_not() {
-        assert_eq!(restart_keys("", "server: {listen: '127.0.0.1:1'}"), ["server.listen"]);
-        assert_eq!(restart_keys("resources: [cpu]", "resources: [memory]"), ["resources[0]"]);
-        assert_eq!(restart_keys("", "cache: {dir: /x}"), ["cache.dir"]);
-        assert_eq!(restart_keys("", "compile: {memory: 1Gi}"), ["compile.memory"]);
-        assert_eq!(restart_keys("", "server: {deadline: 500ms}"), [""; 0]);
-        let profile = |plan: &str| {
-            format!("profiles: [{{schedulerName: s, plugins: [{{name: gantry, component: 'builtin:gantry'}}]{plan}}}]")
-        };
-        assert_eq!(restart_keys(&profile(""), &profile(", plan: {mode: guide}")), ["profiles[0].plan.mode"]);
-        let (before, after) = (profile(", plan: {ttl: 5s}"), profile(", plan: {ttl: 9s, mode: guide, evaluations: 0}"));
-        assert_eq!(restart_keys(&before, &after), [""; 0]);
-        let nominating = profile(", plan: {ttl: 9s, nominate: true}");
-        assert_eq!(restart_keys(&before, &nominating), ["profiles[0].plan.nominate"]);
-    }
+/// Whether some plugin is missing for what is no fault of its bytes: nobody answered, or the machine was busy.
+fn may_pass(profiles: &[Arc<Profile>]) -> bool {
+    let mut failures = profiles.iter().flat_map(|profile| profile.members()).filter_map(Member::failure);
+    failures.any(|(reason, _)| matches!(reason, Reason::Unavailable | Reason::Deadline | Reason::Memory))
 }

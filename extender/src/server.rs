@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::rt::Timer;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -46,7 +47,8 @@ struct Connections {
 impl Server {
     /// Serves until `shutdown` turns true, then stops accepting and lets requests finish.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let connections = Connections { router: self.router, tls: self.tls, http: http(self.keep_alive) };
+        let http = http(self.keep_alive, TokioTimer::new());
+        let connections = Connections { router: self.router, tls: self.tls, http };
         let graceful = GracefulShutdown::new();
         loop {
             tokio::select! {
@@ -73,9 +75,9 @@ async fn until_over(shutdown: &mut watch::Receiver<bool>) {
 }
 
 /// hyper's timeout for a request's head runs from the moment the connection is idle, so it is the idle timeout too.
-fn http(keep_alive: Duration) -> http1::Builder {
+fn http(keep_alive: Duration, timer: impl Timer + Send + Sync + 'static) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(keep_alive).keep_alive(true);
+    http.timer(timer).header_read_timeout(keep_alive).keep_alive(true);
     http
 }
 
@@ -100,5 +102,93 @@ impl Connections {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%peer, %error, "connection ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll, Waker};
+    use std::time::Instant;
+
+    use axum::routing::get;
+    use hyper::rt::Sleep;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    use super::*;
+
+    /// A clock that is put forward by hand.
+    #[derive(Clone)]
+    struct HandClock(Arc<Mutex<(Instant, Vec<Waker>)>>);
+
+    impl HandClock {
+        fn new() -> Self {
+            Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))))
+        }
+
+        /// Puts the clock forward, and lets whoever waits for that time run.
+        async fn forward(&self, duration: Duration) {
+            self.0.lock().unwrap().0 += duration;
+            std::mem::take(&mut self.0.lock().unwrap().1).into_iter().for_each(Waker::wake);
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    impl Timer for HandClock {
+        fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+            self.sleep_until(self.now() + duration)
+        }
+
+        fn sleep_until(&self, until: Instant) -> Pin<Box<dyn Sleep>> {
+            Box::pin(Nap { clock: self.clone(), until })
+        }
+
+        fn now(&self) -> Instant {
+            self.0.lock().unwrap().0
+        }
+    }
+
+    struct Nap {
+        clock: HandClock,
+        until: Instant,
+    }
+
+    impl Sleep for Nap {}
+
+    impl Future for Nap {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+            let mut clock = self.clock.0.lock().unwrap();
+            if clock.0 >= self.until {
+                return Poll::Ready(());
+            }
+            clock.1.push(context.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    /// Whether a request on this connection is answered.
+    async fn is_answered(client: &mut DuplexStream) -> bool {
+        let mut answer = [0; 1024];
+        let sent = client.write_all(b"GET / HTTP/1.1\r\nhost: gantry\r\n\r\n").await;
+        let read = if sent.is_ok() { client.read(&mut answer).await.unwrap_or(0) } else { 0 };
+        answer[..read].starts_with(b"HTTP/1.1 200 OK")
+    }
+
+    #[tokio::test]
+    async fn a_connection_idle_for_longer_than_kube_scheduler_keeps_its_own_is_served_and_closed_in_the_end() {
+        let (clock, (mut client, server)) = (HandClock::new(), tokio::io::duplex(4096));
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let http = http(Duration::from_mins(2), clock.clone());
+        tokio::spawn(http.serve_connection(TokioIo::new(server), TowerToHyperService::new(router)));
+        assert!(is_answered(&mut client).await);
+        clock.forward(Duration::from_secs(91)).await;
+        assert!(is_answered(&mut client).await, "kube-scheduler keeps idle connections for 90 s");
+        clock.forward(Duration::from_secs(121)).await;
+        assert!(!is_answered(&mut client).await);
     }
 }

@@ -15,6 +15,7 @@ use gantry_cluster::{ObjectError, PodRow, SharedIndex, Snapshot, WatchHealth, Wh
 use gantry_host::Reason;
 use k8s_openapi::api::core::v1::Pod;
 
+use crate::config::valid;
 use crate::cycle::{Assumption, Cause};
 use crate::wire::args::{Candidates, PodPart};
 use crate::wire::{WireError, parse_part};
@@ -41,6 +42,9 @@ pub enum ViewError {
     /// The watch has not listed everything yet.
     #[error("the first list of nodes and pods is not complete yet")]
     NotSynced,
+    /// A watch is broken, and has been for too long.
+    #[error("the API server is out of sight: a watch has been failing for {0:?}, longer than cluster.staleAfter")]
+    Stale(Duration),
 }
 
 impl ViewError {
@@ -50,6 +54,7 @@ impl ViewError {
         match self {
             Self::Wire(_) | Self::Object(_) => Cause::BadPod,
             Self::NotSynced => Cause::Plugin(Reason::Unavailable),
+            Self::Stale(_) => Cause::StaleView,
         }
     }
 }
@@ -60,19 +65,21 @@ pub struct Cluster {
     index: Arc<SharedIndex>,
     mirror: Option<Mirror>,
     assumed_ttl: Duration,
+    stale_after: Duration,
 }
 
 impl Cluster {
     /// A cluster that a watch tells the index about.
     #[must_use]
-    pub fn watched(index: Arc<SharedIndex>, assumed_ttl: Duration) -> Self {
-        Self { index, mirror: None, assumed_ttl }
+    pub fn watched(index: Arc<SharedIndex>, settings: &valid::Cluster) -> Self {
+        let valid::Cluster { assumed_ttl, stale_after, .. } = *settings;
+        Self { index, mirror: None, assumed_ttl, stale_after }
     }
 
     /// A cluster whose nodes come with the requests; pods bound there are unknown.
     #[must_use]
-    pub fn mirrored(index: Arc<SharedIndex>, assumed_ttl: Duration) -> Self {
-        Self { index, mirror: Some(Mirror::default()), assumed_ttl }
+    pub fn mirrored(index: Arc<SharedIndex>, settings: &valid::Cluster) -> Self {
+        Self { mirror: Some(Mirror::default()), ..Self::watched(index, settings) }
     }
 
     /// Whether a watch feeds the index.
@@ -85,6 +92,13 @@ impl Cluster {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.is_watched() || self.index.health().synced
+    }
+
+    /// For how long a watch has been failing, where that is too long to answer from what it showed last.
+    #[must_use]
+    pub fn stale_for(&self, now: Instant) -> Option<Duration> {
+        let failing = self.index.failing_since().map(|since| now.saturating_duration_since(since));
+        failing.filter(|failing| self.is_watched() && *failing > self.stale_after)
     }
 
     /// How the watch is doing.
@@ -103,10 +117,13 @@ impl Cluster {
     /// would not ask again.
     ///
     /// # Errors
-    /// Where the pod cannot be read, or too little is known of the cluster yet.
+    /// Where the pod cannot be read, or too little is known of the cluster, yet or any more.
     pub fn view(&self, pod: &PodPart, candidates: Option<&Candidates>, now: Instant) -> Result<View, ViewError> {
         if let (Some(mirror), Some(Candidates::Nodes(nodes))) = (&self.mirror, candidates) {
             mirror.learn(nodes, &self.index, now);
+        }
+        if let Some(failing) = self.stale_for(now) {
+            return Err(ViewError::Stale(Duration::from_secs(failing.as_secs())));
         }
         let uid = &*pod.head.metadata.uid;
         let mut snapshot = self.index.snapshot(now);
@@ -141,9 +158,9 @@ impl Cluster {
         tell(self.index.lock().whereabouts(uid))
     }
 
-    /// What the pods on a node would ask for without the ones named; `None`: no such node.
+    /// What the pods that surely stay on a node ask for beside the victims; `None`: not all the victims are known there.
     #[must_use]
-    pub fn requested_without(&self, node: &str, uids: &HashSet<&str>) -> Option<Vec<f64>> {
-        self.index.lock().requested_without(node, uids)
+    pub fn staying_without(&self, node: &str, victims: &HashSet<&str>) -> Option<Vec<f64>> {
+        self.index.lock().staying_without(node, victims)
     }
 }

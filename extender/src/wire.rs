@@ -17,6 +17,11 @@ pub mod prioritize;
 
 use serde::Deserialize;
 
+/// The longest name, and the longest UID, that the API server takes, in bytes.
+const LONGEST_NAME: usize = 253;
+/// What of a text that may quote a request is logged, kept and answered, in bytes; the API's limit of an Event's note.
+const BRIEF: usize = 1000;
+
 /// Why a request could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -27,6 +32,14 @@ pub enum WireError {
         path: String,
         /// What the parser says, with line and column.
         source: serde_json::Error,
+    },
+    /// A name is longer than any that the API server takes. Names are kept when the body is gone.
+    #[error("malformed request at {path}: {length} bytes, and names have {LONGEST_NAME} at most")]
+    TooLong {
+        /// The path of the value.
+        path: String,
+        /// Its length, in bytes.
+        length: usize,
     },
     /// A value without which no answer is possible is missing or empty.
     #[error("malformed request at {path}: {missing}")]
@@ -66,4 +79,16 @@ fn path_of_error<'a, T: Deserialize<'a>>(body: &'a [u8]) -> String {
         Ok(_) => ".".to_owned(),
         Err(error) => error.path().to_string(),
     }
+}
+
+/// Refuses a name that is too long; `path` is where it stands.
+fn check_name(name: &str, path: impl FnOnce() -> String) -> Result<(), WireError> {
+    let length = name.len();
+    if length > LONGEST_NAME { Err(WireError::TooLong { path: path(), length }) } else { Ok(()) }
+}
+
+/// The beginning of a text, 1000 bytes at most.
+#[must_use]
+pub fn brief(text: &str) -> &str {
+    &text[..text.floor_char_boundary(BRIEF)]
 }

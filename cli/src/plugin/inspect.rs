@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::source::PluginArgs;
 use crate::CliError;
-use crate::output::{Format, json};
+use crate::output::{Format, json, visible};
 
 /// Flags of `plugin inspect`.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,7 +77,35 @@ fn print(description: &Description, out: &mut dyn Write) -> Result<(), CliError>
         ("imports", description.imports.join(", ")),
         ("exports", description.exports.join(", ")),
     ] {
-        writeln!(out, "{key:<18} {value}")?;
+        writeln!(out, "{key:<18} {}", visible(&value))?;
     }
-    Ok(writeln!(out, "settings schema\n{:#}", description.settings_schema)?)
+    writeln!(out, "settings schema")?;
+    let schema = format!("{:#}", description.settings_schema);
+    schema.lines().try_for_each(|line| Ok(writeln!(out, "{}", visible(line))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_plugin_says_of_itself_moves_the_cursor() {
+        let hostile = || "x\u{1b}[2J\rdigest\u{9b}1A\n".to_owned();
+        let description = Description {
+            name: hostile(),
+            version: hostile(),
+            extension_points: vec!["score"],
+            digest: "sha256:00".to_owned(),
+            bytes: 1,
+            host_contract: "w".to_owned(),
+            imports: vec![hostile()],
+            exports: vec![hostile()],
+            settings_schema: Value::String(hostile()),
+        };
+        let mut out = Vec::new();
+        print(&description, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("digest")).count(), 1, "{text}");
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use gantry_host::{Cache, Component, Engine, Limits, Plugin};
+use gantry_host::{Cache, CompileLimits, Component, Engine, Limits, Plugin, Workshop};
 use wit_component::ComponentEncoder;
 
 use crate::CliError;
@@ -15,6 +16,21 @@ pub(crate) const BUILTIN: &str = "builtin:gantry";
 
 /// The first eight bytes of a core module: magic number, version 1, layer 0 (WebAssembly core specification, §5.5.16).
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// The argument that this program is started with to compile a plugin for its parent.
+pub const COMPILE_PLUGIN: &str = "compile-plugin";
+
+/// What somebody who waits lets one plugin use: many times what a Python interpreter takes in a debug build.
+const COMPILE_LIMITS: CompileLimits = CompileLimits { time: Duration::from_mins(5), memory: 2 << 30 };
+
+/// Where components that are not built in are compiled; unset: in this process. One a process, as its program is.
+static WORKSHOP: OnceLock<Workshop> = OnceLock::new();
+
+/// From now on has components that are not built in compiled by `program`, started with [`COMPILE_PLUGIN`], within 5 minutes
+/// and 2 GiB. It must be this very build.
+pub fn compile_apart(program: PathBuf) {
+    WORKSHOP.get_or_init(|| Workshop::new(program, COMPILE_PLUGIN, COMPILE_LIMITS));
+}
 
 /// Which plugin a command is about.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,7 +78,11 @@ impl Loaded {
     /// What `builtin:gantry`, a path, or `file:` and a path name.
     pub(crate) fn new(spec: &str, cache: Option<&Cache>) -> Result<Self, CliError> {
         let bytes = bytes(spec)?;
-        let component = Component::load(&Engine::new()?, &bytes, None, cache)?;
+        let engine = Engine::new()?;
+        let component = match WORKSHOP.get().filter(|_| spec != BUILTIN) {
+            Some(workshop) => Component::load_apart(&engine, &bytes, None, cache, workshop)?,
+            None => Component::load(&engine, &bytes, None, cache)?,
+        };
         Ok(Self { name: name(spec), size: bytes.len(), component })
     }
 

@@ -15,7 +15,7 @@ use super::inspect::extension_points;
 use super::sample::{EVERY_OTHER, EVERYWHERE, Sample, UNKNOWN};
 use super::source::{Loaded, PluginArgs};
 use crate::error::chain;
-use crate::output::{Format, json};
+use crate::output::{Format, json, visible};
 use crate::{CliError, columns::Columns};
 
 /// Sizes of the clusters that a plugin is asked about: none, one, a word of a bitmap and one more, and many nodes.
@@ -91,7 +91,7 @@ const RULES: [Rule; 12] = [
 #[serde(rename_all = "camelCase")]
 struct Finding {
     rule: &'static str,
-    /// `kept`, `broken`, or `none of its business`.
+    /// `kept`, `broken`, or `-`: it does not offer what the rule is about.
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
@@ -125,7 +125,7 @@ fn print(findings: &[Finding], out: &mut dyn Write) -> Result<(), CliError> {
     for finding in findings {
         writeln!(out, "{:<6} {}", finding.result, finding.rule)?;
         if let Some(fault) = &finding.fault {
-            writeln!(out, "       {fault}")?;
+            writeln!(out, "       {}", visible(fault))?;
         }
     }
     Ok(())

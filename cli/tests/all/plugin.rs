@@ -1,8 +1,9 @@
 //! `plugin` before the built-in plugin, guests that misbehave, and a plugin made from the template.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,6 +36,28 @@ fn a_component_that_wants_more_than_the_log_is_refused_by_what_it_wants() {
     assert!(message.contains("imports"), "{message}");
     let (code, message) = run(&["plugin", "inspect", "/no/such/plugin.wasm"]).failed();
     assert!(code == 2 && message.contains("PLUGIN"), "{message}");
+}
+
+/// The program itself, and not its library: it compiles in a child.
+#[test]
+fn the_program_compiles_what_is_not_built_in_in_a_child_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = || Command::new(env!("CARGO_BIN_EXE_kubectl-gantry"));
+    let output = program().args(["plugin", "inspect", &guest(&folder, "score_only")]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("gantry:scheduling/scheduler@"));
+
+    let bytes = gantry_guests::garbage();
+    let mut child = program()
+        .arg(gantry_cli::COMPILE_PLUGIN)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&(bytes.len() as u64).to_le_bytes()).and_then(|()| stdin.write_all(bytes)).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "refused, by a child that is told so by its parent");
 }
 
 #[test]

@@ -19,12 +19,13 @@ fn pod(name: &str, created: &str, gates: &[&str]) -> Value {
 const OLD: &str = "2020-01-01T00:00:00Z";
 const FUTURE: &str = "2999-01-01T00:00:00Z";
 
-/// Two pages: an old one of ours, a young one, a foreign one; then one with both gates and one without any.
+/// Two pages: an old one of ours, a young one, a foreign one; then one with both gates, one without any, one of ours.
 fn cluster(_: &[Request], request: &Request) -> Answer {
     let young = pod("young", FUTURE, &[GATE]);
     match (&*request.method, &*request.path) {
         ("GET", "/api/v1/pods") if request.query.contains("continue=next") => {
-            pod_list(&[pod("both", OLD, &["other.dev/gate", GATE]), pod("free", OLD, &[])], "")
+            let both = pod("both", OLD, &["other.dev/gate", GATE]);
+            pod_list(&[both, pod("free", OLD, &[]), pod("last", OLD, &[GATE])], "")
         }
         ("GET", "/api/v1/pods") => {
             pod_list(&[pod("old", OLD, &[GATE]), young, pod("foreign", OLD, &["other.dev/gate"])], "next")
@@ -39,20 +40,30 @@ fn patches(server: &Server) -> Vec<Request> {
 }
 
 #[test]
-fn only_our_gate_is_taken_and_only_from_pods_that_are_old() {
+fn only_our_gate_is_taken_and_only_from_pods_that_are_old_and_wait_for_nothing_else() {
     let server = Server::start(cluster);
     let text = run(&["ungate", "--kubeconfig", &server.kubeconfig()]).ok();
     let patches = patches(&server);
     let paths: Vec<&str> = patches.iter().map(|patch| &*patch.path).collect();
-    assert_eq!(paths, ["/api/v1/namespaces/shop/pods/old", "/api/v1/namespaces/shop/pods/both"]);
+    assert_eq!(paths, ["/api/v1/namespaces/shop/pods/old", "/api/v1/namespaces/shop/pods/last"]);
     let gates = json!([{"$patch": "delete", "name": GATE}]);
     for patch in &patches {
         assert_eq!(patch.content_type, "application/strategic-merge-patch+json");
         assert_eq!(patch.body, json!({"metadata": {"resourceVersion": "7"}, "spec": {"schedulingGates": gates}}));
     }
     assert!(text.contains("released pod/old -n shop after") && text.ends_with("2 released, 0 failed\n"), "{text}");
+    assert!(text.contains("left 1 that another gate holds as well"), "{text}");
     let lists: Vec<Request> = server.requests().into_iter().filter(|request| request.method == "GET").collect();
     assert!(lists.len() == 2 && lists.iter().all(|list| list.query.contains("limit=500")), "{lists:?}");
+}
+
+#[test]
+fn when_gantry_is_removed_its_gate_is_taken_from_pods_with_others_too() {
+    let server = Server::start(cluster);
+    let text = run(&["ungate", "--with-other-gates", "--kubeconfig", &server.kubeconfig()]).ok();
+    assert!(text.contains("released pod/both -n shop") && text.ends_with("3 released, 0 failed\n"), "{text}");
+    let gates = json!([{"$patch": "delete", "name": GATE}]);
+    assert!(patches(&server).iter().all(|patch| patch.body["spec"]["schedulingGates"] == gates));
 }
 
 #[test]
@@ -69,7 +80,7 @@ fn a_clock_that_jumped_does_not_hold_pods_back_from_a_hand_that_releases_all() {
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let server = Server::start(cluster);
     let text = run(&["ungate", "--dry-run", "--kubeconfig", &server.kubeconfig()]).ok();
-    assert!(text.contains("would release pod/both -n shop"), "{text}");
+    assert!(text.contains("would release pod/old -n shop"), "{text}");
     assert_eq!(patches(&server), []);
 }
 
@@ -84,7 +95,7 @@ fn one_failure_does_not_stop_the_others_and_ends_in_exit_code_1() {
     assert_eq!(code, 1);
     assert!(message.contains("1 pods keep the gate gantry.dev/plan"), "{message}");
     assert!(ran.text.contains("failed pod/old -n shop") && ran.text.contains("is forbidden"), "{}", ran.text);
-    assert!(ran.text.contains("released pod/both"), "{}", ran.text);
+    assert!(ran.text.contains("released pod/last"), "{}", ran.text);
 }
 
 #[test]

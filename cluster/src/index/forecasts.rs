@@ -85,7 +85,7 @@ impl Index {
         if by_node == self.forecast_by_node {
             return false;
         }
-        self.change();
+        self.state.foreseen = self.change();
         self.forecast_by_node = by_node;
         self.take_uses();
         true
@@ -110,7 +110,7 @@ impl Index {
         if estimator == *self.state.estimator {
             return false;
         }
-        self.change();
+        self.state.foreseen = self.change();
         self.state.estimator = Arc::new(estimator);
         self.take_uses();
         true

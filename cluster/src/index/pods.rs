@@ -124,7 +124,9 @@ impl Index {
 
     fn intern(&mut self, constraints: Constraints) -> u32 {
         let sites = self.slots.iter().map(|slot| Slot::site(slot.as_ref()));
-        let interned = self.classes.intern(constraints, sites, &self.dictionary, self.state.generation + 1);
+        let unplaced = &self.state.unplaced;
+        let in_use = || unplaced.iter().map(|waiting| waiting.pod.class).collect();
+        let interned = self.classes.intern(constraints, sites, &self.dictionary, self.state.generation + 1, in_use);
         if let Interned::New { evicted, .. } = interned {
             let generation = self.change();
             self.state.classes = Arc::new(self.classes.list());

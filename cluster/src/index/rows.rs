@@ -11,11 +11,17 @@ use crate::quantity::LARGEST_AMOUNT;
 use crate::residents::Resident;
 
 impl Index {
-    /// What the pods on a node would ask for without the given ones, one number a resource. `None`: no such node.
+    /// What the pods that surely stay on a node ask for beside the victims, one number a resource: those bound there that
+    /// were not told to go. `None`: no such node, or not all the victims are known to be on it.
     #[must_use]
-    pub fn requested_without(&self, node: &str, uids: &HashSet<&str>) -> Option<Vec<f64>> {
+    pub fn staying_without(&self, node: &str, victims: &HashSet<&str>) -> Option<Vec<f64>> {
         self.state.row(node)?;
-        Some(self.sum_requests(node, |uid| !uids.contains(uid)))
+        let known = self.tenants(node).filter(|(uid, _)| victims.contains(&***uid)).count();
+        let stays = |uid: &str, tenant: &Tenant| {
+            self.node_by_bound_pod.contains_key(uid) && !tenant.deleting && !victims.contains(uid)
+        };
+        let staying = self.tenants(node).filter(|(uid, tenant)| stays(uid, tenant));
+        (known == victims.len()).then(|| self.sum(staying.map(|(_, tenant)| &*tenant.request)))
     }
 
     /// The lowest row without a node, made if there is none.
@@ -105,7 +111,7 @@ impl Index {
 
     fn write_requested(&mut self, row: u32) -> bool {
         let requested = match &self.state.names[row as usize] {
-            Some(node) => self.sum_requests(node, |_| true),
+            Some(node) => self.sum(self.tenants(node).map(|(_, tenant)| &*tenant.request)),
             None => vec![0.0; self.state.resources.len()],
         };
         let columns = self.columns(row);
@@ -135,18 +141,14 @@ impl Index {
         start..start + columns
     }
 
-    /// The sum over a node's pods, from scratch: with whole numbers and a cap at the end it does not depend on the
-    /// order of events, and a node has few pods.
-    fn sum_requests(&self, node: &str, counts: impl Fn(&str) -> bool) -> Vec<f64> {
-        self.sum(self.tenants(node).filter(|(uid, _)| counts(uid)).map(|(_, tenant)| &*tenant.request))
-    }
-
     /// The sum over the pods that came to a node later than `time`, in seconds since 1970.
     pub(super) fn sum_requests_since(&self, node: &str, time: i64) -> Vec<f64> {
         let newer = self.tenants(node).filter(|(_, tenant)| tenant.since > time);
         self.sum(newer.map(|(_, tenant)| &*tenant.request))
     }
 
+    /// The sum over pods, from scratch: with whole numbers and a cap at the end it does not depend on the order of
+    /// events, and a node has few pods.
     pub(super) fn sum<'a>(&self, requests: impl Iterator<Item = &'a [f64]>) -> Vec<f64> {
         let mut sum = vec![0.0; self.state.resources.len()];
         for request in requests {

@@ -219,9 +219,28 @@ fn victims_are_left_out_of_a_row() {
     for uid in ["p", "q", "r"] {
         index.apply_pod(&bound(uid, "a")).unwrap();
     }
-    let without = index.requested_without("a", &HashSet::from(["p", "q", "unknown"])).unwrap();
+    let without = index.staying_without("a", &HashSet::from(["p", "q"])).unwrap();
     assert_eq!((without[0], without[4]), (1000.0, 1.0));
-    assert_eq!(index.requested_without("b", &HashSet::new()), None);
+    assert_eq!(index.staying_without("a", &HashSet::from(["p", "unknown"])), None);
+    assert_eq!(index.staying_without("b", &HashSet::new()), None);
+}
+
+#[test]
+fn only_bound_pods_that_were_not_told_to_go_surely_stay() {
+    let mut index = index_of(&["a"]);
+    index.apply_pod(&bound("stays", "a")).unwrap();
+    let mut leaving = bound("leaves", "a");
+    leaving.metadata.deletion_timestamp = long_ago();
+    index.apply_pod(&leaving).unwrap();
+    let row = index.row_of(&pod("assumed", json!({}))).unwrap();
+    assert!(index.assume(&row, "a", Instant::now(), TTL));
+    assert_eq!(cpu_requested(&mut index, "a"), 3000.0);
+    assert_eq!(index.staying_without("a", &HashSet::new()).unwrap()[0], 1000.0);
+    assert_eq!(index.staying_without("a", &HashSet::from(["assumed", "leaves"])).unwrap()[0], 1000.0);
+}
+
+fn long_ago() -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time> {
+    serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap()
 }
 
 #[test]
@@ -321,6 +340,39 @@ fn a_full_table_drops_old_classes_whose_pods_are_read_anew() {
     let row = index.row_of(&picky(0)).unwrap();
     assert_eq!(row.class, 5, "ids are never used again");
     assert_eq!(index.snapshot().pod("0"), Some(&row));
+}
+
+#[test]
+fn classes_that_pods_wait_with_stay_while_others_can_make_room() {
+    let mut index = Index::new(IndexSettings { max_classes: 8, ..IndexSettings::default() }).unwrap();
+    index.apply_node(&node("a")).unwrap();
+    let picky = |number: usize| pod(&number.to_string(), json!({"nodeSelector": {"n": number.to_string()}}));
+    for number in 0..3 {
+        index.apply_pod(&picky(number)).unwrap();
+    }
+    for number in 3..40 {
+        index.row_of(&picky(number)).unwrap();
+    }
+    let snapshot = index.snapshot();
+    assert!(snapshot.classes().len() <= 8);
+    assert!((0..3).all(|number| snapshot.pod(&number.to_string()).is_some()));
+}
+
+#[test]
+fn labels_and_taints_are_compared_and_nothing_else_of_nodes() {
+    let mut index = index_of(&["a", "b"]);
+    let before = index.snapshot();
+    let mut changed = node("b");
+    changed.status.as_mut().unwrap().allocatable = None;
+    index.apply_node(&changed).unwrap();
+    let poorer = index.snapshot();
+    assert!(poorer.generation() > before.generation() && poorer.has_same_marks(&before));
+    changed.metadata.labels.get_or_insert_default().insert("zone".to_owned(), "z".to_owned());
+    index.apply_node(&changed).unwrap();
+    let zoned = index.snapshot();
+    assert!(!zoned.has_same_marks(&before));
+    index.delete_node("a");
+    assert!(!index.snapshot().has_same_marks(&zoned));
 }
 
 #[test]

@@ -59,9 +59,37 @@ fn a_failure_is_recorded_until_the_same_watch_recovers() {
     assert_eq!(failed.failures, 1);
     assert!(failed.last_error.is_some());
     feed_nodes(&index, vec![Ok(Event::Init)]);
+    assert!(index.health().last_error.is_some(), "a list that was not answered yet is no recovery");
+    feed_nodes(&index, vec![Ok(Event::InitDone)]);
     let recovered = index.health();
     assert_eq!((recovered.failures, recovered.last_error), (1, None));
-    assert!(recovered.last_event.is_some());
+}
+
+#[test]
+fn a_watch_fails_since_its_first_error_until_its_own_next_success() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Init), Ok(Event::InitDone)]);
+    assert_eq!(index.failing_since(), None);
+    feed_nodes(&index, vec![Err(watcher::Error::NoResourceVersion)]);
+    let since = index.failing_since();
+    assert!(since.is_some());
+    block_on(feed(stream::iter(vec![Ok(Event::<Pod>::Init), Ok(Event::InitDone)]), &index));
+    feed_nodes(&index, vec![Err(watcher::Error::NoResourceVersion), Ok(Event::Init)]);
+    assert_eq!((index.failing_since(), index.health().failing_since), (since, since));
+    feed_nodes(&index, vec![Ok(Event::Apply(node("a", "4")))]);
+    assert_eq!((index.failing_since(), index.health().failures), (None, 2));
+}
+
+#[test]
+fn the_last_word_is_that_on_the_kind_that_was_not_heard_of_for_longest() {
+    let index = shared();
+    feed_nodes(&index, vec![Ok(Event::Init), Ok(Event::InitDone)]);
+    assert_eq!(index.health().last_word, None, "nothing was said of pods yet");
+    block_on(feed(stream::iter(vec![Ok(Event::<Pod>::Init), Ok(Event::InitDone)]), &index));
+    let both = index.health().last_word;
+    assert!(both.is_some());
+    block_on(feed(stream::iter(vec![Ok(Event::<Pod>::Init), Ok(Event::InitDone)]), &index));
+    assert_eq!(index.health().last_word, both, "nodes were not heard of since");
 }
 
 #[test]

@@ -1,19 +1,22 @@
 //! Why a pod is where it is, or why it waits: the answers to `/explain`.
 //!
 //! Everything is put together when somebody asks, from the records of what was
-//! answered, the plan, and the cluster as it is now; nothing is computed for it in the
-//! request path.
+//! answered, the plan, the cluster as it is now, and what the plugins say of it now;
+//! nothing is computed for it in the request path.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gantry_cluster::{PodRow, Snapshot, Whereabouts};
+use gantry_cluster::{PodRow, Snapshot};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::decision::{DecisionRecord, unix_seconds};
+use super::comparison::{Comparison, Question};
+use super::landed::Landed;
+use super::plan::in_words;
+use crate::decision::{DecisionRecord, PluginCall, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::{GATE, PlanState, Post, Remembered};
+use crate::planner::{GATE, PlanState, Post};
 use crate::standing::Standing;
 
 /// All that is known of one pod.
@@ -31,11 +34,16 @@ pub(super) struct Explanation {
     waiting: Option<Waiting>,
     plan: Option<InPlan>,
     landed: Option<Landed>,
+    /// Its nodes, as the plugins score them now; none of a pod that is gone.
+    pub(super) comparison: Option<Comparison>,
     /// The newest answer of each verb, newest first.
     #[serde(serialize_with = "records")]
     decisions: Vec<Arc<DecisionRecord>>,
     #[serde(skip)]
     now: SystemTime,
+    /// What is still to be asked for the comparison.
+    #[serde(skip)]
+    pub(super) question: Option<Question>,
 }
 
 fn records<S: Serializer>(records: &[Arc<DecisionRecord>], serializer: S) -> Result<S::Ok, S::Error> {
@@ -89,40 +97,6 @@ struct InPlan {
     pods: usize,
 }
 
-/// What became of a pod's place in a plan that is over.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Landed {
-    /// The plan.
-    serial: u64,
-    /// The node it had there.
-    planned: String,
-    /// planned, elsewhere or gone.
-    landing: &'static str,
-    seconds_ago: f64,
-}
-
-impl Landed {
-    fn of(remembered: &Remembered, now: SystemTime) -> Self {
-        Self {
-            serial: remembered.serial,
-            planned: remembered.node.to_string(),
-            landing: remembered.landing.as_str(),
-            seconds_ago: (unix_seconds(now) - unix_seconds(remembered.at)).max(0.0),
-        }
-    }
-
-    fn text(&self) -> String {
-        let Self { serial, planned, landing, seconds_ago } = self;
-        let fate = match *landing {
-            "planned" => "landed there",
-            "elsewhere" => "landed elsewhere",
-            _ => "deleted while it waited",
-        };
-        format!("  planned: {planned} in plan {serial}; {fate} {seconds_ago:.1} s ago")
-    }
-}
-
 /// What is known of the pod; `None`: nothing is.
 pub(super) fn explain(
     context: &Context,
@@ -138,18 +112,25 @@ pub(super) fn explain(
     let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
     let remembered = context.board.remembered(namespace, pod);
     let uid = uid.or(planned_uid).or_else(|| remembered.as_ref().map(|landed| landed.pod.uid.to_string()))?;
-    let landed = remembered.filter(|landed| *landed.pod.uid == *uid).map(|landed| Landed::of(&landed, now));
-    let (state, node) = context.cluster.whereabouts(&uid, |whereabouts| match whereabouts {
-        Whereabouts::Bound(node) => ("bound", Some(node.to_string())),
-        Whereabouts::Assumed(node) => ("assumed", Some(node.to_string())),
-        Whereabouts::Waiting => ("waiting", None),
-        Whereabouts::Unknown => ("unknown", None),
-    });
+    let remembered = remembered.filter(|landed| *landed.pod.uid == *uid);
+    let landed = remembered.as_ref().map(|landed| Landed::of(landed, &decisions, now));
+    let (state, node) = context.cluster.whereabouts(&uid, in_words);
+    let node = node.map(|node| node.to_string());
+    let mut asked = decisions.iter().filter(|record| record.uid == uid);
+    let row = waits.cloned().or_else(|| asked.find_map(|record| record.trace.pod.clone()));
+    let row = row.or_else(|| snapshot.pod(&uid).cloned());
+    let row = row.or_else(|| remembered.map(|landed| landed.pod)).filter(|_| state != "unknown");
+    let in_plan = planned.as_ref().and_then(|plan| plan.node.clone());
+    let in_plan = in_plan.or_else(|| landed.as_ref().map(|landed| landed.planned.clone()));
+    let nothing_kept = row.is_none() && state != "unknown";
+    let comparison = nothing_kept.then(|| Comparison::absent("nothing is kept of what it asks for"));
+    let question = row.map(|pod| Question { pod, on: node.clone(), planned: in_plan });
     let waiting = waits.map(|row| waiting(context, snapshot, row));
     let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
     let time = decisions.first().and_then(|record| Timestamp::from_millisecond((record.at * 1e3) as i64).ok());
     let time = time.map(|time| time.to_string());
-    Some(Explanation { time, namespace, pod, state, node, waiting, plan: planned, landed, decisions, now })
+    let plan = planned;
+    Some(Explanation { time, namespace, pod, state, node, waiting, plan, landed, comparison, decisions, now, question })
 }
 
 fn waiting(context: &Context, snapshot: &Snapshot, pod: &PodRow) -> Waiting {
@@ -192,6 +173,9 @@ impl Explanation {
         } else if let Some(landed) = &self.landed {
             line(&mut out, &landed.text());
         }
+        for text in self.comparison.iter().flat_map(Comparison::lines) {
+            line(&mut out, &text);
+        }
         for record in &self.decisions {
             line(&mut out, &decision(record, self.now));
         }
@@ -231,8 +215,9 @@ impl InPlan {
 fn decision(record: &DecisionRecord, now: SystemTime) -> String {
     let DecisionRecord { verb, outcome, seconds, trace, .. } = record;
     let (age, candidates) = (record.age(now), trace.candidates);
+    let took = durations(record);
     let mut parts =
-        vec![format!("  {verb} {age:.1} s ago: {outcome} in {:.2} ms, {candidates} candidates", seconds * 1e3)];
+        vec![format!("  {verb} {age:.1} s ago: {outcome} in {:.2} ms{took}, {candidates} candidates", seconds * 1e3)];
     parts.extend(trace.refused.iter().map(|(reason, count)| format!("{count} {reason}")));
     if trace.follows_plan {
         parts.push(format!("as planned: {}", trace.planned.as_deref().unwrap_or_default()));
@@ -242,8 +227,20 @@ fn decision(record: &DecisionRecord, now: SystemTime) -> String {
         parts.push(format!("best: {}", best.join(", ")));
     }
     parts.extend(record.unplanned.map(|why| format!("not by plan: {why}")));
+    parts.extend(trace.seed.map(|seed| format!("ties by seed {seed:016x}")));
+    parts.extend(record.forecast_age_seconds.map(|age| format!("forecasts {age} s old")));
     parts.extend(record.fallbacks.iter().map(|fallback| format!("no answer from {fallback}")));
     parts.join("; ")
+}
+
+/// The parts of a duration that are known, of a cycle that asked somebody.
+fn durations(record: &DecisionRecord) -> String {
+    let call = |call: &PluginCall| format!("{} {:.2}", call.name, call.seconds * 1e3);
+    let calls: Vec<String> = record.trace.plugins.iter().map(call).collect();
+    if calls.is_empty() {
+        return String::new();
+    }
+    format!(" (waited {:.2}, {})", record.waited_seconds * 1e3, calls.join(", "))
 }
 
 fn line(out: &mut String, text: &str) {
@@ -256,32 +253,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::decision::{Choice, Trace};
+    use crate::decision::{Choice, PluginCall, Trace};
+    use crate::verb::Verb;
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1000)
     }
 
     fn record(trace: Trace) -> Arc<DecisionRecord> {
-        Arc::new(DecisionRecord {
-            at: 998.0,
-            verb: "prioritize",
-            namespace: "default".to_owned(),
-            pod: "web".to_owned(),
-            uid: "u".to_owned(),
-            profile: "default-scheduler".to_owned(),
-            outcome: "ok",
-            fallbacks: Vec::new(),
-            seconds: 0.0012,
-            unplanned: None,
-            trace,
-        })
+        let sample = DecisionRecord::sample("web", Verb::Prioritize);
+        Arc::new(DecisionRecord { at: 998.0, forecast_age_seconds: Some(12), trace, ..sample })
     }
 
     #[test]
     fn a_bound_pod_reads_from_where_it_is_to_why() {
         let best = vec![Choice { node: "n7".into(), score: 100.0 }, Choice { node: "n9".into(), score: 97.25 }];
-        let trace = Trace { generation: 5, candidates: 50, best, ..Trace::default() };
+        let plugins = vec![PluginCall { name: "gantry".into(), seconds: 0.0008, answered: true }];
+        let trace = Trace { generation: 5, candidates: 50, best, plugins, seed: Some(0xbeef), ..Trace::default() };
         let plan = InPlan { serial: 3, node: Some("n7".into()), made_seconds_ago: 4.0, stands: true, pods: 300 };
         let explanation = Explanation {
             time: None,
@@ -292,20 +280,17 @@ mod tests {
             waiting: None,
             plan: Some(plan),
             landed: None,
+            comparison: None,
             decisions: vec![record(trace)],
             now: now(),
+            question: None,
         };
         assert_eq!(
             explanation.text(),
             "pod default/web: bound to n7\n  planned: n7 in plan 3 of 300 pods, made 4.0 s ago\n  prioritize 2.0 s ago: ok in \
-             1.20 ms, 50 candidates; best: n7 100.0, n9 97.2\n"
+             1.20 ms (waited 0.20, gantry 0.80), 50 candidates; best: n7 100.0, n9 97.2; ties by seed 000000000000beef; \
+             forecasts 12 s old\n"
         );
-    }
-
-    #[test]
-    fn a_pod_of_a_plan_that_is_over_reads_as_where_it_went() {
-        let landed = Landed { serial: 2, planned: "n7".into(), landing: "planned", seconds_ago: 4.0 };
-        assert_eq!(landed.text(), "  planned: n7 in plan 2; landed there 4.0 s ago");
     }
 
     #[test]

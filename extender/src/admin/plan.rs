@@ -3,14 +3,35 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gantry_cluster::Snapshot;
+use gantry_cluster::{Snapshot, Whereabouts};
 use serde_json::{Value, json};
 
 use crate::decision::unix_seconds;
 use crate::planner::{FailedSearch, PlanState, PlannedPod, Post};
 
-/// How planning stands in every profile, as a document.
-pub(super) fn document(posts: &[(Arc<str>, Post)], now: SystemTime) -> Value {
+/// Where a pod is, in a word, and its node, if it has one.
+pub(super) type Place = (&'static str, Option<Arc<str>>);
+
+/// Where a pod is, as admins read it.
+pub(super) fn in_words(whereabouts: Whereabouts<'_>) -> Place {
+    match whereabouts {
+        Whereabouts::Bound(node) => ("bound", Some(Arc::clone(node))),
+        Whereabouts::Assumed(node) => ("assumed", Some(Arc::clone(node))),
+        Whereabouts::Waiting => ("waiting", None),
+        Whereabouts::Unknown => ("unknown", None),
+    }
+}
+
+/// How planning stands in every profile, as a document. `place` tells where a pod is by now, of its UID.
+pub(super) fn document(posts: &[(Arc<str>, Post)], place: impl Fn(&str) -> Place, now: SystemTime) -> Value {
+    let planned = |planned: &PlannedPod| {
+        let PlannedPod { namespace, name, uid, node } = planned;
+        let (state, on) = place(uid);
+        json!({
+            "namespace": **namespace, "pod": **name, "uid": **uid, "node": node.as_deref(),
+            "state": state, "on": on.as_deref(),
+        })
+    };
     let entry = |(scheduler, post): &(Arc<str>, Post)| {
         let mut entry = json!({
             "schedulerName": **scheduler,
@@ -38,13 +59,8 @@ fn failed(failure: &FailedSearch, now: SystemTime) -> Value {
     json!({ "reason": failure.reason, "detail": failure.detail, "secondsAgo": seconds_since(failure.at, now) })
 }
 
-fn planned(planned: &PlannedPod) -> Value {
-    let PlannedPod { namespace, name, uid, node } = planned;
-    json!({ "namespace": **namespace, "pod": **name, "uid": **uid, "node": node.as_deref() })
-}
-
 /// The same for people: a line a plan, a line a pod.
-pub(super) fn text(posts: &[(Arc<str>, Post)], now: SystemTime) -> String {
+pub(super) fn text(posts: &[(Arc<str>, Post)], place: impl Fn(&str) -> Place, now: SystemTime) -> String {
     if posts.is_empty() {
         return "no profile plans\n".to_owned();
     }
@@ -53,12 +69,22 @@ pub(super) fn text(posts: &[(Arc<str>, Post)], now: SystemTime) -> String {
             let age = seconds_since(failure.at, now);
             format!("  the last search that failed, {age:.1} s ago: {}: {}\n", failure.reason, failure.detail)
         });
-        let pods = post.plan.iter().flat_map(|plan| &plan.pods).map(|PlannedPod { namespace, name, node, .. }| {
-            format!("  {namespace}/{name} {}\n", node.as_deref().unwrap_or("- (no room)"))
-        });
+        let pods = post.plan.iter().flat_map(|plan| &plan.pods).map(|planned| line(planned, &place(&planned.uid)));
         std::iter::once(headline(scheduler, post, now)).chain(failure).chain(pods)
     });
     lines.collect()
+}
+
+/// A pod, where the plan has it, and where it is if it waits no longer.
+fn line(planned: &PlannedPod, (state, on): &Place) -> String {
+    let PlannedPod { namespace, name, node, .. } = planned;
+    let landed = match on {
+        Some(on) if node.as_ref() == Some(on) => format!(" ({state})"),
+        Some(on) => format!(" ({state} to {on})"),
+        None if *state == "unknown" => " (gone)".to_owned(),
+        None => String::new(),
+    };
+    format!("  {namespace}/{name} {}{landed}\n", node.as_deref().unwrap_or("- (no room)"))
 }
 
 fn headline(scheduler: &str, post: &Post, now: SystemTime) -> String {

@@ -214,8 +214,10 @@ impl Checker {
 
     fn cluster(&mut self, file: ClusterFile, surroundings: Surroundings) -> Cluster {
         let ttl = Duration::from_secs(1)..=Duration::from_mins(10);
+        let stale = Duration::from_secs(10)..=Duration::from_hours(1);
         Cluster {
             assumed_ttl: self.duration("cluster.assumedTtl", file.assumed_ttl, Duration::from_secs(30), ttl),
+            stale_after: self.duration("cluster.staleAfter", file.stale_after, Duration::from_mins(1), stale),
             source: self.source(file.mode.as_deref().unwrap_or("auto"), file.kubeconfig, surroundings),
         }
     }

@@ -114,6 +114,11 @@ pub struct ClusterFile {
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "30s")))]
     pub assumed_ttl: Option<String>,
+    /// How long a broken watch is answered from; past that answers are neutral until it works again. A watch that is
+    /// quiet is not broken. Default 60s, from 10s to 1h.
+    #[serde(deserialize_with = "scalar")]
+    #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "60s")))]
+    pub stale_after: Option<String>,
 }
 
 /// The section `forecasts`.
@@ -182,7 +187,7 @@ pub struct ProfileFile {
     /// `serve`, or `shadow`: plugins are asked and measured, and the answer is neutral. Default serve.
     #[cfg_attr(test, schemars(extend("enum" = ["serve", "shadow"], "default" = "serve")))]
     pub mode: Option<String>,
-    /// 1 to 16, asked in this order.
+    /// 1 to 16. Where several refuse a node for equal reasons, the first is named.
     #[cfg_attr(test, schemars(length(min = 1, max = 16)))]
     pub plugins: Vec<PluginFile>,
     /// The objective's weight by resource, 0 to 1000, not all 0; 1 for what is not named.
@@ -212,7 +217,8 @@ pub struct PlanFile {
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "200ms")))]
     pub window: Option<String>,
-    /// The most candidate changes that one search evaluates; 0: construct only. Default 10000000, from 0 to 10^12.
+    /// The most candidate changes that one search evaluates; 0: construct only. Default 10000000, from 0 to 10^12; at most 3 million
+    /// for each second of the shortest `planDeadline`.
     #[cfg_attr(test, schemars(range(max = 1_000_000_000_000_u64), extend("default" = 10_000_000)))]
     pub evaluations: Option<u64>,
     /// How long a plan holds though nothing contradicts it. Default 60s, from 1s to 1h.
@@ -241,9 +247,14 @@ pub struct PluginFile {
     pub fetch: Option<FetchFile>,
     /// Who must have signed an artifact from `oci://`. Absent: nobody.
     pub signature: Option<SignatureFile>,
-    /// How much its scores count beside those of the profile's other plugins. Default 1, above 0 to 1000.
+    /// How much its scores count beside those of the profile's other plugins, which all use the scale 0 to 100. Default
+    /// 1, above 0 to 1000.
     #[cfg_attr(test, schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000, "default" = 1)))]
     pub weight: Option<f64>,
+    /// Whether its scores are stretched for each pod, so that the worst candidate has 0 and the best 100: for a plugin that
+    /// does not use the whole scale. Where it finds all equally good it prefers none. Default false.
+    #[cfg_attr(test, schemars(extend("default" = false)))]
+    pub normalize: Option<bool>,
     /// What it is asked for: `filter`, `score`, `plan`. Default: all that it offers.
     #[cfg_attr(test, schemars(length(min = 1)))]
     #[cfg_attr(test, schemars(extend("items" = {"type": "string", "enum": ["filter", "score", "plan"]})))]
@@ -287,10 +298,19 @@ pub struct LimitsFile {
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Size", extend("default" = "64Mi")))]
     pub memory: Option<String>,
-    /// Time of one call. Default 100ms, from 1ms to the server's deadline.
+    /// Time of one call, within what the profile's other plugins leave of the server's deadline. Default 100ms, from 1ms to
+    /// the server's deadline.
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "100ms")))]
     pub deadline: Option<String>,
+    /// Time of one Filter in its place. Default: as deadline, from 1ms to the server's deadline.
+    #[serde(deserialize_with = "scalar")]
+    #[cfg_attr(test, schemars(with = "schema::Duration"))]
+    pub filter_deadline: Option<String>,
+    /// Time of one Score in its place. Default: as deadline, from 1ms to the server's deadline.
+    #[serde(deserialize_with = "scalar")]
+    #[cfg_attr(test, schemars(with = "schema::Duration"))]
+    pub score_deadline: Option<String>,
     /// Time of one search for a plan. Default 10s, from 1ms to 5m.
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "10s")))]
@@ -298,6 +318,14 @@ pub struct LimitsFile {
     /// Warm instances, 1 to 64. Default: half of the cores, at least 1.
     #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub workers: Option<u32>,
+    /// Calls that may wait for an instance; one more is answered without this plugin at once. Default 32, from 0 to 1024.
+    #[cfg_attr(test, schemars(range(max = 1024), extend("default" = 32)))]
+    pub queue: Option<u32>,
+    /// What it may write to the log: in one call, which ends past it, and in a second, past which lines are dropped and
+    /// counted. Default 64Ki, from 1Ki to 1Mi.
+    #[serde(deserialize_with = "scalar")]
+    #[cfg_attr(test, schemars(with = "schema::Size", extend("default" = "64Ki")))]
+    pub log_bytes: Option<String>,
 }
 
 impl ConfigFile {

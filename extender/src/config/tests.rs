@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gantry_host::Entry;
+
 use super::check::check;
 use super::valid::{ClusterSource, ComponentSource};
 use super::*;
@@ -20,6 +22,7 @@ server:
 cluster:
   mode: none
   assumedTtl: 30s
+  staleAfter: 60s
 forecasts: {from: 'unix:/run/gantry/forecasts.sock', file: /run/gantry/forecasts.json, poll: 5s}
 resources: [cpu, memory, gantry.dev/disk-io, gantry.dev/network]
 cache: {dir: /var/cache/gantry}
@@ -35,7 +38,7 @@ profiles:
         weight: 1
         extensionPoints: [filter, score, plan]
         settings: {objective: balanced}
-        limits: {memory: 64Mi, deadline: 100ms, planDeadline: 2s, workers: 2}
+        limits: {memory: 64Mi, deadline: 100ms, filterDeadline: 40ms, scoreDeadline: 90ms, planDeadline: 2s, workers: 2}
     dictionary:
       - {pods: {matchLabels: {app: db}}, nodes: {matchLabels: {tier: edge}}, type: Forbid}
 ";
@@ -55,6 +58,36 @@ fn problems(text: &str) -> Vec<Problem> {
 fn with(line: &str, other: &str) -> String {
     assert_eq!(WHOLE.matches(line).count(), 1, "{line}");
     WHOLE.replace(line, other)
+}
+
+#[test]
+fn a_search_gets_no_more_evaluations_than_its_deadline_has_time_for() {
+    let evaluations = |limits: &str| {
+        let plugin = format!("plugins: [{{name: gantry, component: \"builtin:gantry\"{limits}}}]");
+        let plan = "plan: {evaluations: 1000000000000}";
+        let text = format!(
+            "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nprofiles:\n  - {{schedulerName: a, {plugin}, {plan}}}\n\
+             cluster: {{mode: auto}}\n"
+        );
+        let surroundings = Surroundings { is_in_cluster: true };
+        let config = check(parse(&text, Path::new("gantry.yaml")).unwrap(), surroundings).unwrap();
+        config.profiles[0].plan.as_ref().unwrap().evaluations
+    };
+    assert_eq!(evaluations(", limits: {planDeadline: 2s}"), 6_000_000);
+    assert_eq!(evaluations(""), 30_000_000);
+}
+
+#[test]
+fn a_call_has_its_extension_points_deadline_or_else_the_plugins() {
+    let deadlines = |text: &str| {
+        let limits = checked(text).unwrap().profiles[0].plugins[0].limits.clone();
+        [Entry::Filter, Entry::Score, Entry::Plan, Entry::PushSnapshot]
+            .map(|entry| limits.deadline_of(entry).as_millis())
+    };
+    assert_eq!(deadlines(WHOLE), [40, 90, 2000, 100]);
+    assert_eq!(deadlines(&with("filterDeadline: 40ms, ", "")), [100, 90, 2000, 100]);
+    let shared = with("deadline: 100ms, filterDeadline: 40ms, scoreDeadline: 90ms", "deadline: 70ms");
+    assert_eq!(deadlines(&shared), [70, 70, 2000, 70]);
 }
 
 #[test]
@@ -99,16 +132,17 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("unix:/run/gantry/forecasts.sock", "unix:here", "forecasts.from", "unix:here", "absolute path"),
     ("unix:/run/gantry/forecasts.sock", "https://x", "forecasts.from", "https://x", "name the sidecar"),
     ("bind: false", "bind: true", "server.bind", "true", "needs an API server"),
-    ("bind: false", "bind: maybe", "server.bind", "maybe", "boolean"),
+    ("bind: false", "bind: maybe", "server.bind", "maybe", "true or false: Whether `/bind` is served"),
     ("bind: false", "tls: {certFile: /nowhere/x}", "server.tls.certFile", "/nowhere/x", "a file that exists"),
     ("bind: false", "tls: {certFile: Cargo.toml}", "server.tls.keyFile", "", "name a PEM file"),
     ("bind: false", "tls: {clientCaFile: /nowhere/y}", "server.tls.clientCaFile", "/nowhere/y", "a file that exists"),
     ("bind: false", "tls: {certFile: Cargo.toml, keyFile: /no}", "server.tls.keyFile", "/no", "a file that exists"),
-    ("file: /run/gantry/forecasts.json", "file: []", "forecasts.file", "[]", "path string"),
+    ("file: /run/gantry/forecasts.json", "file: []", "forecasts.file", "[]", "a path: A file in which"),
     ("mode: none", "mode: remote", "cluster.mode", "remote", "auto"),
     ("mode: none", "mode: auto", "cluster.kubeconfig", "", "name a kubeconfig"),
     ("mode: none", "kubeconfig: /nowhere/z", "cluster.kubeconfig", "/nowhere/z", "a file that exists"),
     ("assumedTtl: 30s", "assumedTtl: 0s", "cluster.assumedTtl", "0s", "1s to"),
+    ("staleAfter: 60s", "staleAfter: 5s", "cluster.staleAfter", "5s", "10s to"),
     ("resources: [cpu,", "resources: [memory,", "resources[1]", "memory", "once"),
     ("resources: [cpu,", "resources: [cpu, 'g pu',", "resources[1]", "g pu", "a resource's name"),
     ("resources: [cpu,", "resources: [cpu, 'label:speed',", "resources[2]", "memory", "the labels behind them"),
@@ -160,17 +194,34 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("memory: 1Gi", "memory: lots", "compile.memory", "lots", "65536Ki to"),
     ("mode: serve", "plan: {}", "profiles[0].plan", "", "cluster.mode to auto"),
     ("mode: serve", "plan: {mode: lead}", "profiles[0].plan.mode", "lead", "follow"),
-    ("mode: serve", "plan: {nominate: often}", "profiles[0].plan.nominate", "often", "boolean"),
+    ("mode: serve", "plan: {nominate: often}", "profiles[0].plan.nominate", "often", "true or false"),
     ("mode: serve", "mode: shadow\n    plan: {nominate: true}", "profiles[0].plan.nominate", "true", "wait for ever"),
     ("mode: serve", "plan: {window: 1ms}", "profiles[0].plan.window", "1ms", "10ms to 10s"),
     ("mode: serve", "plan: {evaluations: 1000000000001}", "profiles[0].plan.evaluations", "1000000000001", "at most"),
-    ("mode: serve", "plan: {evaluations: -1}", "profiles[0].plan.evaluations", "-1", "u64"),
+    (
+        "mode: serve",
+        "plan: {evaluations: -1}",
+        "profiles[0].plan.evaluations",
+        "-1",
+        "a whole number, not below 0: The most",
+    ),
     ("mode: serve", "plan: {ttl: 2h}", "profiles[0].plan.ttl", "2h", "1s to 3600s"),
     ("mode: serve", "mode: mirror", "profiles[0].mode", "mirror", "serve, or shadow"),
     ("weight: 1", "weight: 0", "profiles[0].plugins[0].weight", "0", "above 0, to 1000"),
     ("weight: 1", "weight: -1", "profiles[0].plugins[0].weight", "-1", "leave score out"),
     ("weight: 1", "weight: 1e9", "profiles[0].plugins[0].weight", "1000000000", "above 0, to 1000"),
-    ("weight: 1", "weight: heavy", "profiles[0].plugins[0].weight", "heavy", "f64"),
+    ("weight: 1", "weight: .nan", "profiles[0].plugins[0].weight", ".nan", "above 0 to 1000"),
+    ("weight: 1", "weight: -.inf", "profiles[0].plugins[0].weight", "-.inf", "use a number"),
+    (
+        "{cpu: 2,",
+        "{cpu: .inf,",
+        "profiles[0].weights.cpu",
+        ".inf",
+        "use a number: The objective's weight by resource, 0 to",
+    ),
+    ("deadline: 500ms", "deadline: .inf", "server.deadline", ".inf", "with its unit"),
+    ("weight: 1", "normalize: often", "profiles[0].plugins[0].normalize", "often", "true or false: Whether its scores"),
+    ("weight: 1", "weight: heavy", "profiles[0].plugins[0].weight", "heavy", "use a number: How much"),
     ("[filter, score, plan]", "[]", "profiles[0].plugins[0].extensionPoints", "[]", "filter, score, plan"),
     ("[filter, score, plan]", "[bind]", "profiles[0].plugins[0].extensionPoints[0]", "bind", "filter, score or plan"),
     ("weight: 1", "fetch: {}", "profiles[0].plugins[0].fetch", "builtin:gantry", "leave it out"),
@@ -180,13 +231,38 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("weight: 1", "signature: {}", "profiles[0].plugins[0].signature.publicKey", "", "name the PEM file"),
     ("weight: 1", "signature: {publicKey: Cargo.toml}", "profiles[0].plugins[0].signature", "builtin", "a digest pins"),
     ("digest: sha256:", "digest: sha512:", "profiles[0].plugins[0].digest", "sha512:", "64 hexadecimal"),
-    ("settings: {objective: balanced}", "settings: balanced", "profiles[0].plugins[0].settings", "balanced", "map"),
+    (
+        "settings: {objective: balanced}",
+        "settings: balanced",
+        "profiles[0].plugins[0].settings",
+        "balanced",
+        "a section",
+    ),
     ("memory: 64Mi", "memory: 64K", "profiles[0].plugins[0].limits.memory", "64K", "1024Ki to"),
     ("deadline: 100ms", "deadline: 600ms", "profiles[0].plugins[0].limits.deadline", "600ms", "1ms to 500ms"),
+    (
+        "filterDeadline: 40ms",
+        "filterDeadline: 0ms",
+        "profiles[0].plugins[0].limits.filterDeadline",
+        "0ms",
+        "1ms to 500ms",
+    ),
+    ("filterDeadline: 40ms", "filterDeadline: 9", "profiles[0].plugins[0].limits.filterDeadline", "9", "such as 100ms"),
+    ("scoreDeadline: 90ms", "scoreDeadline: 1s", "profiles[0].plugins[0].limits.scoreDeadline", "1s", "1ms to 500ms"),
+    ("scoreDeadline: 90ms", "scoreDeadline: x", "profiles[0].plugins[0].limits.scoreDeadline", "x", "with its unit"),
     ("planDeadline: 2s", "planDeadline: 1h", "profiles[0].plugins[0].limits.planDeadline", "1h", "1ms to 300s"),
+    ("workers: 2", "queue: 1025", "profiles[0].plugins[0].limits.queue", "1025", "use 0 to 1024"),
+    ("workers: 2", "logBytes: 1", "profiles[0].plugins[0].limits.logBytes", "1", "1Ki to 1024Ki"),
+    ("workers: 2", "logBytes: 2Mi", "profiles[0].plugins[0].limits.logBytes", "2Mi", "such as 64Ki"),
     ("workers: 2", "workers: 0", "profiles[0].plugins[0].limits.workers", "0", "1 to 64"),
     ("workers: 2", "workers: 65", "profiles[0].plugins[0].limits.workers", "65", "1 to 64"),
-    ("workers: 2", "workers: -2", "profiles[0].plugins[0].limits.workers", "-2", "u32"),
+    (
+        "workers: 2",
+        "workers: -2",
+        "profiles[0].plugins[0].limits.workers",
+        "-2",
+        "whole number, not below 0: Warm instances, 1 to 64",
+    ),
     ("{app: db}", "{}", "profiles[0].dictionary[0].pods", "", "at least one label"),
     ("{tier: edge}", "{}", "profiles[0].dictionary[0].nodes", "", "at least one label"),
     ("{tier: edge}", "{'a b': c}", "profiles[0].dictionary[0].nodes", "", "is not a label key"),
@@ -202,7 +278,7 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
         "{matchExpressions: [{key: app, operator: In, values: db}]}",
         "profiles[0].dictionary[0].pods.matchExpressions[0].values",
         "db",
-        "sequence",
+        "a list",
     ),
     (
         "{matchLabels: {app: db}}",
@@ -332,10 +408,6 @@ fn a_missing_file_and_broken_yaml_say_what_to_do() {
     assert!(missing.contains("nowhere/gantry.yaml") && missing.contains("check the path"), "{missing}");
     let broken = parse("a: [", Path::new("gantry.yaml")).unwrap_err().to_string();
     assert!(broken.contains("no valid YAML") && broken.contains("line"), "{broken}");
-    let infinite = parse(&with("{cpu: 2,", "{cpu: .inf,"), Path::new("gantry.yaml")).unwrap_err().to_string();
-    assert!(infinite.contains("non-finite float `.inf`") && infinite.contains("weights:"), "{infinite}");
-    let nan = parse(&with("weight: 1", "weight: .nan"), Path::new("gantry.yaml")).unwrap_err().to_string();
-    assert!(nan.contains("non-finite float `.nan`") && nan.contains("weight:"), "{nan}");
     assert!(matches!(parse("[1]", Path::new("x")), Err(ConfigError::Refused(_))));
 }
 

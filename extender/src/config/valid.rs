@@ -15,6 +15,8 @@ use hyper::Uri;
 
 /// Under a second of one core in the sandbox, whatever the size: `make bench ONLY=plan`.
 const EVALUATIONS: u64 = 10_000_000;
+/// A quarter of what the sandbox makes of one core: `make bench ONLY=component`.
+const EVALUATIONS_PER_MILLISECOND: u64 = 3_000;
 /// Candidate changes that are worth evaluating for one pod.
 const EVALUATIONS_PER_POD: u64 = 20_000;
 
@@ -78,6 +80,8 @@ pub struct Cluster {
     pub source: ClusterSource,
     /// How long an answer counts as placed before the watch confirms it.
     pub assumed_ttl: Duration,
+    /// How long a broken watch is answered from.
+    pub stale_after: Duration,
 }
 
 /// What to watch.
@@ -144,7 +148,7 @@ pub struct Plan {
     pub nominate: bool,
     /// How long no new gated pod must have come before a batch is planned.
     pub window: Duration,
-    /// The most candidate changes that one search evaluates.
+    /// The most candidate changes that one search evaluates; no more than `planDeadline` has time for.
     pub evaluations: u64,
     /// How long a plan holds though nothing contradicts it.
     pub ttl: Duration,
@@ -163,6 +167,14 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// The same with no more evaluations than a search makes in this time on a slow machine: one that met its deadline
+    /// would lose what it had found, and so would the next.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Self {
+        let most = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX).saturating_mul(EVALUATIONS_PER_MILLISECOND);
+        Self { evaluations: self.evaluations.min(most), ..self }
+    }
+
     /// How many candidate changes one search may evaluate for so many pods.
     #[must_use]
     pub fn budget(&self, pods: usize) -> u64 {
@@ -215,6 +227,8 @@ pub struct Plugin {
     pub fetch: Fetch,
     /// How much its scores count, finite, above 0 to 1000.
     pub weight: f64,
+    /// Whether its scores are stretched over the candidates.
+    pub normalize: bool,
     /// What it is asked for; `None`: all that it offers.
     pub extension_points: Option<ExtensionPoints>,
     /// Its settings, a JSON document; empty for all defaults.
@@ -224,7 +238,7 @@ pub struct Plugin {
 }
 
 /// Where a component's bytes are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ComponentSource {
     /// In this program.
     Builtin,
@@ -248,7 +262,7 @@ impl fmt::Display for ComponentSource {
 }
 
 /// How a component's bytes are fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch {
     /// PEM file with the authorities of the server; `None`: those of the system.
     pub ca_file: Option<PathBuf>,
@@ -261,7 +275,7 @@ pub struct Fetch {
 }
 
 /// An artifact in a registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// Host, and port where it is not that of the scheme.
     pub registry: String,
@@ -299,10 +313,14 @@ impl Image {
     /// Whether the registry is on this machine: only there may it speak plain HTTP.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let host = self.registry.rsplit_once(':').map_or(&*self.registry, |(host, _)| host);
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        is_loopback(self.registry.rsplit_once(':').map_or(&*self.registry, |(host, _)| host))
     }
+}
+
+/// Whether a host, without its port, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for Image {

@@ -6,6 +6,7 @@ use gantry_cluster::PodRow;
 use gantry_host::Reason;
 
 use crate::decision::Trace;
+use crate::wire::brief;
 
 /// An answer, ready to be sent.
 #[derive(Debug)]
@@ -89,14 +90,19 @@ pub enum Cause {
     Plugin(Reason),
     /// The plugin failed too often of late to be asked.
     BreakerOpen,
+    /// The request's time was over before the plugin's turn came.
+    NoTime,
     /// The request holds a pod that Kubernetes itself would have refused.
     BadPod,
+    /// The watch has been broken for too long to answer from what it showed last.
+    StaleView,
 }
 
 impl Cause {
     /// Every cause there is.
     pub fn all() -> impl Iterator<Item = Self> {
-        Reason::ALL.iter().map(|reason| Self::Plugin(*reason)).chain([Self::BreakerOpen, Self::BadPod])
+        let ours = [Self::BreakerOpen, Self::NoTime, Self::BadPod, Self::StaleView];
+        Reason::ALL.iter().map(|reason| Self::Plugin(*reason)).chain(ours)
     }
 
     /// The label.
@@ -105,7 +111,9 @@ impl Cause {
         match self {
             Self::Plugin(reason) => reason.as_str(),
             Self::BreakerOpen => "breaker-open",
+            Self::NoTime => "no-time",
             Self::BadPod => "bad-pod",
+            Self::StaleView => "stale-view",
         }
     }
 }
@@ -122,10 +130,10 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// A fallback.
+    /// A fallback. A detail that goes on for too long is cut: it may quote what came in.
     #[must_use]
     pub fn new(plugin: &str, cause: Cause, detail: &str) -> Self {
-        Self { plugin: plugin.to_owned(), cause, detail: detail.to_owned() }
+        Self { plugin: plugin.to_owned(), cause, detail: brief(detail).to_owned() }
     }
 }
 

@@ -1,15 +1,16 @@
 //! What a plugin's verdicts mean for kube-scheduler's candidates.
 //!
 //! Pure: rows and verdicts in, refusals out. Only the dictionary and the forecast
-//! refuse; on Kubernetes' own rules and on capacity kube-scheduler's view is fresher.
+//! refuse, whichever plugin says so; on Kubernetes' own rules and on capacity
+//! kube-scheduler's view is fresher.
 
 use gantry_cluster::Snapshot;
 
 use super::Disagreement;
-use crate::wire::filter::Refusal;
+use crate::profile::Verdict;
+use crate::wire::filter::{Ground, Refusal};
 
-/// The verdicts of the contract, `scheduler.filter`.
-pub(super) const PASS: u8 = 0;
+/// The verdicts of the contract, `scheduler.filter`, that are not 0 (pass).
 const FORBIDDEN: u8 = 1;
 const MISMATCH: u8 = 2;
 const INSUFFICIENT: u8 = 3;
@@ -17,26 +18,33 @@ const OVERLOADED_SOON: u8 = 4;
 
 /// What becomes of the candidates.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Judgement {
+pub(crate) struct Judgement<'a> {
     /// One entry a candidate; `None`: it stays.
-    pub(super) refusals: Vec<Option<Refusal>>,
+    pub(crate) refusals: Vec<Option<Refusal<'a>>>,
     /// How many stay though our view would refuse them.
-    pub(super) disagreements: [(Disagreement, u64); 3],
+    pub(crate) disagreements: [(Disagreement, u64); 3],
 }
 
 /// Judges candidates by the verdicts on their rows; `None` is a node that we do not know.
 ///
-/// Where nobody would stay, those refused only for running hot stay: a hot cluster still schedules.
-pub(super) fn judge(rows: &[Option<u32>], verdicts: &[u8]) -> Judgement {
-    let verdicts: Vec<Option<u8>> =
+/// Where nobody would stay, those refused only for running hot stay: a hot cluster still schedules. `stranger` names the
+/// plugin of a verdict that is not our own plugin's.
+pub(crate) fn judge<'a>(
+    rows: &[Option<u32>],
+    verdicts: &[Verdict],
+    stranger: impl Fn(Verdict) -> Option<&'a str>,
+) -> Judgement<'a> {
+    let verdicts: Vec<Option<Verdict>> =
         rows.iter().map(|row| row.and_then(|row| verdicts.get(row as usize).copied())).collect();
-    let mut refusals: Vec<Option<Refusal>> = verdicts.iter().map(|verdict| verdict.and_then(refusal)).collect();
+    let refused = |verdict: Verdict| Some(Refusal { ground: ground(verdict.code)?, by: stranger(verdict) });
+    let mut refusals: Vec<Option<Refusal>> = verdicts.iter().map(|verdict| verdict.and_then(refused)).collect();
     if refusals.iter().all(Option::is_some) {
         for refusal in &mut refusals {
-            refusal.take_if(|refusal| *refusal == Refusal::OverloadedSoon);
+            refusal.take_if(|refusal| refusal.ground == Ground::OverloadedSoon);
         }
     }
-    let count = |verdict: Option<u8>| verdicts.iter().filter(|other| **other == verdict).count() as u64;
+    let is = |verdict: &Option<Verdict>, code: Option<u8>| verdict.map(|verdict| verdict.code) == code;
+    let count = |code: Option<u8>| verdicts.iter().filter(|verdict| is(verdict, code)).count() as u64;
     let disagreements = [
         (Disagreement::Mismatch, count(Some(MISMATCH))),
         (Disagreement::Insufficient, count(Some(INSUFFICIENT))),
@@ -45,33 +53,41 @@ pub(super) fn judge(rows: &[Option<u32>], verdicts: &[u8]) -> Judgement {
     Judgement { refusals, disagreements }
 }
 
-fn refusal(verdict: u8) -> Option<Refusal> {
+fn ground(verdict: u8) -> Option<Ground> {
     match verdict {
-        FORBIDDEN => Some(Refusal::Forbidden),
-        OVERLOADED_SOON => Some(Refusal::OverloadedSoon),
+        FORBIDDEN => Some(Ground::Forbidden),
+        OVERLOADED_SOON => Some(Ground::OverloadedSoon),
         _ => None,
     }
 }
 
-/// Whether the filter would refuse a row even after evictions: eviction changes neither the dictionary nor, soon
-/// enough, the forecast.
-pub(super) fn refuses_after_eviction(verdict: u8) -> bool {
-    refusal(verdict).is_some()
+/// A candidate for eviction, as we see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Eviction {
+    /// The verdict on its row; `None` where we do not know the node.
+    pub(super) verdict: Option<u8>,
+    /// Whether the pod has room there once the victims are gone.
+    pub(super) has_room: bool,
 }
 
-/// Whether a request fits beside what is `left` on a row after `victims` pods are gone.
+/// Which candidates for eviction stay: eviction changes neither the dictionary nor, soon enough, the forecast.
 ///
-/// Every pod asks for one of `pods`: that column tells whether all the victims were counted on the row. Where not all
-/// were, nothing can be said and the answer is yes.
-pub(super) fn fits(snapshot: &Snapshot, row: u32, request: &[f64], left: &[f64], victims: usize) -> bool {
-    let names = snapshot.resources();
-    let start = row as usize * names.len();
-    let requested = &snapshot.requested()[start..][..names.len()];
-    let allocatable = &snapshot.allocatable()[start..][..names.len()];
-    let counted = names.iter().position(|name| &**name == "pods").map(|pods| requested[pods] - left[pods]);
-    if counted != Some(victims as f64) {
-        return true;
+/// As in [`judge`]: where nobody would stay, all stay but those that the dictionary forbids. A hot cluster still makes
+/// room for who is more urgent, and a view that leaves kube-scheduler no node to make room on is likely older than its.
+pub(super) fn sensible(evictions: &[Eviction]) -> Vec<bool> {
+    let refusals = |eviction: &Eviction| eviction.verdict.and_then(ground);
+    let stay = evictions.iter().map(|eviction| eviction.has_room && refusals(eviction).is_none());
+    let stay: Vec<bool> = stay.collect();
+    if stay.contains(&true) {
+        return stay;
     }
+    evictions.iter().map(|eviction| refusals(eviction) != Some(Ground::Forbidden)).collect()
+}
+
+/// Whether a request fits on a row beside what is `left` there.
+pub(super) fn fits(snapshot: &Snapshot, row: u32, request: &[f64], left: &[f64]) -> bool {
+    let resources = snapshot.resources().len();
+    let allocatable = &snapshot.allocatable()[row as usize * resources..][..resources];
     let columns = request.iter().zip(left).zip(allocatable);
     columns.into_iter().all(|((request, left), allocatable)| *request == 0.0 || left + request <= *allocatable)
 }
@@ -80,9 +96,19 @@ pub(super) fn fits(snapshot: &Snapshot, row: u32, request: &[f64], left: &[f64],
 mod tests {
     use super::*;
 
-    fn stays(verdicts: &[u8]) -> Vec<bool> {
-        let rows: Vec<Option<u32>> = (0..verdicts.len() as u32).map(Some).collect();
-        judge(&rows, verdicts).refusals.iter().map(Option::is_none).collect()
+    const PASS: u8 = 0;
+
+    fn verdicts(codes: &[u8]) -> Vec<Verdict> {
+        codes.iter().map(|code| Verdict { code: *code, by: 0 }).collect()
+    }
+
+    fn ours(_: Verdict) -> Option<&'static str> {
+        None
+    }
+
+    fn stays(codes: &[u8]) -> Vec<bool> {
+        let rows: Vec<Option<u32>> = (0..codes.len() as u32).map(Some).collect();
+        judge(&rows, &verdicts(codes), ours).refusals.iter().map(Option::is_none).collect()
     }
 
     #[test]
@@ -110,14 +136,45 @@ mod tests {
 
     #[test]
     fn unknown_nodes_and_stale_verdicts_pass_and_are_counted() {
-        let judgement = judge(&[None, Some(0), Some(1), Some(9)], &[MISMATCH, INSUFFICIENT]);
+        let judgement = judge(&[None, Some(0), Some(1), Some(9)], &verdicts(&[MISMATCH, INSUFFICIENT]), ours);
         assert_eq!(judgement.refusals, [None; 4]);
         let expected = [(Disagreement::Mismatch, 1), (Disagreement::Insufficient, 1), (Disagreement::UnknownNode, 2)];
         assert_eq!(judgement.disagreements, expected);
     }
 
+    fn eviction(verdict: u8, has_room: bool) -> Eviction {
+        Eviction { verdict: Some(verdict), has_room }
+    }
+
+    #[test]
+    fn nobody_is_evicted_where_the_pod_would_be_refused_or_not_fit() {
+        let [good, forbidden] = [PASS, FORBIDDEN].map(|verdict| eviction(verdict, true));
+        let (hot, full) = (eviction(OVERLOADED_SOON, true), eviction(PASS, false));
+        let unknown = Eviction { verdict: None, has_room: true };
+        let stale = [MISMATCH, INSUFFICIENT].map(|verdict| eviction(verdict, true));
+        assert_eq!(sensible(&[good, forbidden, hot, full, unknown]), [true, false, false, false, true]);
+        assert_eq!(sensible(&stale), [true, true]);
+    }
+
+    #[test]
+    fn where_every_candidate_for_eviction_is_hot_or_full_to_our_eyes_they_stay() {
+        let (hot, full) = (eviction(OVERLOADED_SOON, true), eviction(PASS, false));
+        assert_eq!(sensible(&[hot, full]), [true, true]);
+        assert_eq!(sensible(&[hot, eviction(FORBIDDEN, true)]), [true, false]);
+        assert_eq!(sensible(&[eviction(FORBIDDEN, false)]), [false]);
+        assert_eq!(sensible(&[]), [false; 0]);
+    }
+
     #[test]
     fn no_candidates_stay_no_candidates() {
-        assert_eq!(judge(&[], &[FORBIDDEN]).refusals, []);
+        assert_eq!(judge(&[], &verdicts(&[FORBIDDEN]), ours).refusals, []);
+    }
+
+    #[test]
+    fn a_refusal_of_another_plugin_carries_its_name() {
+        let said = [Verdict { code: FORBIDDEN, by: 0 }, Verdict { code: FORBIDDEN, by: 1 }];
+        let stranger = |verdict: Verdict| (verdict.by == 1).then_some("other");
+        let refusals = judge(&[Some(0), Some(1)], &said, stranger).refusals;
+        assert_eq!(refusals.into_iter().map(|refusal| refusal.unwrap().by).collect::<Vec<_>>(), [None, Some("other")]);
     }
 }

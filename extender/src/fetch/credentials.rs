@@ -42,6 +42,8 @@ impl Credentials {
         };
         let (_, entry) = self.auths.iter().find(|(key, _)| is_for(key))?;
         let encoded = match entry.auth.as_str() {
+            // What docker leaves where the secret is with a helper.
+            "" if entry.username.is_empty() => return None,
             "" => STANDARD.encode(format!("{}:{}", entry.username, entry.password)),
             encoded => encoded.to_owned(),
         };
@@ -56,11 +58,11 @@ mod tests {
     #[test]
     fn an_entry_is_for_its_host_and_port_however_docker_wrote_it() {
         let text = r#"{"credsStore": "x", "auths": {"r.example": {"auth": "YTpi"},
-            "https://q.example:5000/v2/": {"username": "a", "password": "b"}}}"#;
+            "https://q.example:5000/v2/": {"username": "a", "password": "b"}, "kept.example": {}}}"#;
         let credentials: Credentials = serde_json::from_str(text).unwrap();
         assert_eq!(credentials.basic("r.example").as_deref(), Some("Basic YTpi"));
         assert_eq!(credentials.basic("q.example:5000").as_deref(), Some("Basic YTpi"));
-        for host in ["q.example", "r.example.evil", "", "example"] {
+        for host in ["kept.example", "q.example", "r.example.evil", "", "example"] {
             assert_eq!(credentials.basic(host), None, "{host}");
         }
     }

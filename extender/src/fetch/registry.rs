@@ -17,7 +17,7 @@ use super::FetchError;
 use super::client::{Answer, Client};
 use super::credentials::Credentials;
 use super::signature::{self, PublicKey};
-use crate::config::valid::Image;
+use crate::config::valid::{Image, is_loopback};
 
 /// The kinds of manifests that are understood.
 const MANIFESTS: &str =
@@ -90,11 +90,11 @@ impl<'a> Registry<'a> {
         authorization: Option<&str>,
     ) -> Result<(), FetchError> {
         let key = PublicKey::read(path)?;
-        let unsigned = || FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned() };
+        let unsigned = |hint| FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned(), hint };
         let address = self.address(&format!("manifests/{}", signature::tag(manifest)))?;
         let answer = self.client.get(&address, MANIFESTS, authorization, MANIFEST_BYTES).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            return Err(unsigned());
+            return Err(unsigned(signature::NO_TAG));
         }
         let signatures: Manifest =
             serde_json::from_slice(&answer.ok()?.body).map_err(|error| self.refused(error.to_string()))?;
@@ -106,7 +106,7 @@ impl<'a> Registry<'a> {
                 return Ok(());
             }
         }
-        Err(unsigned())
+        Err(unsigned(""))
     }
 
     /// The first answer, and the authorization that it took.
@@ -116,7 +116,10 @@ impl<'a> Registry<'a> {
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok((answer.ok()?, self.basic.clone()));
         }
-        let Some(realm) = realm(&answer) else { return Err(unauthorized(answer)) };
+        let own = format!("{}://{}/", self.scheme(), self.image.registry);
+        // Whom the registry leads to may not ask for what is the registry's.
+        let realm = Some(&answer).filter(|answer| answer.address.starts_with(&own)).and_then(realm);
+        let Some(realm) = realm else { return Err(unauthorized(answer)) };
         let token = self.client.get(&realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
         let token: Token = serde_json::from_slice(&token.body).map_err(|error| self.refused(error.to_string()))?;
         let bearer = format!("Bearer {}", token.token);
@@ -126,9 +129,12 @@ impl<'a> Registry<'a> {
 
     fn address(&self, path: &str) -> Result<Uri, FetchError> {
         let Image { registry, repository, .. } = self.image;
-        let scheme = if self.client.is_plain { "http" } else { "https" };
-        let text = format!("{scheme}://{registry}/v2/{repository}/{path}");
+        let text = format!("{}://{registry}/v2/{repository}/{path}", self.scheme());
         text.parse().map_err(|error: hyper::http::uri::InvalidUri| self.refused(error.to_string()))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.client.is_plain { "http" } else { "https" }
     }
 
     fn layer(&self, manifest: &[u8]) -> Result<Digest, FetchError> {
@@ -164,8 +170,8 @@ fn unauthorized(answer: Answer) -> FetchError {
     FetchError::Status { address: answer.address, status: answer.status, hint }
 }
 
-/// Where a token is to be had: `Bearer realm="https://…",service="…",scope="…"`. Only over https, or where the
-/// registry itself is on this machine.
+/// Where a token is to be had: `Bearer realm="https://…",service="…",scope="…"`. Only over https, or on this machine where
+/// the registry is.
 fn realm(answer: &Answer) -> Option<Uri> {
     let challenge = answer.headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
     let parameters = challenge.strip_prefix("Bearer ").or_else(|| challenge.strip_prefix("bearer "))?;
@@ -174,7 +180,9 @@ fn realm(answer: &Answer) -> Option<Uri> {
         parameters[start..].split('"').next()
     };
     let realm = value("realm")?;
-    if !realm.starts_with("https://") && !answer.address.starts_with("http://") {
+    let is_here = |realm: Uri| realm.host().is_some_and(is_loopback);
+    let is_beside = || answer.address.starts_with("http://") && realm.parse().is_ok_and(is_here);
+    if !realm.starts_with("https://") && !is_beside() {
         return None;
     }
     let mut query = Vec::new();
@@ -190,4 +198,33 @@ fn escaped(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let one = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn realm_of(address: &str, realm: &str) -> Option<String> {
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"").parse().unwrap();
+        let headers = [(WWW_AUTHENTICATE, challenge)].into_iter().collect();
+        let status = StatusCode::UNAUTHORIZED;
+        let answer = Answer { address: address.to_owned(), status, headers, body: bytes::Bytes::new() };
+        super::realm(&answer).map(|realm| realm.to_string())
+    }
+
+    #[test]
+    fn a_secret_goes_out_over_https_or_stays_on_this_machine() {
+        let (https, here) = ("https://r.example/v2/p", "http://localhost:5000/v2/p");
+        let tokens = "https://tokens.example/t";
+        for address in [https, here] {
+            assert_eq!(realm_of(address, tokens).as_deref(), Some("https://tokens.example/t?service=s"));
+        }
+        for realm in ["http://localhost:7/t", "http://127.0.0.1:7/t", "http://[::1]/t"] {
+            assert_eq!(realm_of(here, realm), Some(format!("{realm}?service=s")));
+            assert_eq!(realm_of(https, realm), None);
+        }
+        for realm in ["http://tokens.example/t", "http://localhost:5000@tokens.example/t", "localhost", "/t"] {
+            assert_eq!(realm_of(here, realm), None, "{realm}");
+        }
+    }
 }

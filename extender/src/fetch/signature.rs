@@ -1,8 +1,9 @@
 //! Signatures of artifacts as cosign makes them with a key: ECDSA P-256 over SHA-256.
 //!
 //! What is signed is a small document that names the artifact's manifest by digest; it
-//! lies in the registry under a tag made of that digest. Keyless signatures are not
-//! read: they need a clock and a log in somebody else's hands.
+//! lies in the registry under a tag made of that digest. Not read are bundles, which
+//! cosign 3 attaches instead unless told otherwise, and keyless signatures: they need a
+//! clock and a log in somebody else's hands.
 
 use std::path::Path;
 
@@ -17,6 +18,8 @@ use super::FetchError;
 
 /// The annotation that holds a layer's signature, in base64.
 pub(super) const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// What to do where the tag is missing: the newest cosign writes another kind, elsewhere, unless it is told not to.
+pub(super) const NO_TAG: &str = "; sign it with `cosign sign --key`, from cosign 3 on with --new-bundle-format=false --use-signing-config=false too";
 /// DER of a P-256 key up to its point: the algorithm's and the curve's names (RFC 5480).
 const PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,

@@ -56,6 +56,7 @@ pub(super) struct Platform {
     memory: Family<PluginLabels, Gauge>,
     instances: Family<PluginLabels, Gauge>,
     restarts: Family<PluginLabels, Counter>,
+    dropped_lines: Family<PluginLabels, Counter>,
     reloads: Family<OutcomeLabels, Counter>,
     config_hash: Gauge,
     config_applied: Gauge<f64, AtomicU64>,
@@ -71,6 +72,8 @@ impl Platform {
         registry.register("gantry_plugin_instances", help, self.instances.clone());
         let help = "Instances made to replace lost ones; labels: plugin";
         registry.register("gantry_plugin_restarts", help, self.restarts.clone());
+        let help = "Lines of a plugin's log dropped because it wrote too many; labels: plugin";
+        registry.register("gantry_plugin_log_dropped_lines", help, self.dropped_lines.clone());
         let help = "Changes of the configuration file; labels: outcome (applied, refused)";
         registry.register("gantry_config_reloads", help, self.reloads.clone());
         let help = "The first 48 bits of the SHA-256 of the configuration in use; 0 without a file";
@@ -105,6 +108,7 @@ impl Platform {
     fn observe_member(&self, member: &Member, now: Instant) {
         let labels = PluginLabels { plugin: member.name().to_owned() };
         self.restarts.get_or_create(&labels).inc_by(member.new_restarts());
+        self.dropped_lines.get_or_create(&labels).inc_by(member.new_dropped_lines());
         self.instances.get_or_create(&labels).inc_by(member.instances() as i64);
         let memory = self.memory.get_or_create(&labels);
         memory.set(memory.get().max(member.memory_high_water() as i64));

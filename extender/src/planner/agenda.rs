@@ -31,7 +31,7 @@ impl Agenda {
         let mut agenda = Self::default();
         for pod in snapshot.pending() {
             let reservation = Reservation::of(snapshot, pod);
-            let is_ours = &*pod.scheduler_name == scheduler && snapshot.pod(&pod.uid).is_some();
+            let is_ours = &*pod.scheduler_name == scheduler;
             if only_our_gate(pod) {
                 if is_ours && batches {
                     agenda.gated.push(Arc::clone(pod));
@@ -45,6 +45,17 @@ impl Agenda {
         agenda.open.sort_by(by_urgency);
         agenda.gated.sort_by(by_urgency);
         agenda
+    }
+
+    /// Takes pods that have been released already, though `snapshot` does not show it yet, for what they are: claims to the
+    /// nodes that they were nominated for.
+    pub(super) fn claim_released<'a>(&mut self, snapshot: &Snapshot, released: impl Fn(&str) -> Option<&'a Arc<str>>) {
+        let reserved = &mut self.reserved;
+        self.gated.retain(|pod| {
+            let Some(node) = released(&pod.uid) else { return true };
+            reserved.extend(Reservation::at(snapshot, pod, node));
+            false
+        });
     }
 
     /// Everybody, by urgency.
@@ -62,9 +73,8 @@ fn only_our_gate(pod: &PodRow) -> bool {
 /// As kube-scheduler's queue has it after a start: by priority, then as they were listed. Creation times have whole
 /// seconds; lists are in the order of names.
 fn by_urgency(one: &Arc<PodRow>, other: &Arc<PodRow>) -> std::cmp::Ordering {
-    let key = |pod: &PodRow| (std::cmp::Reverse(pod.priority), pod.created);
-    let name = |pod: &PodRow| (Arc::clone(&pod.namespace), Arc::clone(&pod.name));
-    key(one).cmp(&key(other)).then_with(|| name(one).cmp(&name(other)))
+    let by_age = other.priority.cmp(&one.priority).then(one.created.cmp(&other.created));
+    by_age.then_with(|| one.namespace.cmp(&other.namespace)).then_with(|| one.name.cmp(&other.name))
 }
 
 /// Waits until a batch of gated pods has come together.
@@ -131,6 +141,25 @@ mod tests {
     fn pod(name: &str) -> Arc<PodRow> {
         let pod = json!({"metadata": {"name": name, "uid": name}, "spec": {"containers": []}});
         Index::new(IndexSettings::default()).unwrap().row_of(&serde_json::from_value(pod).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_released_pod_that_the_view_still_has_gated_is_a_claim_and_not_planned_again() {
+        let mut index = Index::new(IndexSettings::default()).unwrap();
+        let node = json!({"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4"}}});
+        index.apply_node(&serde_json::from_value(node).unwrap()).unwrap();
+        for name in ["held", "released"] {
+            let spec = json!({"containers": [], "schedulerName": "s", "schedulingGates": [{"name": GATE}]});
+            let pod = json!({"metadata": {"name": name, "uid": name}, "spec": spec});
+            index.apply_pod(&serde_json::from_value(pod).unwrap()).unwrap();
+        }
+        let (snapshot, node) = (index.snapshot(), Arc::from("n"));
+        let mut agenda = Agenda::of(&snapshot, "s", true);
+        assert_eq!((agenda.gated.len(), agenda.reserved.len()), (2, 0));
+        agenda.claim_released(&snapshot, |uid| (uid == "released").then_some(&node));
+        assert_eq!(agenda.gated.iter().map(|pod| &*pod.uid).collect::<Vec<_>>(), ["held"]);
+        let claims: Vec<_> = agenda.reserved.iter().map(|claim| (claim.row, &*claim.pod.uid)).collect();
+        assert_eq!(claims, [(0, "released")]);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! A batch of gated pods: planned together, nominated, checked, released at once.
 //!
-//! Promises that every pod of the batch is released, whatever fails on the way: with a
-//! nomination where the plan has a node for it, else as it is. Only a replica that no
-//! longer leads leaves them: they are the next leader's. Nominations stand for
-//! as short as possible before the release, because room that is held slows every
-//! other pod's filtering down.
+//! Promises that every pod of the batch is released, whatever is refused on the way:
+//! with a nomination where the plan has a node for it, else without any. Only a replica
+//! that no longer leads leaves them: they are the next leader's. And where the API server
+//! does not answer, what it was not asked yet is left to the next batch: to wait for
+//! every single pod would hold the planner for minutes. Nominations stand for as short
+//! as possible before the release, because room that is held slows every other pod's
+//! filtering down.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -31,89 +34,155 @@ struct Nominated {
     version: String,
 }
 
-type NominatedByPod = HashMap<Arc<str>, Nominated>;
+/// What is known of the pods that go together.
+#[derive(Default)]
+struct Batch {
+    uids: HashSet<Arc<str>>,
+    /// Where the last plan has them, those that have room.
+    node_by_pod: HashMap<Arc<str>, Arc<str>>,
+    /// Those that reach their nodes only in the order of urgency.
+    ordered: HashSet<Arc<str>>,
+    nominated_by_pod: HashMap<Arc<str>, Nominated>,
+    /// The API server has not answered: who has no nomination yet is left to the next batch.
+    is_cut_short: bool,
+}
+
+impl Batch {
+    /// The nomination of a pod, if it is where the last plan has it.
+    fn as_planned(&self, uid: &str) -> Option<&Nominated> {
+        self.nominated_by_pod.get(uid).filter(|nominated| self.node_by_pod.get(uid) == Some(&nominated.node))
+    }
+
+    /// The node that a pod holds room of though the last plan does not have it there, by an earlier round or an earlier
+    /// planner.
+    fn held_in_vain<'a>(&'a self, pod: &'a PodRow) -> Option<&'a Arc<str>> {
+        let nominated = self.nominated_by_pod.get(&pod.uid).map(|nominated| &nominated.node);
+        let held = nominated.or(pod.nominated_node.as_ref())?;
+        (self.node_by_pod.get(&pod.uid) != Some(held)).then_some(held)
+    }
+}
+
+/// Writes that end when the API server leaves one of them without an answer.
+#[derive(Default)]
+struct Pass {
+    is_silent: AtomicBool,
+}
+
+impl Pass {
+    /// What becomes of a write; `None`: it is not tried any more.
+    async fn write<T>(&self, write: impl Future<Output = Result<T, Refusal>>) -> Option<Result<T, Refusal>> {
+        if self.fell_silent() {
+            return None;
+        }
+        let written = write.await;
+        if matches!(written, Err(Refusal::Silent)) {
+            self.is_silent.store(true, Ordering::Relaxed);
+        }
+        Some(written)
+    }
+
+    fn fell_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
+    }
+}
 
 impl Planner {
     /// Plans the gated pods together with whoever else waits, and lets them go.
     pub(super) async fn plan_batch(&mut self) {
         let Some(nominator) = self.nominator.clone() else { return };
-        let mut nominated = NominatedByPod::new();
-        let mut ordered = HashSet::new();
-        let mut batch = HashSet::new();
+        let mut batch = Batch::default();
         for _ in 0..ROUNDS {
             let snapshot = self.index.snapshot(Instant::now());
             let agenda = self.agenda(&snapshot);
             if agenda.gated.is_empty() {
                 break;
             }
-            batch = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
+            batch.uids = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
             let pods = agenda.everybody();
             let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
             // A search may take longer than a lease holds: what it found is then another replica's to nominate.
             if !self.batches() {
                 break;
             }
-            let gated = agenda.gated.iter().filter_map(|pod| Some((pod, snapshot.name(plan.row(&pod.uid)?)?)));
-            let wanted: Vec<(Arc<PodRow>, Arc<str>)> =
-                gated.map(|(pod, node)| (Arc::clone(pod), Arc::clone(node))).collect();
-            self.nominate_all(&nominator, wanted, &mut nominated).await;
+            let node =
+                |pod: &Arc<PodRow>| Some((Arc::clone(&pod.uid), Arc::clone(snapshot.name(plan.row(&pod.uid)?)?)));
+            batch.node_by_pod = agenda.gated.iter().filter_map(node).collect();
+            batch.ordered = plan.ordered().cloned().collect();
+            self.nominate_all(&nominator, agenda.gated, &mut batch).await;
             let holds = audit::contradiction(&plan, &self.index).is_none();
-            ordered = plan.ordered().cloned().collect();
             self.adopt(plan, Deviation::Batch);
-            if holds {
+            if holds || batch.is_cut_short {
                 break;
             }
         }
-        self.release_all(&nominator, &batch, &nominated, &ordered).await;
+        self.release_all(&nominator, batch).await;
         self.gathering.begin_again();
     }
 
-    async fn nominate_all(
-        &mut self,
-        nominator: &Nominator,
-        wanted: Vec<(Arc<PodRow>, Arc<str>)>,
-        nominated: &mut NominatedByPod,
-    ) {
-        let news =
-            wanted.into_iter().filter(|(pod, node)| nominated.get(&pod.uid).is_none_or(|held| held.node != *node));
-        let role = &self.role;
-        let writes = news.map(|(pod, node)| async move {
+    async fn nominate_all(&mut self, nominator: &Nominator, gated: Vec<Arc<PodRow>>, batch: &mut Batch) {
+        let news = gated.into_iter().filter(|pod| batch.as_planned(&pod.uid).is_none());
+        let wanted = news.filter_map(|pod| Some((Arc::clone(batch.node_by_pod.get(&pod.uid)?), pod)));
+        let (role, pass) = (&self.role, &Pass::default());
+        let writes = wanted.map(|(node, pod)| async move {
             let is_ours = *role.borrow() == Role::Leads;
-            let written = if is_ours { nominator.nominate(&pod, &node).await } else { Err(Refusal::Lost) };
+            let write = async { if is_ours { nominator.nominate(&pod, &node).await } else { Err(Refusal::Lost) } };
+            let written = pass.write(write).await;
             (pod, node, written)
         });
         let written: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
+        batch.is_cut_short = pass.fell_silent();
         for (pod, node, written) in written {
             match written {
-                Ok(version) => drop(nominated.insert(Arc::clone(&pod.uid), Nominated { node, version })),
-                Err(refusal) => self.note_refusal(&pod, &refusal),
+                Some(Ok(version)) => {
+                    drop(batch.nominated_by_pod.insert(Arc::clone(&pod.uid), Nominated { node, version }));
+                }
+                Some(Err(refusal)) => self.note_refusal(&pod, &refusal),
+                None => {}
             }
         }
     }
 
     /// Those with a nomination first: who has none may take what they leave. Pods whose order matters go one by one.
     /// Pods that came since are a batch of their own.
-    async fn release_all(
-        &mut self,
-        nominator: &Nominator,
-        batch: &HashSet<Arc<str>>,
-        nominated: &NominatedByPod,
-        ordered: &HashSet<Arc<str>>,
-    ) {
+    async fn release_all(&mut self, nominator: &Nominator, batch: Batch) {
         let agenda = self.agenda(&self.index.snapshot(Instant::now()));
-        let gated = agenda.gated.into_iter().filter(|pod| batch.contains(&pod.uid));
-        let (with, without): (Vec<_>, Vec<_>) = gated.partition(|pod| nominated.contains_key(&pod.uid));
-        let (in_order, at_once) = with.into_iter().partition(|pod| ordered.contains(&pod.uid));
+        let gated = agenda.gated.into_iter().filter(|pod| batch.uids.contains(&pod.uid));
+        let (with, mut without): (Vec<_>, Vec<_>) = gated.partition(|pod| batch.as_planned(&pod.uid).is_some());
+        if batch.is_cut_short {
+            without.clear();
+        }
+        let (in_order, at_once) = with.into_iter().partition(|pod| batch.ordered.contains(&pod.uid));
+        let pass = &Pass::default();
+        self.withdraw_all(nominator, &without, &batch, pass).await;
         for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
             let pods: Vec<Arc<PodRow>> = pods;
-            let releases = pods.into_iter().map(|pod| async move {
-                let held = nominated.get(&pod.uid);
-                let released = release(nominator, &pod, held).await;
-                (pod, held.is_some(), released)
+            let releases = pods.into_iter().map(|pod| {
+                let held = batch.as_planned(&pod.uid);
+                async move { (pass.write(release(nominator, &pod, held)).await, pod, held.is_some()) }
             });
             let released: Vec<_> = futures::stream::iter(releases).buffered(writers).collect().await;
-            for (pod, was_nominated, released) in released {
-                self.note_release(&pod, was_nominated, &released);
+            for (released, pod, was_nominated) in released {
+                if let Some(released) = released {
+                    self.note_release(&pod, was_nominated, &released);
+                }
+            }
+        }
+    }
+
+    /// Takes back what would be held in vain once the pods are released. A nomination that somebody changed is theirs.
+    async fn withdraw_all(&mut self, nominator: &Nominator, pods: &[Arc<PodRow>], batch: &Batch, pass: &Pass) {
+        let held = |pod: &Arc<PodRow>| Some((Arc::clone(pod), Arc::clone(batch.held_in_vain(pod)?)));
+        let held: Vec<(Arc<PodRow>, Arc<str>)> = pods.iter().filter_map(held).collect();
+        let writes = held.into_iter().map(|(pod, node)| async move {
+            let withdrawn = pass.write(nominator.withdraw(&pod, &node)).await;
+            (pod, withdrawn)
+        });
+        let withdrawn: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
+        for (pod, withdrawn) in withdrawn {
+            match withdrawn {
+                Some(Ok(())) => self.context.metrics.plans.nominated(&self.scheduler, Nomination::Cleared),
+                Some(Err(Refusal::Lost)) | None => {}
+                Some(Err(refusal)) => self.note_refusal(&pod, &refusal),
             }
         }
     }

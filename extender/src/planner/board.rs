@@ -1,7 +1,8 @@
 //! Where plans are published: to the index, which tells requests, to admins, who also read why there is none, and to
 //! the other replicas.
 //!
-//! Pods count as planned on their nodes from here on, those of all profiles together.
+//! Pods count as planned on their nodes from here on, those of all profiles together. Who plans takes turns with the
+//! others, so that each sees what the last one gave away.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,7 +14,7 @@ use gantry_host::types::TerminationReason;
 use tokio::sync::watch;
 
 use super::ledger::Landing;
-use super::plan::Plan;
+use super::plan::{Plan, Turn};
 use super::state::{Duty, PlanState};
 
 /// Pods remembered after they landed.
@@ -118,6 +119,7 @@ pub struct Board {
     landed: Mutex<VecDeque<Remembered>>,
     /// Counts changes.
     version: watch::Sender<u64>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Tells this board from that of an earlier process: nanoseconds since 1970.
     born: u128,
 }
@@ -128,13 +130,18 @@ impl Board {
     pub fn new(index: Arc<SharedIndex>) -> Self {
         let born = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let (post_by_scheduler, landed) = (Mutex::default(), Mutex::default());
-        Self { index, post_by_scheduler, landed, version: watch::Sender::default(), born }
+        Self { index, post_by_scheduler, landed, version: watch::Sender::default(), turn: Arc::default(), born }
     }
 
     /// Notes that a profile plans, though nothing may wait yet.
     pub(super) fn enrol(&self, scheduler: &Arc<str>) {
         self.posts().entry(Arc::clone(scheduler)).or_default();
         self.turn_version();
+    }
+
+    /// Waits until no other profile searches or has yet to publish what it found.
+    pub(super) fn turn(&self) -> impl Future<Output = Turn> + use<> {
+        Arc::clone(&self.turn).lock_owned()
     }
 
     /// Names what stands on the board: never the same for different plans, of another process either.

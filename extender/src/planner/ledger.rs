@@ -1,7 +1,9 @@
 //! What became of planned pods: who went where the plan put them.
 //!
 //! A pod stays in the ledger from its first plan until it is bound or gone, whatever
-//! later plans leave out: adherence is counted per pod, once.
+//! later plans leave out: adherence is counted per pod, once. Nominations of which it
+//! knows nothing are in doubt: whoever made them may be gone, so they are followed up
+//! as its own, and count nowhere but when they are taken back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gantry_cluster::{Index, PodRow, Whereabouts};
 
-use super::nominate::{Nominator, Progress};
+use super::nominate::{Nominator, Progress, Refusal};
 use super::plan::Plan;
 
 /// kube-scheduler takes a released pod within milliseconds; one that still waits after this was not heard, or has no
@@ -51,11 +53,11 @@ pub enum Nomination {
     Kept,
     /// It was bound elsewhere.
     FellThrough,
-    /// It found no room, and its nomination was taken back so that it holds none.
+    /// It found no room, or has none in a later plan, and its nomination was taken back so that it holds none.
     Cleared,
     /// kube-scheduler nominated it for another node.
     Overridden,
-    /// The pod was bound before it could be nominated.
+    /// The pod was bound, or released by somebody else, before it could be nominated.
     LostRace,
     /// The pod has no place in the plan and was released as it was.
     Unplanned,
@@ -107,6 +109,9 @@ pub(super) struct Landed {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entry_by_pod: HashMap<Arc<str>, Entry>,
+    doubt_by_pod: HashMap<Arc<str>, Doubt>,
+    /// The API server did not answer: before this nobody is asked after.
+    rests_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -116,6 +121,15 @@ struct Entry {
     /// The plan that says so.
     serial: u64,
     /// When to ask after it, of a pod that was nominated and released.
+    ask_at: Option<Instant>,
+}
+
+/// A nomination that somebody else has made.
+#[derive(Debug)]
+struct Doubt {
+    pod: Arc<PodRow>,
+    node: Arc<str>,
+    /// When to ask after it; `None`: it is known to be none of our affair.
     ask_at: Option<Instant>,
 }
 
@@ -154,6 +168,11 @@ impl Ledger {
         }
     }
 
+    /// The node that a pod was nominated for, of a pod that was then released.
+    pub(super) fn released_for(&self, uid: &str) -> Option<&Arc<str>> {
+        self.entry_by_pod.get(uid).filter(|entry| entry.ask_at.is_some()).map(|entry| &entry.node)
+    }
+
     /// Pods that were released with a nomination, and their nodes.
     pub(super) fn nominated(&self) -> impl Iterator<Item = (&Arc<PodRow>, &Arc<str>)> {
         let nominated = self.entry_by_pod.values().filter(|entry| entry.ask_at.is_some());
@@ -183,28 +202,71 @@ impl Ledger {
         landed
     }
 
-    /// Asks after released pods that still wait. A nomination without room holds it for nobody: it is taken back.
-    pub(super) async fn take_back(&mut self, nominator: &Nominator, now: Instant) -> Vec<Nomination> {
-        let due = self.entry_by_pod.iter().filter(|(_, entry)| entry.ask_at.is_some_and(|at| at <= now));
-        let due: Vec<Arc<str>> = due.map(|(uid, _)| Arc::clone(uid)).take(MOST_ASKED).collect();
-        let mut fates = Vec::new();
-        for uid in due {
-            let Some(entry) = self.entry_by_pod.get_mut(&uid) else { continue };
-            let fate = match nominator.progress(&entry.pod, &entry.node).await {
-                Ok(Progress::Refused) => {
-                    nominator.clear(&entry.pod, &entry.node).await.ok().map(|()| Nomination::Cleared)
-                }
-                Ok(Progress::NominatedElsewhere) => Some(Nomination::Overridden),
-                Ok(Progress::NotNominated) => Some(Nomination::Cleared),
-                Ok(Progress::Waiting | Progress::Over) | Err(_) => None,
-            };
-            if fate.is_some() {
-                self.entry_by_pod.remove(&uid);
-            } else {
-                entry.ask_at = Some(now + PATIENCE);
+    /// Takes in which of all released `pods` hold a nomination; those that were seen before keep their time.
+    pub(super) fn doubt<'a>(&mut self, pods: impl Iterator<Item = &'a Arc<PodRow>>, now: Instant) {
+        let mut before = std::mem::take(&mut self.doubt_by_pod);
+        for pod in pods {
+            let Some(node) = &pod.nominated_node else { continue };
+            if self.entry_by_pod.get(&pod.uid).is_some_and(|entry| entry.ask_at.is_some()) {
+                continue;
             }
-            fates.extend(fate);
+            let seen = before.remove(&pod.uid).filter(|doubt| doubt.node == *node);
+            let new = || Doubt { pod: Arc::clone(pod), node: Arc::clone(node), ask_at: Some(now + PATIENCE) };
+            self.doubt_by_pod.insert(Arc::clone(&pod.uid), seen.unwrap_or_else(new));
+        }
+    }
+
+    /// Asks after released pods that still wait. A nomination that holds room in vain is taken back.
+    pub(super) async fn take_back(&mut self, nominator: &Nominator, now: Instant) -> Vec<Nomination> {
+        let mut fates = Vec::new();
+        if self.rests_until.is_some_and(|until| now < until) {
+            return fates;
+        }
+        for (uid, pod, node) in self.due(now) {
+            let progress = nominator.follow_up(&pod, &node).await;
+            if matches!(progress, Err(Refusal::Silent)) {
+                self.rests_until = Some(Instant::now() + PATIENCE);
+                break;
+            }
+            // Who cannot be asked now may be asked later.
+            let progress = progress.unwrap_or(Progress::Waiting);
+            fates.extend(if self.doubt_by_pod.contains_key(&uid) {
+                self.judge(&uid, progress, now)
+            } else {
+                self.note(&uid, progress, now)
+            });
         }
         fates
+    }
+
+    /// Whom to ask after, with the nodes that they were nominated for.
+    fn due(&self, now: Instant) -> Vec<(Arc<str>, Arc<PodRow>, Arc<str>)> {
+        let entries = self.entry_by_pod.values().map(|entry| (entry.ask_at, &entry.pod, &entry.node));
+        let doubts = self.doubt_by_pod.values().map(|doubt| (doubt.ask_at, &doubt.pod, &doubt.node));
+        let due = entries.chain(doubts).filter(|(ask_at, ..)| ask_at.is_some_and(|at| at <= now));
+        due.take(MOST_ASKED).map(|(_, pod, node)| (Arc::clone(&pod.uid), Arc::clone(pod), Arc::clone(node))).collect()
+    }
+
+    /// What follows for a pod of ours.
+    fn note(&mut self, uid: &str, progress: Progress, now: Instant) -> Option<Nomination> {
+        let fate = match progress {
+            Progress::Cleared | Progress::NotNominated => Some(Nomination::Cleared),
+            Progress::NominatedElsewhere => Some(Nomination::Overridden),
+            Progress::Waiting | Progress::Over | Progress::Theirs => None,
+        };
+        if fate.is_some() {
+            self.entry_by_pod.remove(uid);
+        } else if let Some(entry) = self.entry_by_pod.get_mut(uid) {
+            entry.ask_at = Some(now + PATIENCE);
+        }
+        fate
+    }
+
+    /// What follows for a pod in doubt. It leaves when it is bound, gone, or nominated no longer.
+    fn judge(&mut self, uid: &str, progress: Progress, now: Instant) -> Option<Nomination> {
+        if let Some(doubt) = self.doubt_by_pod.get_mut(uid) {
+            doubt.ask_at = (progress == Progress::Waiting).then_some(now + PATIENCE);
+        }
+        (progress == Progress::Cleared).then_some(Nomination::Cleared)
     }
 }

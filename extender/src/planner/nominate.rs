@@ -4,9 +4,10 @@
 //! of equal or lower priority, and goes on to the other nodes where it does not fit.
 //!
 //! Two writes a pod, never one: the status subresource ignores the spec in silence, and
-//! the pod ignores the status. Each carries the UID, the second one the version that
-//! the first returned: a pod that somebody changed in between is left to them. Only our
-//! own gate is ever removed, and only a nomination of ours is ever taken back.
+//! the pod ignores the status. A write of the status says what it rests on, and the API
+//! server refuses it where that is not so any more; the release carries the version
+//! that the nomination returned. So a pod that somebody changed in between is left to
+//! them. Only our own gate is ever removed, and only a nomination of ours taken back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +16,16 @@ use gantry_cluster::PodRow;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The scheduling gate of pods that want to be planned.
 pub const GATE: &str = "gantry.dev/plan";
 /// Whose writes these are, in the pods' managed fields.
 const FIELD_MANAGER: &str = "gantry-planner";
-/// How long an API server may take for one request; one that hangs must not hold the planner.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an API server may take for one request; one that hangs must not hold the planner, nor let it write after
+/// its lease has ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+const NOMINATION: &str = "/status/nominatedNodeName";
 
 /// Writes nominations and removes gates.
 #[derive(Clone)]
@@ -37,18 +40,30 @@ pub(super) enum Progress {
     Waiting,
     /// It is bound or gone.
     Over,
-    /// kube-scheduler found no room, and the pod still holds our nomination.
-    Refused,
+    /// It held our nomination though kube-scheduler had found no room, and holds it no longer.
+    Cleared,
     /// Its nomination was taken back by somebody else.
     NotNominated,
     /// kube-scheduler nominated it for another node.
     NominatedElsewhere,
+    /// The nomination is kube-scheduler's affair: it wrote it, or the pod may preempt, and then the victims' room may
+    /// be what it holds. kube-scheduler takes it back itself where it has nobody to evict.
+    Theirs,
+}
+
+/// What there is to do about a pod that was nominated for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing; it is doing so.
+    Is(Progress),
+    /// It holds room in vain, and nobody else will take its nomination back.
+    HoldsInVain,
 }
 
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The pod is bound, gone, or released by somebody else.
+    /// The pod is bound, gone, released by somebody else, or not as we thought in another way.
     #[error("the pod is no longer ours to place")]
     Lost,
     /// Somebody changed the pod between our two writes.
@@ -65,7 +80,7 @@ pub(super) enum Refusal {
 impl From<kube::Error> for Refusal {
     fn from(error: kube::Error) -> Self {
         match &error {
-            // Unprocessable: a nomination may not be set on a bound pod.
+            // Unprocessable: a test of the patch fails, or the pod is bound.
             kube::Error::Api(status) if matches!(status.code, 404 | 422) => Self::Lost,
             kube::Error::Api(status) if status.code == 409 => Self::Changed,
             _ => Self::Api(Box::new(error)),
@@ -80,14 +95,19 @@ impl Nominator {
         Self { client }
     }
 
-    /// Nominates a gated pod. Returns its new version.
+    /// Nominates a pod that our gate alone holds back: without it, kube-scheduler may have nominated the pod itself.
+    /// Returns its new version.
     pub(super) async fn nominate(&self, pod: &PodRow, node: &Arc<str>) -> Result<String, Refusal> {
-        let patch = json!({"metadata": {"uid": &*pod.uid}, "status": {"nominatedNodeName": &**node}});
-        let written = in_time(self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch))).await?;
-        if !holds_our_gate(&written) {
-            return Err(Refusal::Lost);
-        }
+        let change = json!({"op": "add", "path": NOMINATION, "value": &**node});
+        let written = self.change(pod, &[our_gate_alone()], change).await?;
         written.metadata.resource_version.ok_or(Refusal::Lost)
+    }
+
+    /// Takes the nomination for `node` from a pod that our gate alone holds back.
+    pub(super) async fn withdraw(&self, pod: &PodRow, node: &str) -> Result<(), Refusal> {
+        let expected = [our_gate_alone(), (NOMINATION, json!(node))];
+        self.change(pod, &expected, json!({"op": "remove", "path": NOMINATION})).await?;
+        Ok(())
     }
 
     /// Removes our gate; `version`: only from the pod as it was then.
@@ -102,25 +122,30 @@ impl Nominator {
         Ok(())
     }
 
-    /// Asks how a pod is doing that was nominated for `node`.
-    pub(super) async fn progress(&self, pod: &PodRow, node: &str) -> Result<Progress, Refusal> {
+    /// Asks how a released pod is doing that was nominated for `node`, and takes the nomination back where it holds
+    /// room in vain.
+    pub(super) async fn follow_up(&self, pod: &PodRow, node: &str) -> Result<Progress, Refusal> {
         let found = in_time(self.pods(pod).get_opt(&pod.name)).await?;
-        Ok(found
-            .filter(|found| found.metadata.uid.as_deref() == Some(&*pod.uid))
-            .map_or(Progress::Over, |pod| progress(&pod, node)))
+        let found = found.filter(|found| found.metadata.uid.as_deref() == Some(&*pod.uid));
+        let Some(found) = found else { return Ok(Progress::Over) };
+        match verdict(&found, node) {
+            Verdict::Is(progress) => Ok(progress),
+            Verdict::HoldsInVain => {
+                let as_read = ("/metadata/resourceVersion", json!(found.metadata.resource_version));
+                self.change(pod, &[as_read], json!({"op": "remove", "path": NOMINATION})).await?;
+                Ok(Progress::Cleared)
+            }
+        }
     }
 
-    /// Takes a nomination for `node` back, if the pod still has it.
-    pub(super) async fn clear(&self, pod: &PodRow, node: &str) -> Result<(), Refusal> {
-        let Some(found) = in_time(self.pods(pod).get_opt(&pod.name)).await? else { return Err(Refusal::Lost) };
-        if progress(&found, node) != Progress::Refused {
-            return Err(Refusal::Changed);
-        }
-        let version = found.metadata.resource_version;
-        let metadata = json!({"uid": &*pod.uid, "resourceVersion": version});
-        let patch = json!({"metadata": metadata, "status": {"nominatedNodeName": null}});
-        in_time(self.pods(pod).patch_status(&pod.name, &parameters(), &Patch::Merge(patch))).await?;
-        Ok(())
+    /// Changes the status of this very pod, if it is as expected.
+    async fn change(&self, pod: &PodRow, expected: &[(&str, Value)], change: Value) -> Result<Pod, Refusal> {
+        let test = |(path, value): &(&str, Value)| json!({"op": "test", "path": path, "value": value});
+        let this_very_pod = ("/metadata/uid", json!(&*pod.uid));
+        let operations = std::iter::once(&this_very_pod).chain(expected).map(test).chain([change]).collect();
+        let patch = serde_json::from_value(operations).expect("invariant: these are operations of RFC 6902");
+        let patch = Patch::<()>::Json(patch);
+        in_time(self.pods(pod).patch_status(&pod.name, &parameters(), &patch)).await
     }
 
     fn pods(&self, pod: &PodRow) -> Api<Pod> {
@@ -132,71 +157,93 @@ async fn in_time<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Resul
     tokio::time::timeout(PATIENCE, call).await.map_err(|_elapsed| Refusal::Silent)?.map_err(Refusal::from)
 }
 
+fn our_gate_alone() -> (&'static str, Value) {
+    ("/spec/schedulingGates", json!([{ "name": GATE }]))
+}
+
 fn parameters() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-fn holds_our_gate(pod: &Pod) -> bool {
+fn verdict(pod: &Pod, node: &str) -> Verdict {
     let spec = pod.spec.as_ref();
-    spec.is_some_and(|spec| spec.scheduling_gates.iter().flatten().any(|gate| gate.name == GATE))
-}
-
-fn progress(pod: &Pod, node: &str) -> Progress {
-    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) || pod.metadata.deletion_timestamp.is_some() {
-        return Progress::Over;
+    if spec.is_some_and(|spec| spec.node_name.is_some()) || pod.metadata.deletion_timestamp.is_some() {
+        return Verdict::Is(Progress::Over);
     }
-    let status = pod.status.as_ref();
-    match status.and_then(|status| status.nominated_node_name.as_deref()) {
-        None | Some("") => return Progress::NotNominated,
-        Some(other) if other != node => return Progress::NominatedElsewhere,
+    match pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref()) {
+        None | Some("") => return Verdict::Is(Progress::NotNominated),
+        Some(other) if other != node => return Verdict::Is(Progress::NominatedElsewhere),
         Some(_) => {}
     }
-    let mut conditions = status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let refused = conditions.any(|condition| {
+    let may_preempt = spec.is_none_or(|spec| spec.preemption_policy.as_deref() != Some("Never"));
+    if may_preempt || !is_nominated_by_us(pod) {
+        return Verdict::Is(Progress::Theirs);
+    }
+    if is_unschedulable(pod) { Verdict::HoldsInVain } else { Verdict::Is(Progress::Waiting) }
+}
+
+/// Whether the nomination was written under our name, by whichever replica: an entry of the managed fields names those
+/// that its manager was the last one to change.
+fn is_nominated_by_us(pod: &Pod) -> bool {
+    let entries = pod.metadata.managed_fields.iter().flatten();
+    let mut ours = entries.filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    let nomination = |fields: &Value| fields.pointer("/f:status/f:nominatedNodeName").is_some();
+    ours.any(|entry| entry.fields_v1.as_ref().is_some_and(|fields| nomination(&fields.0)))
+}
+
+fn is_unschedulable(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| {
         condition.type_ == "PodScheduled"
             && condition.status == "False"
             && condition.reason.as_deref() == Some("Unschedulable")
-    });
-    if refused { Progress::Refused } else { Progress::Waiting }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pod(spec: &serde_json::Value, status: &serde_json::Value) -> Pod {
-        let document = json!({"metadata": {"name": "p"}, "spec": spec, "status": status});
-        serde_json::from_value(document).unwrap()
+    fn pod(spec: &Value, status: &Value, manager: &str) -> Pod {
+        let fields = json!({"f:status": {"f:nominatedNodeName": {}}});
+        let owners = json!([
+            {"manager": "kubectl", "fieldsV1": {"f:spec": {}}},
+            {"manager": manager, "fieldsType": "FieldsV1", "fieldsV1": fields},
+        ]);
+        let metadata = json!({"name": "p", "managedFields": owners});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
     }
 
-    fn refusal(reason: &str) -> serde_json::Value {
+    fn refusal(reason: &str) -> Value {
         json!([{"type": "PodScheduled", "status": "False", "reason": reason}])
     }
 
     #[test]
-    fn only_a_refused_pod_that_holds_our_nomination_gives_it_back() {
-        let spec = json!({"containers": []});
+    fn only_a_refused_pod_that_may_not_preempt_gives_our_nomination_back() {
+        let never = json!({"containers": [], "preemptionPolicy": "Never"});
         for (status, expected) in [
-            (json!({"nominatedNodeName": "a"}), Progress::Waiting),
-            (json!({"nominatedNodeName": "a", "conditions": refusal("SchedulingGated")}), Progress::Waiting),
-            (json!({"nominatedNodeName": "a", "conditions": refusal("Unschedulable")}), Progress::Refused),
-            (json!({"nominatedNodeName": "b", "conditions": refusal("Unschedulable")}), Progress::NominatedElsewhere),
-            (json!({"conditions": refusal("Unschedulable")}), Progress::NotNominated),
+            (json!({"nominatedNodeName": "a"}), Verdict::Is(Progress::Waiting)),
+            (
+                json!({"nominatedNodeName": "a", "conditions": refusal("SchedulingGated")}),
+                Verdict::Is(Progress::Waiting),
+            ),
+            (json!({"nominatedNodeName": "a", "conditions": refusal("Unschedulable")}), Verdict::HoldsInVain),
+            (
+                json!({"nominatedNodeName": "b", "conditions": refusal("Unschedulable")}),
+                Verdict::Is(Progress::NominatedElsewhere),
+            ),
+            (json!({"conditions": refusal("Unschedulable")}), Verdict::Is(Progress::NotNominated)),
         ] {
-            assert_eq!(progress(&pod(&spec, &status), "a"), expected, "{status}");
+            assert_eq!(verdict(&pod(&never, &status, FIELD_MANAGER), "a"), expected, "{status}");
+        }
+        let refused = json!({"nominatedNodeName": "a", "conditions": refusal("Unschedulable")});
+        let may_preempt = json!({"containers": [], "preemptionPolicy": "PreemptLowerPriority"});
+        for (spec, manager) in
+            [(&may_preempt, FIELD_MANAGER), (&json!({"containers": []}), FIELD_MANAGER), (&never, "kube-scheduler")]
+        {
+            assert_eq!(verdict(&pod(spec, &refused, manager), "a"), Verdict::Is(Progress::Theirs), "{spec} {manager}");
         }
         let bound = json!({"containers": [], "nodeName": "a"});
-        assert_eq!(progress(&pod(&bound, &json!({"nominatedNodeName": "a"})), "a"), Progress::Over);
-    }
-
-    #[test]
-    fn our_gate_is_known_among_others() {
-        let gated = |names: &[&str]| {
-            let gates: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
-            pod(&json!({"containers": [], "schedulingGates": gates}), &json!({}))
-        };
-        assert!(holds_our_gate(&gated(&["example.com/other", GATE])));
-        assert!(!holds_our_gate(&gated(&["example.com/other"])));
-        assert!(!holds_our_gate(&gated(&[])));
+        assert_eq!(verdict(&pod(&bound, &refused, FIELD_MANAGER), "a"), Verdict::Is(Progress::Over));
     }
 }

@@ -4,8 +4,31 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantry_cluster::{PodRow, Snapshot};
+use gantry_cluster::{GroupColumns, PodRow, Snapshot};
 use gantry_host::types;
+use tokio::sync::OwnedMutexGuard;
+
+use super::order;
+use super::reserved::Reservation;
+
+/// The right to search, which one profile has at a time: until its plan is published no other may give the same room
+/// away.
+pub(super) type Turn = OwnedMutexGuard<()>;
+
+/// What a plan is made of.
+#[derive(Debug)]
+pub(super) struct Basis {
+    /// What the cluster is.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The pods, by urgency.
+    pub(super) pods: Vec<Arc<PodRow>>,
+    /// Pods that are left to kube-scheduler.
+    pub(super) left: Vec<Arc<PodRow>>,
+    /// The rules between the pods.
+    pub(super) groups: GroupColumns,
+    /// Room that others hold.
+    pub(super) reserved: Vec<Reservation>,
+}
 
 /// A joint assignment of pods to nodes, and the state of the cluster that it rests on.
 #[derive(Debug)]
@@ -28,26 +51,43 @@ pub(super) struct Plan {
     pub(super) classes: HashSet<u32>,
     /// Pods, as positions, that reach their rows only in the order of urgency.
     ordered: HashSet<u32>,
+    /// Whether rules bind the pods, which go by labels and taints of nodes.
+    pub(super) has_rules: bool,
+    reserved: Vec<Reservation>,
     /// What the search tells.
     pub(super) search: types::Plan,
+    /// Held until the plan is published.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Plan {
-    /// `left` are pods that were left to kube-scheduler.
-    pub(super) fn new(
-        serial: u64,
-        base: Arc<Snapshot>,
-        pods: Vec<Arc<PodRow>>,
-        left: &[Arc<PodRow>],
-        ordered: HashSet<u32>,
-        search: types::Plan,
-        took: Duration,
-    ) -> Self {
+    /// What a search found in `took`.
+    pub(super) fn new(serial: u64, basis: Basis, search: types::Plan, took: Duration) -> Self {
+        let Basis { snapshot, pods, left, groups, reserved } = basis;
         let rows: Vec<Option<u32>> = search.rows.iter().map(|row| u32::try_from(*row).ok()).collect();
         let planned = pods.iter().zip(&rows).map(|(pod, row)| (Arc::clone(&pod.uid), *row));
         let row_by_pod = planned.chain(left.iter().map(|pod| (Arc::clone(&pod.uid), None))).collect();
-        let classes = pods.iter().map(|pod| pod.class).collect();
-        Self { serial, base, made: Instant::now(), took, pods, rows, row_by_pod, classes, ordered, search }
+        Self {
+            serial,
+            base: snapshot,
+            made: Instant::now(),
+            took,
+            rows,
+            row_by_pod,
+            classes: pods.iter().map(|pod| pod.class).collect(),
+            ordered: order::ordered(&groups),
+            has_rules: !groups.rules.is_empty(),
+            pods,
+            reserved,
+            search,
+            turn: None,
+        }
+    }
+
+    /// Who is to have room on which row: its own pods, and whoever held room before.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (&Arc<PodRow>, u32)> {
+        let own = self.pods.iter().zip(&self.rows).filter_map(|(pod, row)| Some((pod, (*row)?)));
+        own.chain(self.reserved.iter().map(|claim| (&claim.pod, claim.row)))
     }
 
     /// The pod's row in it.

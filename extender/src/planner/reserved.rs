@@ -1,8 +1,10 @@
-//! Room that is spoken for: pods nominated for a node which they are not on yet.
+//! Room that is spoken for: pods nominated for a node which they are not on yet, and
+//! pods of other profiles whose plans have them there.
 //!
-//! kube-scheduler keeps that room from pods of equal or lower priority, so a plan has
-//! to count it as taken.
+//! kube-scheduler keeps the former's room from pods of equal or lower priority, and what
+//! two plans promise only one pod gets, so a plan has to count both as taken.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gantry_cluster::{PodRow, Snapshot};
@@ -13,15 +15,32 @@ use crate::columns::Columns;
 /// A pod's claim to a row.
 #[derive(Clone, Debug)]
 pub(super) struct Reservation {
-    row: u32,
-    pod: Arc<PodRow>,
+    pub(super) row: u32,
+    pub(super) pod: Arc<PodRow>,
 }
 
 impl Reservation {
     /// The claim of a nominated pod, if its node is known.
     pub(super) fn of(snapshot: &Snapshot, pod: &Arc<PodRow>) -> Option<Self> {
-        let row = snapshot.row(pod.nominated_node.as_deref()?)?;
-        Some(Self { row, pod: Arc::clone(pod) })
+        Self::at(snapshot, pod, pod.nominated_node.as_deref()?)
+    }
+
+    /// A pod's claim to a node, if that is known.
+    pub(super) fn at(snapshot: &Snapshot, pod: &Arc<PodRow>, node: &str) -> Option<Self> {
+        Some(Self { row: snapshot.row(node)?, pod: Arc::clone(pod) })
+    }
+
+    /// The claims of `claimed`, and of the pods that other profiles than that of `scheduler` plan `now`, on the rows of
+    /// `base`.
+    pub(super) fn with_plans(claimed: Vec<Self>, base: &Snapshot, now: &Snapshot, scheduler: &str) -> Vec<Self> {
+        let known: HashSet<&str> = claimed.iter().map(|claim| &*claim.pod.uid).collect();
+        let others = now.pending().filter(|pod| *pod.scheduler_name != *scheduler && !known.contains(&*pod.uid));
+        let planned = others.filter_map(|pod| {
+            let row = base.row(now.name(now.planned_row(&pod.uid)?)?)?;
+            Some(Self { row, pod: Arc::clone(pod) })
+        });
+        let planned: Vec<Self> = planned.collect();
+        [claimed, planned].concat()
     }
 }
 

@@ -1,24 +1,28 @@
 //! One search: waiting pods and a snapshot to the component, a plan back.
 //!
-//! The search runs on a thread of its own. After it the planner rests for as long as it
-//! took, so that planning never takes more than half of a core; after a failure a second
-//! at least.
+//! The search runs on a thread of its own, behind those that answer requests, and in
+//! turn with those of other profiles, whose plans it counts as room that is taken. After
+//! it the planner rests for as long as it took, so that planning never takes more than
+//! half of a core; after a failure a second at least.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
+use gantry_host::Reason;
 use gantry_host::types::{self, Budget};
 
 use super::order;
-use super::plan::Plan;
+use super::plan::{Basis, Plan, Turn};
 use super::reserved::{Reservation, Reserved};
 use super::{FailedSearch, PlanState, Planner, TICK};
+use crate::background;
 use crate::columns::Columns;
 use crate::cycle::{Cause, Fallback};
 use crate::events::Subject;
 use crate::handlers::Context;
+use crate::profile::Combined;
 use crate::rank;
 
 /// How long a planner waits at least after a search that failed.
@@ -34,51 +38,81 @@ impl Planner {
         pods: Vec<Arc<PodRow>>,
         reserved: Vec<Reservation>,
     ) -> Option<Plan> {
-        let start = Instant::now();
         self.serial += 1;
         self.tell_of_search();
-        let (pods, left, groups) = plannable(snapshot, pods);
-        let question = Question {
-            scheduler: Arc::clone(&self.scheduler),
-            snapshot: Arc::clone(snapshot),
-            warm_start: self.warm_start(snapshot, &pods),
-            reserved,
-            budget: Budget { evaluations: self.settings.budget(pods.len()) },
-            seed: rank::seed(&self.scheduler, &self.serial.to_string()),
-            pods,
-            groups,
-        };
+        let turn = self.context.board.turn();
+        let turn = self.attend(turn).await;
+        let start = Instant::now();
+        let now = self.index.snapshot(start);
+        let reserved = Reservation::with_plans(reserved, snapshot, &now, &self.scheduler);
+        let question = self.question(snapshot, pods, reserved);
         let context = Arc::clone(&self.context);
-        let mut search = tokio::task::spawn_blocking(move || (question.ask(&context), question));
-        let asked = loop {
+        let search = background::run("gantry-plan", move || (question.ask(&context), question));
+        let search = match search {
+            Ok(search) => search,
+            Err(error) => return self.give_up("unavailable", &format!("no thread: {error}"), start.elapsed()),
+        };
+        let asked = self.attend(search).await;
+        let took = start.elapsed();
+        match asked {
+            Ok((Ok(found), question)) => {
+                self.tell_of_failures(&found.left_out, &question.basis, took);
+                Some(self.found(found.answer, question.basis, turn, took))
+            }
+            Ok((Err(failures), question)) => {
+                self.tell_of_failures(&failures, &question.basis, took);
+                let (reason, detail) =
+                    failures.first().map_or(("unavailable", ""), |one| (one.cause.as_str(), &*one.detail));
+                self.give_up(reason, detail, took)
+            }
+            Err(_closed) => self.give_up("unavailable", "the search panicked", took),
+        }
+    }
+
+    /// Waits for `work` without losing sight of what happens meanwhile.
+    async fn attend<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
             tokio::select! {
-                asked = &mut search => break asked,
+                done = &mut work => return done,
                 () = tokio::time::sleep(TICK) => {
                     self.settle();
                     self.note_duty();
                 }
             }
-        };
-        let took = start.elapsed();
-        let (answer, question) = match asked {
-            Ok((answer, question)) => (answer, question),
-            Err(panicked) => return self.give_up("unavailable", &panicked.to_string(), took),
-        };
-        match answer {
-            Ok(mut search) => {
-                order::mend(&question.snapshot, &question.pods, &question.groups, &mut search.rows);
-                self.context.metrics.plans.search(&self.scheduler, "ok", took);
-                self.not_before = Instant::now() + took;
-                let ordered = order::ordered(&question.groups);
-                Some(Plan::new(self.serial, question.snapshot, question.pods, &left, ordered, search, took))
+        }
+    }
+
+    fn question(&self, snapshot: &Arc<Snapshot>, pods: Vec<Arc<PodRow>>, reserved: Vec<Reservation>) -> Question {
+        let (pods, left, groups) = plannable(snapshot, pods);
+        Question {
+            scheduler: Arc::clone(&self.scheduler),
+            warm_start: self.warm_start(snapshot, &pods),
+            budget: Budget { evaluations: self.pace.of(self.settings.budget(pods.len())) },
+            seed: rank::seed(&self.scheduler, &self.serial.to_string()),
+            basis: Basis { snapshot: Arc::clone(snapshot), pods, left, groups, reserved },
+        }
+    }
+
+    fn found(&mut self, mut search: types::Plan, basis: Basis, turn: Turn, took: Duration) -> Plan {
+        self.pace.kept(took);
+        order::mend(&basis.snapshot, &basis.pods, &basis.groups, &mut search.rows);
+        self.context.metrics.plans.search(&self.scheduler, "ok", took);
+        self.not_before = Instant::now() + took;
+        let mut plan = Plan::new(self.serial, basis, search, took);
+        plan.turn = Some(turn);
+        plan
+    }
+
+    fn tell_of_failures(&mut self, failures: &[Fallback], basis: &Basis, took: Duration) {
+        for failure in failures {
+            if failure.cause == Cause::Plugin(Reason::Deadline) {
+                self.pace.missed(took);
             }
-            Err(fallback) => {
-                self.context.metrics.fallback(&fallback.plugin, fallback.cause);
-                // One stands for all: the others wait for the same reason.
-                if let Some(pod) = question.pods.first() {
-                    self.context.events.fallback(&Subject::from(&**pod), &fallback, Instant::now());
-                }
-                self.give_up(fallback.cause.as_str(), &fallback.detail, took)
+            self.context.metrics.fallback(&failure.plugin, failure.cause);
+            // One stands for all: the others wait for the same reason.
+            if let Some(pod) = basis.pods.first() {
+                self.context.events.fallback(&Subject::from(&**pod), failure, Instant::now());
             }
         }
     }
@@ -92,7 +126,7 @@ impl Planner {
     }
 
     /// What no search can renew counts no longer: something contradicts it, or its time is up.
-    fn give_up(&mut self, reason: &'static str, detail: &str, took: Duration) -> Option<Plan> {
+    pub(super) fn give_up(&mut self, reason: &'static str, detail: &str, took: Duration) -> Option<Plan> {
         self.context.metrics.plans.search(&self.scheduler, reason, took);
         self.not_before = Instant::now() + AFTER_FAILURE.max(took);
         tracing::warn!(scheduler = %self.scheduler, reason, detail, ?took, "no plan: pods are scored one by one");
@@ -116,13 +150,15 @@ impl Planner {
     }
 }
 
-/// The pods whose demands rules can express, the others, and the rules between the former.
+/// The pods whose demands rules can express, the others, and the rules between the former. Pods whose class had to make
+/// room are among the others: nobody knows any more where they may run.
 fn plannable(snapshot: &Snapshot, pods: Vec<Arc<PodRow>>) -> (Vec<Arc<PodRow>>, Vec<Arc<PodRow>>, GroupColumns) {
+    let (pods, mut left): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| snapshot.class(pod.class).is_some());
     let groups = snapshot.groups(&pods);
     if groups.unplannable.is_empty() {
-        return (pods, Vec::new(), groups);
+        return (pods, left, groups);
     }
-    let left = groups.unplannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
+    left.extend(groups.unplannable.iter().map(|position| Arc::clone(&pods[*position as usize])));
     let (plannable, groups) = groups.renumbered(pods.len());
     let pods = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
     (pods, left, groups)
@@ -131,25 +167,23 @@ fn plannable(snapshot: &Snapshot, pods: Vec<Arc<PodRow>>) -> (Vec<Arc<PodRow>>, 
 /// All that a search needs, to be taken to another thread.
 struct Question {
     scheduler: Arc<str>,
-    snapshot: Arc<Snapshot>,
-    pods: Vec<Arc<PodRow>>,
-    groups: GroupColumns,
+    basis: Basis,
     warm_start: Vec<i32>,
-    reserved: Vec<Reservation>,
     budget: Budget,
     seed: u64,
 }
 
 impl Question {
-    fn ask(&self, context: &Context) -> Result<types::Plan, Fallback> {
+    fn ask(&self, context: &Context) -> Result<Combined<types::Plan>, Vec<Fallback>> {
         let profile = context.cycles.profile_of(&self.scheduler);
-        let profile = profile.ok_or_else(|| Fallback::new("", Cause::BadPod, "the profile is gone"))?;
-        let classes: Vec<u32> = self.pods.iter().map(|pod| pod.class).collect();
-        let requests: Vec<f64> = self.pods.iter().flat_map(|pod| pod.request.iter().copied()).collect();
-        let estimates: Vec<f64> = self.pods.iter().flat_map(|pod| self.snapshot.estimate(pod)).collect();
-        let priorities: Vec<i32> = self.pods.iter().map(|pod| pod.priority).collect();
-        let topologies: Vec<&[u32]> = self.groups.topologies.iter().map(Vec::as_slice).collect();
-        let rules: Vec<types::GroupRule> = self.groups.rules.iter().map(rule).collect();
+        let profile = profile.ok_or_else(|| vec![Fallback::new("", Cause::BadPod, "the profile is gone")])?;
+        let Basis { snapshot, pods, groups, reserved, .. } = &self.basis;
+        let classes: Vec<u32> = pods.iter().map(|pod| pod.class).collect();
+        let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.iter().copied()).collect();
+        let estimates: Vec<f64> = pods.iter().flat_map(|pod| snapshot.estimate(pod)).collect();
+        let priorities: Vec<i32> = pods.iter().map(|pod| pod.priority).collect();
+        let topologies: Vec<&[u32]> = groups.topologies.iter().map(Vec::as_slice).collect();
+        let rules: Vec<types::GroupRule> = groups.rules.iter().map(rule).collect();
         let pods = types::Pods {
             classes: &classes,
             requests: &requests,
@@ -159,12 +193,12 @@ impl Question {
             topologies: &topologies,
             rules: &rules,
         };
-        let columns = Columns::new(&self.snapshot, profile.weights());
-        if self.reserved.is_empty() {
-            return profile.plan(&self.snapshot, &columns, &pods, self.budget, self.seed, &context.metrics);
+        let columns = Columns::new(snapshot, profile.weights());
+        if reserved.is_empty() {
+            return profile.plan(snapshot, &columns, &pods, self.budget, self.seed, &context.metrics);
         }
-        let columns = Reserved::new(columns, &self.snapshot, &self.reserved);
-        profile.plan(&self.snapshot, &columns, &pods, self.budget, self.seed, &context.metrics)
+        let columns = Reserved::new(columns, snapshot, reserved);
+        profile.plan(snapshot, &columns, &pods, self.budget, self.seed, &context.metrics)
     }
 }
 
@@ -179,4 +213,30 @@ fn rule(rule: &GroupRule) -> types::GroupRule<'_> {
         GroupForce::Soft(weight) => types::Force::Soft(weight),
     };
     types::GroupRule { topology: rule.topology, pods: &rule.pods, existing: &rule.existing, limit, force }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_cluster::{Index, IndexSettings};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_whose_class_had_to_make_room_is_left_to_kube_scheduler() {
+        let mut index = Index::new(IndexSettings { max_classes: 1, ..IndexSettings::default() }).unwrap();
+        for name in ["a", "b"] {
+            let pod = json!({
+                "metadata": {"name": name, "uid": name},
+                "spec": {"containers": [], "nodeSelector": {"of": name}},
+            });
+            index.apply_pod(&serde_json::from_value(pod).unwrap()).unwrap();
+        }
+        let snapshot = index.snapshot();
+        let mut pods: Vec<Arc<PodRow>> = snapshot.pending().cloned().collect();
+        pods.sort_by(|one, other| one.name.cmp(&other.name));
+        let (plannable, left, _) = plannable(&snapshot, pods);
+        let names = |pods: &[Arc<PodRow>]| pods.iter().map(|pod| pod.name.to_string()).collect::<Vec<_>>();
+        assert_eq!((names(&plannable), names(&left)), (vec!["b".to_owned()], vec!["a".to_owned()]));
+    }
 }

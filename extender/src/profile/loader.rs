@@ -1,38 +1,59 @@
 //! From a checked configuration to profiles at work.
 //!
 //! Promises that a plugin which a change of the configuration does not concern stays as
-//! it is, with its warm instances and its breaker, and that equal components are
-//! compiled once. At a start a plugin that cannot be loaded is left out; settings that
-//! it refuses, and extension points that it lacks, are the configuration's fault.
+//! it is, with its warm instances and its breaker, and needs nobody's answer for it. At
+//! a start a plugin that cannot be loaded, or not soon, is left out; settings that it
+//! refuses, and extension points that it lacks, are the configuration's fault.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Cache, Component, Digest, Engine, Failure, LoadError, Plugin, Reason, Workshop};
+use gantry_host::{Cache, Component, Failure, Plugin, Workshop};
 
 use super::member::{Loaded, Member, Point, Unloaded, chain};
+use super::supply::{Met, Patience, Supply, Wish};
 use super::{Profile, Profiles};
-use crate::config::valid::{self, ComponentSource};
+use crate::config::valid;
 use crate::config::{ConfigError, Problem};
-use crate::fetch;
 
-/// Loads plugins. One a process: it holds the engine.
-pub struct Loader {
-    engine: Result<Engine, String>,
-    cache: Option<Cache>,
-    workshop: Option<Workshop>,
-    component_by_digest: Mutex<HashMap<Digest, Component>>,
-    /// What did not become a component, so that trying again the whole minutes does not mean compiling again.
-    refused_by_digest: Mutex<HashMap<Digest, Unloaded>>,
+/// How long a start waits for others' answers: a registry that is well takes a second or two.
+const FETCH: Duration = Duration::from_secs(5);
+/// How long it waits in all. Compiling an interpreter takes some ten seconds; a pod's `startupProbe` gives 60.
+const START: Duration = Duration::from_secs(30);
+
+/// Why plugins are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The process starts, and should serve soon: after 5 s without the bytes, and after 30 s in any case, a plugin is left
+    /// out.
+    Start,
+    /// The configuration changed, or is checked: everything is waited for. Files are read again.
+    Change,
+    /// Plugins that were left out are tried again, as patiently as at a start. What one refuses leaves it out.
+    Retry,
 }
 
-impl std::fmt::Debug for Loader {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.debug_struct("Loader").field("cache", &self.cache).finish_non_exhaustive()
+impl Occasion {
+    fn patience(self) -> Patience {
+        match self {
+            Self::Start | Self::Retry => Patience { fetch: FETCH, whole: START },
+            Self::Change => Patience { fetch: Duration::MAX, whole: Duration::MAX },
+        }
     }
+
+    /// Whether a component in use is looked at again though its entry is as it was.
+    fn renews(self, wish: &Wish) -> bool {
+        self == Self::Change && !wish.is_remote()
+    }
+}
+
+/// Loads plugins.
+#[derive(Debug)]
+pub struct Loader {
+    supply: Supply,
 }
 
 /// Why a plugin is not there.
@@ -54,135 +75,136 @@ impl Loader {
             };
             Cache::open(dir).inspect_err(warn).ok()
         });
-        let engine = Engine::new().map_err(|error| chain(&error));
-        Self { engine, cache, workshop, component_by_digest: Mutex::default(), refused_by_digest: Mutex::default() }
+        Self { supply: Supply::new(cache, workshop) }
     }
 
     /// Forgets which components were refused: with another configuration they get another chance.
     pub fn forget_refusals(&self) {
-        lock(&self.refused_by_digest).clear();
+        self.supply.forget_refusals();
+    }
+
+    /// Whether a component has come that was not waited for any longer.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.supply.has_news()
     }
 
     /// The profiles of a configuration. What `before` holds and the configuration leaves as it is, is taken over.
     ///
     /// # Errors
     /// What the plugins do not take of their configuration.
-    pub fn load(&self, profiles: &[valid::Profile], before: &[Arc<Profile>]) -> Result<Profiles, ConfigError> {
+    pub fn load(
+        &self,
+        profiles: &[valid::Profile],
+        before: &[Arc<Profile>],
+        occasion: Occasion,
+    ) -> Result<Profiles, ConfigError> {
+        let met_by_wish = self.components(profiles, before, occasion);
         let mut problems = Vec::new();
         let mut loaded = Vec::with_capacity(profiles.len());
         for (position, config) in profiles.iter().enumerate() {
-            let before = before.iter().find(|profile| profile.scheduler_name == config.scheduler_name);
             let members = config.plugins.iter().filter_map(|plugin| {
-                self.member(config, plugin, before).map_err(|problem| problems.push(problem)).ok()
+                let met = met_by_wish.get(&Wish::of(plugin)).cloned();
+                member(config, plugin, met, before, occasion).map_err(|problem| problems.push(problem)).ok()
             });
             let profile = Profile::new(config, members.collect());
-            problems.extend(nobody_plans(&profile, position));
+            problems.extend(nobody_plans(&profile, position).filter(|_| occasion != Occasion::Retry));
             loaded.push(Arc::new(profile));
         }
-        self.forget_unused(before.iter().chain(&loaded));
+        let in_use = before.iter().chain(&loaded).flat_map(|profile| profile.members()).filter_map(Member::digest);
+        let just_met = met_by_wish.values().flatten().map(Component::digest);
+        self.supply.forget_unused(&in_use.chain(just_met).collect());
         if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::Refused(problems)) }
     }
 
-    fn member(
+    /// The components of all plugins but those that failed before and whose entry is left alone: they have their own time.
+    fn components(
         &self,
-        profile: &valid::Profile,
-        config: &valid::Plugin,
-        before: Option<&Arc<Profile>>,
-    ) -> Result<Member, Problem> {
-        // An instance holds columns under the profile's weights: other weights need other instances.
-        let before = before.filter(|before| before.weights == profile.weights);
-        let before = before.and_then(|before| before.members.iter().find(|member| is_same(member.config(), config)));
-        let plugin = match self.loaded(config, before.and_then(Member::loaded)) {
-            Ok(loaded) => Ok(loaded),
-            Err(NotLoaded::Unloaded(unloaded)) => Err(unloaded),
-            Err(NotLoaded::Refused(problem)) => return Err(problem),
-        };
+        profiles: &[valid::Profile],
+        before: &[Arc<Profile>],
+        occasion: Occasion,
+    ) -> HashMap<Wish, Met> {
+        let mut met_by_wish = in_use(before, occasion);
+        let mut open = HashSet::new();
+        for profile in profiles {
+            let rests = |plugin: &valid::Plugin, wish: &Wish| {
+                let has_failed = failed_before(before, &profile.scheduler_name, plugin).is_some();
+                has_failed && occasion == Occasion::Change && wish.is_remote()
+            };
+            let wishes = profile.plugins.iter().map(|plugin| (plugin, Wish::of(plugin)));
+            let wishes = wishes.filter(|(plugin, wish)| !met_by_wish.contains_key(wish) && !rests(plugin, wish));
+            open.extend(wishes.map(|(_, wish)| wish));
+        }
+        met_by_wish.extend(self.supply.meet(open, occasion.patience()));
+        met_by_wish
+    }
+}
+
+/// The components in use that need not be looked at again.
+fn in_use(before: &[Arc<Profile>], occasion: Occasion) -> HashMap<Wish, Met> {
+    let members = before.iter().flat_map(|profile| profile.members());
+    let loaded = members.filter_map(|member| Some((Wish::of(member.config()), member.loaded()?)));
+    let taken_over = loaded.filter(|(wish, _)| !occasion.renews(wish));
+    taken_over.map(|(wish, loaded)| (wish, Ok(loaded.plugin.component().clone()))).collect()
+}
+
+/// Why a plugin of this profile, configured as now, could not be loaded before.
+pub(crate) fn failed_before<'a>(
+    before: &'a [Arc<Profile>],
+    scheduler_name: &str,
+    config: &valid::Plugin,
+) -> Option<&'a Unloaded> {
+    let profile = before.iter().find(|profile| profile.scheduler_name == scheduler_name)?;
+    let is_the_one =
+        |config: &valid::Plugin, other: &valid::Plugin| is_same(config, other) && Wish::of(config) == Wish::of(other);
+    profile.members.iter().find(|member| is_the_one(member.config(), config))?.unloaded()
+}
+
+fn member(
+    profile: &valid::Profile,
+    config: &valid::Plugin,
+    met: Option<Met>,
+    before: &[Arc<Profile>],
+    occasion: Occasion,
+) -> Result<Member, Problem> {
+    let failure = failed_before(before, &profile.scheduler_name, config);
+    // None was asked for where the failure before still holds.
+    let met = met.or_else(|| failure.cloned().map(Err)).unwrap_or_else(|| Err(Unloaded::never_asked_for()));
+    let before = before.iter().find(|before| before.scheduler_name == profile.scheduler_name);
+    // An instance holds columns under the profile's weights: other weights need other instances.
+    let before = before.filter(|before| before.weights == profile.weights);
+    let before = before.and_then(|before| before.members.iter().find(|member| is_same(member.config(), config)));
+    let before = before.and_then(Member::loaded);
+    let plugin = match loaded(config, met, before) {
+        Ok(loaded) => Ok(loaded),
+        Err(NotLoaded::Unloaded(unloaded)) => Err(unloaded),
+        Err(NotLoaded::Refused(problem)) if occasion == Occasion::Retry => Err(Unloaded::by(&problem)),
+        Err(NotLoaded::Refused(problem)) => return Err(problem),
+    };
+    let is_news = match &plugin {
+        Ok(loaded) => before.is_none_or(|before| !Arc::ptr_eq(before, loaded)),
+        Err(unloaded) => failure.is_none_or(|failure| failure.detail != unloaded.detail),
+    };
+    if is_news {
         log(&profile.scheduler_name, config, plugin.as_ref());
-        Ok(Member::new(config.clone(), plugin))
     }
-
-    fn loaded(&self, config: &valid::Plugin, before: Option<&Arc<Loaded>>) -> Result<Arc<Loaded>, NotLoaded> {
-        let component = self.component(config).map_err(NotLoaded::Unloaded)?;
-        let unchanged = before.filter(|before| before.plugin.digest() == component.digest());
-        let loaded = match unchanged {
-            Some(unchanged) => Arc::clone(unchanged),
-            None => Arc::new(Loaded::new(start(config, &component)?)),
-        };
-        check_offer(config, &loaded.plugin).map_err(NotLoaded::Refused)?;
-        Ok(loaded)
-    }
-
-    /// The compiled component: one that is in use already, or from its bytes.
-    fn component(&self, config: &valid::Plugin) -> Result<Component, Unloaded> {
-        // Equal bytes need not be fetched again, but for their signature.
-        let is_known = |digest: &Digest| config.fetch.public_key.is_none() && self.known(*digest).is_some();
-        if let Some(known) = config.digest.filter(is_known).and_then(|digest| self.known(digest)) {
-            return Ok(known);
-        }
-        let unavailable = |detail| Unloaded { reason: Reason::Unavailable, detail };
-        let engine = self.engine.as_ref().map_err(|detail| unavailable(detail.clone()))?;
-        let bytes = bytes(config)?;
-        let digest = Digest::of(&bytes);
-        if let Some(known) = self.known(digest).filter(|_| config.digest.is_none()) {
-            return Ok(known);
-        }
-        if let Some(refused) =
-            lock(&self.refused_by_digest).get(&digest).filter(|_| config.digest.is_none_or(|wanted| wanted == digest))
-        {
-            return Err(refused.clone());
-        }
-        let component = self.compiled(engine, &bytes, config).map_err(|error| {
-            let unloaded = Unloaded { reason: error.reason(), detail: chain(&error) };
-            if is_final(&error) {
-                lock(&self.refused_by_digest).insert(digest, unloaded.clone());
-            }
-            unloaded
-        })?;
-        lock(&self.component_by_digest).insert(digest, component.clone());
-        Ok(component)
-    }
-
-    fn compiled(&self, engine: &Engine, bytes: &[u8], config: &valid::Plugin) -> Result<Component, LoadError> {
-        let cache = self.cache.as_ref();
-        let is_ours = config.component == ComponentSource::Builtin;
-        match self.workshop.as_ref().filter(|_| !is_ours) {
-            Some(workshop) => Component::load_apart(engine, bytes, config.digest, cache, workshop),
-            None => Component::load(engine, bytes, config.digest, cache),
-        }
-    }
-
-    fn known(&self, digest: Digest) -> Option<Component> {
-        lock(&self.component_by_digest).get(&digest).cloned()
-    }
-
-    fn forget_unused<'a>(&self, profiles: impl Iterator<Item = &'a Arc<Profile>>) {
-        let used: HashSet<Digest> = profiles.flat_map(|profile| profile.members()).filter_map(Member::digest).collect();
-        let mut components = lock(&self.component_by_digest);
-        components.retain(|digest, _| used.contains(digest));
-    }
-
-    /// A plugin as configured, in one instance of its own: for a trial that no cycle notices.
-    pub(crate) fn trial(&self, config: &valid::Plugin) -> Result<Plugin, (Reason, String)> {
-        let component = self.component(config).map_err(|unloaded| (unloaded.reason, unloaded.detail))?;
-        let limits = gantry_host::Limits { workers: 1, ..config.limits.clone() };
-        Plugin::new(&config.name, &component, &config.settings, limits).map_err(|error| (error.reason(), chain(&error)))
-    }
+    Ok(Member::new(config.clone(), plugin))
 }
 
-/// A panic while the lock is held cannot leave a map half changed.
-fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    map.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether the same bytes would be refused again, at the same cost.
-fn is_final(error: &LoadError) -> bool {
-    matches!(error, LoadError::Invalid(_) | LoadError::NotCompiled(_)) && error.reason() != Reason::Unavailable
+fn loaded(config: &valid::Plugin, met: Met, before: Option<&Arc<Loaded>>) -> Result<Arc<Loaded>, NotLoaded> {
+    let component = met.map_err(NotLoaded::Unloaded)?;
+    let unchanged = before.filter(|before| before.plugin.digest() == component.digest());
+    let loaded = match unchanged {
+        Some(unchanged) => Arc::clone(unchanged),
+        None => Arc::new(Loaded::new(start(config, &component)?)),
+    };
+    check_offer(config, &loaded.plugin).map_err(NotLoaded::Refused)?;
+    Ok(loaded)
 }
 
 /// Whether instances of one are instances of the other; where it stands and how much it counts is not theirs to know.
 fn is_same(one: &valid::Plugin, other: &valid::Plugin) -> bool {
-    let own = |plugin: &valid::Plugin| (plugin.name.clone(), plugin.settings.clone(), plugin.limits.clone());
-    own(one) == own(other)
+    (&one.name, &one.settings, &one.limits) == (&other.name, &other.settings, &other.limits)
 }
 
 fn start(config: &valid::Plugin, component: &Component) -> Result<Plugin, NotLoaded> {
@@ -217,19 +239,6 @@ fn nobody_plans(profile: &Profile, position: usize) -> Option<Problem> {
 fn names(is_one: impl Fn(Point) -> bool) -> String {
     let named: Vec<&str> = Point::ALL.into_iter().filter(|point| is_one(*point)).map(Point::as_str).collect();
     named.join(", ")
-}
-
-fn bytes(config: &valid::Plugin) -> Result<Vec<u8>, Unloaded> {
-    let unavailable = |detail| Unloaded { reason: Reason::Unavailable, detail };
-    match &config.component {
-        ComponentSource::Builtin => Ok(gantry_component::BYTES.to_vec()),
-        ComponentSource::File(path) => {
-            fs::read(path).map_err(|error| unavailable(format!("{}: {error}", path.display())))
-        }
-        remote @ (ComponentSource::Https(_) | ComponentSource::Oci(_)) => {
-            fetch::fetch(remote, &config.fetch).map_err(|error| unavailable(chain(&error)))
-        }
-    }
 }
 
 fn log(scheduler: &str, config: &valid::Plugin, plugin: Result<&Arc<Loaded>, &Unloaded>) {

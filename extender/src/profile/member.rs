@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Breaker, BreakerState, CallError, Digest, Plugin, Reason, Report};
+use gantry_host::{Breaker, BreakerState, CallError, Digest, Entry, Limits, Plugin, Reason, Report};
 
-use crate::config::valid;
+use crate::config::{Problem, valid};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 
@@ -46,6 +46,14 @@ impl Point {
         }
     }
 
+    fn entry(self) -> Entry {
+        match self {
+            Self::Filter => Entry::Filter,
+            Self::Score => Entry::Score,
+            Self::Plan => Entry::Plan,
+        }
+    }
+
     pub(super) fn flag(self) -> ExtensionPoints {
         match self {
             Self::Filter => ExtensionPoints::FILTER,
@@ -58,6 +66,8 @@ impl Point {
 /// A plugin in its place in a profile.
 #[derive(Debug)]
 pub struct Member {
+    /// The configuration's, to be shared by records.
+    name: Arc<str>,
     config: valid::Plugin,
     plugin: Result<Arc<Loaded>, Unloaded>,
 }
@@ -67,7 +77,10 @@ pub(super) struct Loaded {
     pub(super) plugin: Plugin,
     /// One an extension point: who cannot score may still filter.
     breakers: [Breaker; Point::ALL.len()],
+    /// Nanoseconds that a call is expected to take, one an extension point.
+    expected: [AtomicU64; Point::ALL.len()],
     restarts_told: AtomicU64,
+    dropped_told: AtomicU64,
 }
 
 impl fmt::Debug for Loaded {
@@ -79,26 +92,85 @@ impl fmt::Debug for Loaded {
 impl Loaded {
     pub(super) fn new(plugin: Plugin) -> Self {
         let breakers = Point::ALL.map(|_| Breaker::new(FAILURES, PAUSE));
-        Self { plugin, breakers, restarts_told: AtomicU64::new(0) }
+        // Who has not been asked yet may take all that it is allowed.
+        let expected = Point::ALL.map(|point| AtomicU64::new(nanoseconds(plugin.limits().deadline_of(point.entry()))));
+        Self { plugin, breakers, expected, restarts_told: AtomicU64::new(0), dropped_told: AtomicU64::new(0) }
     }
+
+    /// A call that failed has not shown that the plugin is quick.
+    fn expect(&self, point: Point, took: Duration, failed: bool) {
+        let expected = &self.expected[point as usize];
+        if failed {
+            expected.fetch_max(nanoseconds(took), Ordering::Relaxed);
+        } else {
+            expected.store(nanoseconds(took), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Where the time of a question went that several plugins are asked.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    by: Vec<String>,
+}
+
+impl Spent {
+    /// Lets a plugin answer. Where that fails because the time is over, the failure says who had the time.
+    pub(super) fn on<T>(
+        &mut self,
+        member: &Member,
+        end: Instant,
+        call: impl FnOnce() -> Result<T, Fallback>,
+    ) -> Result<T, Fallback> {
+        let start = Instant::now();
+        let mut result = call();
+        let now = Instant::now();
+        self.by.push(format!("{} {:.1?}", member.name(), now - start));
+        if let Err(fallback) = &mut result
+            && now >= end
+        {
+            fallback.detail = format!("{} (the time went to: {})", fallback.detail, self.by.join(", "));
+        }
+        result
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Why there is no plugin.
 #[derive(Clone, Debug)]
-pub(super) struct Unloaded {
+pub(crate) struct Unloaded {
     pub(super) reason: Reason,
     pub(super) detail: String,
 }
 
+impl Unloaded {
+    /// It asks for, or is asked for, what the other does not take.
+    pub(super) fn by(problem: &Problem) -> Self {
+        Self { reason: Reason::PluginError, detail: problem.to_string() }
+    }
+
+    /// Nobody looked for it.
+    pub(super) fn never_asked_for() -> Self {
+        Self { reason: Reason::Unavailable, detail: "nobody looked for it".to_owned() }
+    }
+}
+
 impl Member {
     pub(super) fn new(config: valid::Plugin, plugin: Result<Arc<Loaded>, Unloaded>) -> Self {
-        Self { config, plugin }
+        Self { name: config.name.as_str().into(), config, plugin }
     }
 
     /// Its name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.config.name
+        &self.name
+    }
+
+    pub(super) fn shared_name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// How it is configured.
@@ -138,6 +210,13 @@ impl Member {
         now.saturating_sub(loaded.restarts_told.swap(now, Ordering::Relaxed))
     }
 
+    /// Lines of its log that were dropped since this was last asked: for a counter.
+    pub fn new_dropped_lines(&self) -> u64 {
+        let Ok(loaded) = &self.plugin else { return 0 };
+        let now = loaded.plugin.dropped_lines();
+        now.saturating_sub(loaded.dropped_told.swap(now, Ordering::Relaxed))
+    }
+
     /// The most bytes of memory that one of its instances was seen to hold.
     #[must_use]
     pub fn memory_high_water(&self) -> usize {
@@ -164,13 +243,14 @@ impl Member {
         Some(loaded.breakers[point as usize].state(now))
     }
 
-    /// Asks, unless it has failed too often of late.
+    /// Asks, unless it has failed too often of late, or there is no time left until `end`.
     ///
     /// # Errors
     /// Why there is no answer.
     pub(super) fn call<T>(
         &self,
         point: Point,
+        end: Option<Instant>,
         metrics: &Metrics,
         call: impl FnOnce(&Plugin) -> Result<T, CallError>,
     ) -> Result<T, Fallback> {
@@ -178,6 +258,9 @@ impl Member {
         let loaded = self.plugin.as_ref().map_err(unloaded)?;
         let breaker = &loaded.breakers[point as usize];
         let start = Instant::now();
+        if end.is_some_and(|end| end <= start) {
+            return Err(self.fallback(Cause::NoTime, "no time was left for it within server.deadline"));
+        }
         if !breaker.admits(start) {
             let detail = format!("{} failed {FAILURES} times in a row; tried again every {PAUSE:?}", point.as_str());
             return Err(self.fallback(Cause::BreakerOpen, &detail));
@@ -188,8 +271,31 @@ impl Member {
             tracing::warn!(plugin = self.name(), extension_point = point.as_str(), breaker = state.as_str(), "breaker");
         }
         let failure = result.as_ref().err().map(CallError::reason);
+        loaded.expect(point, end - start, failure.is_some());
         metrics.call(self.name(), point.as_str(), failure, end - start);
         result.map_err(|error| self.fallback(Cause::Plugin(error.reason()), &chain(&error)))
+    }
+
+    /// The very same plugin in one instance of its own, for a trial that no cycle notices; `None` where there is none.
+    ///
+    /// # Errors
+    /// Why that instance cannot be had.
+    pub(crate) fn trial(&self) -> Option<Result<Plugin, CallError>> {
+        let component = self.loaded()?.plugin.component();
+        let limits = Limits { workers: 1, ..self.config.limits.clone() };
+        Some(Plugin::new(&self.config.name, component, &self.config.settings, limits))
+    }
+
+    pub(super) fn unloaded(&self) -> Option<&Unloaded> {
+        self.plugin.as_ref().err()
+    }
+
+    /// How long a call is expected to take: as long as the last one that was answered, or longer where one failed since.
+    pub(super) fn expected(&self, point: Point) -> Duration {
+        let loaded = self.plugin.as_ref().ok();
+        loaded.map_or(Duration::ZERO, |loaded| {
+            Duration::from_nanos(loaded.expected[point as usize].load(Ordering::Relaxed))
+        })
     }
 
     pub(super) fn loaded(&self) -> Option<&Arc<Loaded>> {

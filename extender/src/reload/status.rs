@@ -38,11 +38,7 @@ impl Configuration {
     }
 
     pub(super) fn refuse(&mut self, digest: Option<Digest>, error: &ConfigError, at: SystemTime) {
-        let problems = match error {
-            ConfigError::Refused(problems) => problems.clone(),
-            ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } => Vec::new(),
-        };
-        self.refused = Some(Refused { digest, at, message: error.to_string(), problems });
+        self.refused = Some(Refused { digest, at, message: error.to_string(), problems: error.problems() });
     }
 
     /// As `/profiles` shows it.

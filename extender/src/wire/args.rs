@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::go::{Text, go_struct};
-use super::{WireError, parse, parse_part};
+use super::{WireError, check_name, parse, parse_part};
 
 go_struct! {
     /// The document as sent; one of `nodes` and `node_names` is null.
@@ -153,7 +153,7 @@ impl<'a> Request<'a> {
         let args: ExtenderArgs<'a> = parse(body)?;
         let pod = PodPart::parse(args.pod)?;
         let candidates = match (args.node_names, args.nodes) {
-            (Some(names), _) => Candidates::Names(names),
+            (Some(names), _) => Candidates::Names(checked(names)?),
             (None, Some(list)) => Candidates::Nodes(node_parts(list.items)?),
             (None, None) => return Err(missing("NodeNames", "neither NodeNames nor Nodes is given")),
         };
@@ -165,12 +165,29 @@ impl<'a> PodPart<'a> {
     /// Identifies the pod of a request.
     ///
     /// # Errors
-    /// Where there is none, or it is no object.
+    /// Where there is none, it is no object, or one of its names is too long.
     pub fn parse(pod: Option<&'a RawValue>) -> Result<Self, WireError> {
         let raw = pod.ok_or_else(|| missing("Pod", "a pod is required"))?;
-        let head = parse_part(raw.get(), || "Pod".to_owned())?;
+        let head: PodHead = parse_part(raw.get(), || "Pod".to_owned())?;
+        head.metadata.check(|| "Pod".to_owned())?;
+        check_name(&head.spec.scheduler_name, || "Pod.spec.schedulerName".to_owned())?;
         Ok(Self { head, raw })
     }
+}
+
+impl Metadata<'_> {
+    /// `object` is where the object stands.
+    fn check(&self, object: impl Fn() -> String) -> Result<(), WireError> {
+        let Self { name, namespace, uid, resource_version } = self;
+        let keys = [("name", name), ("namespace", namespace), ("uid", uid), ("resourceVersion", resource_version)];
+        keys.into_iter().try_for_each(|(key, value)| check_name(value, || format!("{}.metadata.{key}", object())))
+    }
+}
+
+fn checked(names: Vec<Text<'_>>) -> Result<Vec<Text<'_>>, WireError> {
+    let mut positions = names.iter().enumerate();
+    positions.try_for_each(|(position, name)| check_name(name, || format!("NodeNames[{position}]")))?;
+    Ok(names)
 }
 
 fn node_parts(items: Vec<&RawValue>) -> Result<Vec<NodePart<'_>>, WireError> {
@@ -183,6 +200,7 @@ fn node_part(position: usize, raw: &RawValue) -> Result<NodePart<'_>, WireError>
     if head.metadata.name.is_empty() {
         return Err(missing(&format!("Nodes.items[{position}].metadata.name"), "a node has no name"));
     }
+    head.metadata.check(|| format!("Nodes.items[{position}]"))?;
     Ok(NodePart { metadata: head.metadata, raw })
 }
 

@@ -4,30 +4,41 @@
 //! nodes for nodes): kube-scheduler reads only that form. An answer that leaves a
 //! candidate out always says why.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::value::RawValue;
 
 use super::args::Candidates;
 
-/// Why a candidate is left out. Few texts, equal across nodes: kube-scheduler counts equal ones.
+/// On what ground a candidate is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The admins' dictionary forbids it; evicting pods there would not help.
+pub enum Ground {
+    /// The admins' dictionary forbids it, or a plugin that is not ours; evicting pods there would not help.
     Forbidden,
     /// The node is forecast to run hot.
     OverloadedSoon,
 }
 
-impl Refusal {
-    /// Every refusal there is.
-    pub const ALL: [Self; 2] = [Self::Forbidden, Self::OverloadedSoon];
+/// Why a candidate is left out. As text it is what an admin reads in the pod's events: one text a ground and plugin,
+/// equal across nodes, as kube-scheduler counts equal ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// On what ground.
+    pub ground: Ground,
+    /// The plugin that says so; `None`: our own.
+    pub by: Option<&'a str>,
+}
 
-    /// The text that an admin reads in the pod's events.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Forbidden => "node(s) forbidden by Gantry's dictionary",
-            Self::OverloadedSoon => "node(s) forecast to be overloaded soon",
+impl Display for Refusal<'_> {
+    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
+        match (self.ground, self.by) {
+            (Ground::Forbidden, None) => formatter.write_str("node(s) forbidden by Gantry's dictionary"),
+            (Ground::OverloadedSoon, None) => formatter.write_str("node(s) forecast to be overloaded soon"),
+            (Ground::Forbidden, Some(plugin)) => write!(formatter, "node(s) refused by plugin {plugin}"),
+            (Ground::OverloadedSoon, Some(plugin)) => {
+                write!(formatter, "node(s) that plugin {plugin} expects to be overloaded soon")
+            }
         }
     }
 }
@@ -37,7 +48,7 @@ impl Refusal {
 /// # Panics
 /// Never for candidates that were parsed: their raw parts are valid JSON.
 #[must_use]
-pub fn answer(candidates: &Candidates, refusals: &[Option<Refusal>]) -> Vec<u8> {
+pub fn answer(candidates: &Candidates, refusals: &[Option<Refusal<'_>>]) -> Vec<u8> {
     let result = FilterResult { candidates: Some(candidates), refusals, error: "" };
     serde_json::to_vec(&result).expect("invariant: strings and raw JSON can always be written")
 }
@@ -61,7 +72,7 @@ pub fn error(text: &str) -> Vec<u8> {
 
 struct FilterResult<'a> {
     candidates: Option<&'a Candidates<'a>>,
-    refusals: &'a [Option<Refusal>],
+    refusals: &'a [Option<Refusal<'a>>],
     error: &'a str,
 }
 
@@ -76,8 +87,8 @@ impl Serialize for FilterResult<'_> {
             Some(Candidates::Names(_)) => result.serialize_field("NodeNames", &KeptNames(self))?,
             _ => result.serialize_field("NodeNames", &())?,
         }
-        result.serialize_field("FailedNodes", &Refused(self, Refusal::OverloadedSoon))?;
-        result.serialize_field("FailedAndUnresolvableNodes", &Refused(self, Refusal::Forbidden))?;
+        result.serialize_field("FailedNodes", &Refused(self, Ground::OverloadedSoon))?;
+        result.serialize_field("FailedAndUnresolvableNodes", &Refused(self, Ground::Forbidden))?;
         result.serialize_field("Error", self.error)?;
         result.end()
     }
@@ -123,15 +134,25 @@ impl Serialize for Empty {
     }
 }
 
-struct Refused<'a>(&'a FilterResult<'a>, Refusal);
+struct Refused<'a>(&'a FilterResult<'a>, Ground);
 
 impl Serialize for Refused<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(result, refusal) = self;
-        let refused = |position: &usize| result.refusals[*position] == Some(*refusal);
-        let positions = (0..result.refusals.len()).filter(refused);
+        let Self(result, ground) = self;
         let name = |position| result.candidates.map_or("", |candidates| candidates.name(position));
-        serializer.collect_map(positions.map(|position| (name(position), refusal.text())))
+        let refused = result.refusals.iter().enumerate().filter_map(|(position, refusal)| {
+            let refusal = refusal.filter(|refusal| refusal.ground == *ground)?;
+            Some((name(position), Text(refusal)))
+        });
+        serializer.collect_map(refused)
+    }
+}
+
+struct Text<'a>(Refusal<'a>);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Nothing that comes in harms the process, and every answer is clear.
 
+use std::sync::Mutex;
+
 use axum::http::StatusCode;
 
 use crate::harness::{Extender, full_request, json, pod};
@@ -8,36 +10,104 @@ fn error_of(body: &[u8]) -> String {
     json(body)["Error"].as_str().unwrap().to_owned()
 }
 
+/// The answer to a preempt request that names no victims.
+const NOBODY: (StatusCode, &str) = (StatusCode::OK, r#"{"NodeNameToMetaVictims":{}}"#);
+
+/// Where a prioritize or preempt request has no place for an error.
+fn bad(text: &str) -> (StatusCode, &str) {
+    (StatusCode::BAD_REQUEST, text)
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_answered_in_the_words_that_kube_scheduler_understands() {
     let (extender, _folder) = Extender::with_guest("well_behaved", "");
     let pod = pod("u", "{}", "1");
-    let cases: [(Vec<u8>, &str); 9] = [
-        (b"".to_vec(), "malformed request at .: EOF"),
-        (b"{".to_vec(), "malformed request at"),
-        (b"<html>".to_vec(), "malformed request at .: expected value"),
-        (b"[]".to_vec(), "malformed request at .: invalid type: sequence"),
-        (b"\xff\xfe".to_vec(), "malformed request at .: "),
-        (b"{}".to_vec(), "malformed request at Pod: a pod is required"),
-        (format!(r#"{{"Pod":{pod}}}"#).into(), "malformed request at NodeNames: neither NodeNames nor Nodes"),
-        (format!(r#"{{"Pod":{pod},"NodeNames":[1]}}"#).into(), "malformed request at NodeNames[0]: invalid type"),
+    let eof = "malformed request at .: EOF while parsing a value";
+    let html = "malformed request at .: expected value at line 1 column 1";
+    let sequence = "malformed request at .: invalid type: sequence";
+    let missing = "malformed request at Pod: a pod is required";
+    let cases: [(Vec<u8>, &str, (StatusCode, &str)); 10] = [
+        (b"".to_vec(), eof, bad(eof)),
+        (b"{".to_vec(), "malformed request at", bad("malformed request at")),
+        (b"<html>".to_vec(), html, bad(html)),
+        (b"[]".to_vec(), sequence, bad(sequence)),
+        (b"\xff\xfe".to_vec(), html, bad(html)),
+        (b"{}".to_vec(), missing, bad(missing)),
+        (br#"{"Pod":7,"NodeNames":[]}"#.to_vec(), "at Pod: invalid type", bad("at Pod: invalid type")),
+        // A preempt request without victims lacks nothing: nobody is to go.
+        (format!(r#"{{"Pod":{pod}}}"#).into(), "malformed request at NodeNames: neither NodeNames nor Nodes", NOBODY),
+        (
+            format!(r#"{{"Pod":{pod},"NodeNames":[1]}}"#).into(),
+            "malformed request at NodeNames[0]: invalid type",
+            NOBODY,
+        ),
         (
             format!(r#"{{"Pod":{pod},"Nodes":{{"items":[{{}}]}}}}"#).into(),
             "malformed request at Nodes.items[0]: missing",
+            NOBODY,
         ),
     ];
-    for (body, expected) in cases {
+    for (body, expected, preempted) in cases {
+        let shown = String::from_utf8_lossy(&body).into_owned();
         let (status, answer) = extender.post("/filter", body.clone()).await;
-        assert_eq!(status, StatusCode::OK);
-        assert!(error_of(&answer).contains(expected), "{:?}: {}", String::from_utf8_lossy(&body), error_of(&answer));
-        for verb in ["/prioritize", "/preempt"] {
-            let (status, answer) = extender.post(verb, body.clone()).await;
-            let is_fine = verb == "/preempt" && status == StatusCode::OK;
-            assert!(is_fine || status == StatusCode::BAD_REQUEST, "{verb}: {status}");
-            assert!(is_fine || String::from_utf8(answer).unwrap().contains("malformed request at"), "{verb}");
+        assert_eq!(status, StatusCode::OK, "{shown}");
+        assert!(error_of(&answer).contains(expected), "{shown}: {}", error_of(&answer));
+        for (verb, (status, text)) in [("/prioritize", bad(expected)), ("/preempt", preempted)] {
+            let answer = extender.post(verb, body.clone()).await;
+            let answered = String::from_utf8(answer.1).unwrap();
+            assert_eq!(answer.0, status, "{verb} {shown}: {answered}");
+            assert!(answered.contains(text), "{verb} {shown}: {answered}");
         }
     }
     assert_eq!(extender.post("/filter", full_request("u1", "{}", &["{}"])).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn victims_that_cannot_be_read_are_refused_by_their_path() {
+    let (extender, _folder) = Extender::with_guest("well_behaved", "");
+    for (victims, path) in [
+        (r#""NodeNameToMetaVictims":[]"#, "NodeNameToMetaVictims: invalid type: sequence"),
+        (
+            r#""NodeNameToMetaVictims":{"n0":{"Pods":[{"UID":7}]}}"#,
+            "NodeNameToMetaVictims.n0.Pods[0].UID: invalid type",
+        ),
+        (r#""NodeNameToVictims":{"n0":{"Pods":[7]}}"#, "NodeNameToVictims.n0.Pods[0]: invalid type"),
+    ] {
+        let (status, body) = extender.post("/preempt", format!(r#"{{"Pod":{},{victims}}}"#, pod("u", "{}", "1"))).await;
+        let text = String::from_utf8(body).unwrap();
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+        assert!(text.contains(&format!("malformed request at {path}")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_logged_with_the_path_of_the_field_and_never_at_length() {
+    let (extender, folder) = Extender::with_guest("well_behaved", "");
+    let log = folder.path().join("log");
+    let writer = Mutex::new(std::fs::File::create(&log).unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let long = "x".repeat(1 << 20);
+    let request = format!(r#"{{"Pod":{},"NodeNames":["a",{{"{long}":1}}]}}"#, pod("u", "{}", "1"));
+    extender.post("/filter", request).await;
+    let (_, answer) = extender.post("/filter", format!(r#"{{"Pod":"{long}","NodeNames":[]}}"#)).await;
+    drop(guard);
+    assert!(answer.len() < 2000, "{}", answer.len());
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("request refused verb=\"filter\""), "{log}");
+    assert!(log.contains("malformed request at NodeNames[1]: invalid type: map"), "{log}");
+    assert!(log.contains("malformed request at Pod: invalid type: string") && log.len() < 4000, "{}", log.len());
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_is_refused_and_nothing_of_it_is_kept() {
+    let (extender, _folder) = Extender::with_guest("well_behaved", "");
+    let request = full_request(&"u".repeat(254), "{}", &["{}"]);
+    let (status, body) = extender.post("/filter", request).await;
+    let expected = "gantry: malformed request at Pod.metadata.name: 256 bytes, and names have 253 at most";
+    assert_eq!((status, error_of(&body).as_str()), (StatusCode::OK, expected));
+    let (_, explained) = extender.admin(&format!("/explain/default/p-{}", "u".repeat(254))).await;
+    assert!(explained.starts_with("nothing is known of pod"), "{explained}");
 }
 
 #[tokio::test]

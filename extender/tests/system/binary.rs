@@ -291,6 +291,15 @@ fn the_demonstration_prints_curl_lines_and_their_answers() {
 }
 
 #[test]
+fn a_reader_of_the_demonstration_who_goes_away_ends_nothing() {
+    let mut running = Running::start(&["--demo"]);
+    drop(running.process.stdout.take());
+    // Served until told to end: that is heard when the demonstration is over.
+    running.terminate();
+    assert_eq!(running.end().1, Some(0));
+}
+
+#[test]
 fn json_logs_are_one_object_a_line() {
     let output = with_config("kind: Pod", |file| run(&["--log-format", "json", "--config", file]));
     assert_eq!(output.status.code(), Some(2));

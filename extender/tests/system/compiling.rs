@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use gantry_extender::args::COMPILE_PLUGIN;
@@ -85,20 +86,27 @@ fn the_child_ends_with_its_parent() {
 
 fn write(folder: &Path, plugins: &str) -> PathBuf {
     let file = folder.join("gantry.yaml");
-    let compile = "compile: {timeout: 1s, memory: 16Gi}";
+    let compile = "compile: {timeout: 3s, memory: 16Gi}";
     let profiles = format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugins}]}}]");
     std::fs::write(file.with_extension("new"), format!("{HEAD}{compile}\n{profiles}\n")).unwrap();
     std::fs::rename(file.with_extension("new"), &file).unwrap();
     file
 }
 
-/// Requests that must all be answered by a plugin, until the page says something.
-fn serve_until<T>(running: &Running, said: impl Fn(&Value) -> Option<T>) -> T {
+/// A request that must be answered by a plugin.
+fn serve(running: &Running, pod: &str) {
+    let request = full_request(pod, "{}", &["{}"; 2]);
+    let (head, answer) = post(running.extender, "/prioritize", request.as_bytes());
+    assert!(head.starts_with("HTTP/1.1 200") && json(&answer).to_string().contains("10"), "{head}");
+}
+
+/// So many requests at once, again and again, until the page says something.
+fn serve_until<T>(running: &Running, parallel: u32, said: impl Fn(&Value) -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        let request = full_request("u1", "{}", &["{}"; 2]);
-        let (head, answer) = post(running.extender, "/prioritize", request.as_bytes());
-        assert!(head.starts_with("HTTP/1.1 200") && json(&answer).to_string().contains("10"), "{head}");
+        thread::scope(|scope| {
+            (0..parallel).for_each(|number| drop(scope.spawn(move || serve(running, &format!("u{number}")))));
+        });
         let page = json(&get(running.admin, "/profiles").1);
         if let Some(said) = said(&page) {
             return said;
@@ -114,15 +122,21 @@ fn a_change_to_a_component_that_takes_too_long_to_compile_leaves_everything_as_i
     let gantry = "{name: gantry, component: 'builtin:gantry'}";
     let running = Running::start(&["--config", write(folder.path(), gantry).to_str().unwrap()]);
 
-    std::fs::write(folder.path().join("bomb.wasm"), bomb()).unwrap();
-    let path = folder.path().join("bomb.wasm");
-    write(folder.path(), &format!("{gantry}, {{name: bomb, component: 'file:{}'}}", path.display()));
-    let error = serve_until(&running, |page| Some(page["configuration"]["lastError"].as_object()?.clone()));
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("(deadline)") && message.contains("longer than the 1s allowed"), "{message}");
+    for parallel in [1, 16] {
+        // Another name each time, as what was found of a component is remembered.
+        let path = folder.path().join(format!("bomb{parallel}.wasm"));
+        std::fs::write(&path, gantry_guests::compile_bomb(2000, 2000 + parallel)).unwrap();
+        write(folder.path(), &format!("{gantry}, {{name: bomb{parallel}, component: 'file:{}'}}", path.display()));
+        let error = serve_until(&running, parallel, |page| {
+            let error = page["configuration"]["lastError"].as_object()?;
+            error["message"].as_str().filter(|message| message.contains(&format!("bomb{parallel}"))).map(str::to_owned)
+        });
+        assert!(error.contains("(deadline)") && error.contains("longer than the 3s allowed"), "{error}");
+    }
 
     write(folder.path(), &format!("{gantry}, {guest}"));
-    let plugins =
-        serve_until(&running, |page| page["profiles"][0]["plugins"].as_array().filter(|all| all.len() == 2).cloned());
+    let plugins = serve_until(&running, 1, |page| {
+        page["profiles"][0]["plugins"].as_array().filter(|all| all.len() == 2).cloned()
+    });
     assert_eq!(plugins[1]["failure"], Value::Null);
 }

@@ -1,56 +1,14 @@
-//! Every misbehaving guest: the pod is scheduled, and somebody is told why.
+//! Where a plugin gives no answer, the pod is scheduled all the same, and somebody is told why.
+//!
+//! What each misbehaving guest does to requests is in `attacks`.
+
+use std::time::Instant;
 
 use axum::http::StatusCode;
+use gantry_extender::cycle::Assumption;
+use serde_json::{from_value, json};
 
-use crate::harness::{Extender, full_request, json, scores};
-
-/// The guest, the verb in which it misbehaves first, and the reason counted.
-const GUESTS: [(&str, &str, &str); 14] = [
-    ("deep_recursion", "/prioritize", "stack"),
-    ("endless_loop", "/prioritize", "deadline"),
-    ("foreign_import", "/filter", "foreign-import"),
-    ("foreign_import", "/prioritize", "foreign-import"),
-    ("huge_return", "/prioritize", "too-large"),
-    ("log_flood", "/prioritize", "log-budget"),
-    ("memory_bomb", "/prioritize", "memory"),
-    ("nan_scores", "/prioritize", "not-finite"),
-    ("out_of_range_scores", "/filter", "out-of-range"),
-    ("out_of_range_scores", "/prioritize", "out-of-range"),
-    ("plugin_error", "/filter", "plugin-error"),
-    ("trap", "/prioritize", "trap"),
-    ("trap_in_init", "/filter", "trap"),
-    ("wrong_length", "/filter", "bad-length"),
-];
-
-#[tokio::test]
-async fn every_misbehaving_guest_gets_a_neutral_answer_and_its_reason_is_counted() {
-    for (guest, verb, reason) in GUESTS {
-        let bytes = gantry_guests::bytes(guest);
-        let (extender, _folder) = Extender::with_component(bytes, "1500ms", "server: {deadline: 4s}");
-        let (status, body) = extender.post(verb, full_request("u1", "{}", &["{}", "{}", "{}"])).await;
-        assert_eq!(status, StatusCode::OK, "{guest}");
-        if verb == "/filter" {
-            let answer = json(&body);
-            assert_eq!(answer["Nodes"]["items"].as_array().unwrap().len(), 3, "{guest}");
-            assert_eq!(answer["Error"], "", "{guest}");
-        } else {
-            assert!(scores(&body).iter().all(|(_, score)| *score == 0), "{guest}");
-        }
-        let line = format!("gantry_plugin_fallback_total{{plugin=\"guest\",reason=\"{reason}\"}}");
-        assert_eq!(extender.metric(&line).await, Some(1.0), "{guest}: {line}");
-        assert_eq!(extender.assumed().await, 0.0, "{guest}: a neutral answer places nothing");
-    }
-}
-
-#[test]
-fn no_guest_is_left_out() {
-    // The first two behave; the third refuses settings, which stops the start; the fourth is asked for a whole snapshot;
-    // the last ones fail in `plan` alone.
-    let elsewhere = ["well_behaved", "score_only", "bad_configure", "wrong_generation", "trap_in_plan", "loop_in_plan"];
-    for guest in gantry_guests::names().filter(|guest| !elsewhere.contains(guest)) {
-        assert!(GUESTS.iter().any(|(tested, ..)| *tested == guest), "{guest}");
-    }
-}
+use crate::harness::{Extender, full_request, json as parsed, scores};
 
 #[tokio::test]
 async fn a_guest_that_takes_no_deltas_is_given_everything() {
@@ -65,7 +23,7 @@ async fn a_guest_that_takes_no_deltas_is_given_everything() {
 async fn a_file_that_is_no_component_leaves_the_extender_up_and_neutral() {
     let (extender, _folder) = Extender::with_component(gantry_guests::garbage(), "100ms", "");
     let (status, body) = extender.post("/filter", full_request("u1", "{}", &["{}"])).await;
-    assert_eq!((status, json(&body)["Error"].as_str()), (StatusCode::OK, Some("")));
+    assert_eq!((status, parsed(&body)["Error"].as_str()), (StatusCode::OK, Some("")));
     let (_, status) = extender.admin("/status").await;
     assert!(status.contains("\"reason\": \"invalid-component\""), "{status}");
 }
@@ -78,6 +36,37 @@ async fn a_request_that_misses_its_own_deadline_is_answered_neutrally_and_places
     assert_eq!((status, scores(&body)), (StatusCode::OK, vec![("n0".to_owned(), 0)]));
     assert_eq!(extender.metric("gantry_plugin_fallback_total{plugin=\"guest\",reason=\"deadline\"}").await, Some(1.0));
     assert_eq!(extender.assumed().await, 0.0);
+}
+
+/// Counts a pod on a node that nothing was known of.
+fn assume(extender: &Extender, uid: &str, node: &str) -> bool {
+    let shown = json!({"metadata": {"name": node}});
+    let pod = json!({"metadata": {"name": "p", "uid": uid}, "spec": {"containers": []}});
+    let mut index = extender.index.lock();
+    index.apply_node(&from_value(shown).unwrap()).unwrap();
+    let pod = index.row_of(&from_value(pod).unwrap()).unwrap();
+    drop(index);
+    extender.context.cluster.assume(&Assumption::new(&pod, node), Instant::now())
+}
+
+#[test]
+fn a_cycle_whose_turn_comes_after_its_deadline_takes_nothing_back() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (extender, _folder) = Extender::with_guest("well_behaved", "");
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        let (_, body) = extender.post("/filter", full_request("u1", "{}", &["{}", "{}"])).await;
+        assert_eq!(parsed(&body)["Nodes"]["items"].as_array().unwrap().len(), 2);
+        // What another request for the pod assumes meanwhile.
+        assert!(assume(&extender, "u1", "n0"));
+        drop(release);
+        busy.await.unwrap().unwrap_err();
+        // The only thread takes its tasks in order.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert_eq!(extender.assumed().await, 1.0);
+    });
 }
 
 #[tokio::test]

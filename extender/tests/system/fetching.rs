@@ -134,6 +134,10 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, reques
         "/stalls" => Response::new(Body::from_stream(
             stream::iter([Ok::<_, Infallible>(component()[..100].to_vec())]).chain(stream::pending()),
         )),
+        // Leads to the same server under another name, which would like to have the password.
+        "/v2/led/p/manifests/latest" => redirect(&format!("https://127.0.0.1:{}/elsewhere", address.port())),
+        "/elsewhere" => unauthorized(&format!(r#"Bearer realm="https://{host}/thief""#)),
+        "/thief" if !authorization.is_empty() => reply(StatusCode::IM_A_TEAPOT, Vec::new()),
         "/tokens" if authorization == "Basic dXNlcjp3b3Jk" => reply(StatusCode::OK, br#"{"token":"t0ken"}"#.to_vec()),
         _ if path.starts_with("/v2/") && authorization != needs => {
             let challenge = if needs.starts_with("Bearer") {
@@ -141,9 +145,7 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, reques
             } else {
                 "Basic realm=\"shop\"".to_owned()
             };
-            let response =
-                Response::builder().status(StatusCode::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, challenge);
-            response.body(Body::empty()).unwrap()
+            unauthorized(&challenge)
         }
         "/v2/basic/p/manifests/1.0" | "/v2/token/p/manifests/latest" => {
             reply(StatusCode::OK, manifest("application/wasm", &digest))
@@ -194,6 +196,11 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 
 fn reply(status: StatusCode, body: Vec<u8>) -> Response<Body> {
     Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+fn unauthorized(challenge: &str) -> Response<Body> {
+    let response = Response::builder().status(StatusCode::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, challenge);
+    response.body(Body::empty()).unwrap()
 }
 
 fn redirect(to: &str) -> Response<Body> {
@@ -291,6 +298,16 @@ async fn an_artifact_comes_from_a_registry_by_password_by_token_and_by_digest() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whom_a_registry_leads_to_gets_no_password_by_asking_for_one() {
+    let both = |params: &mut CertificateParams| {
+        params.subject_alt_names.push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
+    };
+    let shop = Shop::open_with(both).await;
+    let error = shop.pull("led/p").await.unwrap_err().to_string();
+    assert!(error.contains("401") && error.contains("127.0.0.1") && error.contains("/elsewhere"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_it() {
     let shop = Shop::open().await;
     assert_eq!(shop.pull_as("basic/p:1.0", shop.signed_by(&shop.seal)).await.unwrap(), component());
@@ -298,7 +315,7 @@ async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_
     let error = shop.pull_as("basic/p:1.0", stranger).await.unwrap_err().to_string();
     assert!(error.contains("no signature by") && error.contains("cosign.pub"), "{error}");
     let error = shop.pull_as("basic/lying", shop.signed_by(&shop.seal)).await.unwrap_err().to_string();
-    assert!(error.contains("no signature by"), "an artifact that nobody signed: {error}");
+    assert!(error.contains("--new-bundle-format=false"), "an artifact that nobody signed: {error}");
     let no_key = Fetch { public_key: Some(shop.authority()), ..shop.how() };
     let error = shop.pull_as("basic/p:1.0", no_key).await.unwrap_err().to_string();
     assert!(error.contains("ca.pem"), "{error}");
@@ -318,4 +335,31 @@ async fn the_digest_holds_for_what_was_fetched() {
         let (_, page) = extender.admin("/profiles").await;
         assert!(page.contains(reason), "{page}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_was_found_once_holds_for_the_same_bytes_and_key_and_no_other() {
+    let shop = Shop::open().await;
+    let how = shop.signed_by(&shop.seal);
+    let plugin = |host: &str, key: &std::path::Path| {
+        let component = format!("component: 'oci://{host}/basic/p:1.0', digest: '{}'", Digest::of(component()));
+        let (ca, auth) = (shop.authority(), how.auth_file.clone().unwrap());
+        let fetch = format!("fetch: {{caFile: {}, authFile: {}}}", ca.display(), auth.display());
+        let signature = format!("signature: {{publicKey: {}}}", key.display());
+        let profile = format!("plugins: [{{name: guest, {component}, {fetch}, {signature}}}]");
+        let cache = shop.folder.path().join("cache");
+        format!("cache: {{dir: {}}}\nprofiles: [{{schedulerName: default-scheduler, {profile}}}]", cache.display())
+    };
+    let failure = async |host: &str, key: &std::path::Path| {
+        let (_, page) = Extender::new(&plugin(host, key)).admin("/profiles").await;
+        let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+        page["profiles"][0]["plugins"][0]["failure"]["reason"].clone()
+    };
+    let (key, nobody) = (how.public_key.clone().unwrap(), "localhost:1");
+    assert_eq!(failure(nobody, &key).await, "unavailable", "not known yet");
+    assert_eq!(failure(&shop.host(), &key).await, serde_json::Value::Null);
+    assert_eq!(failure(nobody, &key).await, serde_json::Value::Null, "no registry is needed any more");
+    let other = shop.folder.path().join("other.pub");
+    std::fs::write(&other, KeyPair::generate().unwrap().public_key_pem()).unwrap();
+    assert_eq!(failure(nobody, &other).await, "unavailable", "another key has to be looked for");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
+use gantry_cluster::SharedIndex;
 use gantry_extender::app::App;
 use gantry_extender::args::ServeArgs;
 use gantry_extender::config::{self, Config, Surroundings};
@@ -18,6 +19,7 @@ use tower::ServiceExt as _;
 /// An extender with its two routers.
 pub(crate) struct Extender {
     pub(crate) context: Arc<Context>,
+    pub(crate) index: Arc<SharedIndex>,
     endpoints: Router,
     admin: Router,
 }
@@ -33,7 +35,7 @@ impl Extender {
 
     /// The routers of an extender that is put together already.
     pub(crate) fn of(app: &App) -> Self {
-        Self { context: Arc::clone(&app.context), endpoints: app.extender(), admin: app.admin() }
+        Self { context: Arc::clone(&app.context), index: app.index(), endpoints: app.extender(), admin: app.admin() }
     }
 
     /// An extender whose plugin is one of the guests.

@@ -95,6 +95,73 @@ async fn weights_decide_between_plugins_that_disagree() {
     assert_ne!(ranks[0], ranks[1]);
 }
 
+/// Both slow plugins keep to limits of their own, which together are more than the request has.
+#[tokio::test]
+async fn slow_plugins_cost_no_answer_but_their_own_wherever_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = |name: &str| {
+        let component = component(folder.path(), "endless_loop");
+        format!("{{name: {name}, component: {component}, limits: {{deadline: 2s}}}}")
+    };
+    let gantry = "{name: gantry, component: 'builtin:gantry', limits: {deadline: 1900ms}}";
+    let plugins = [slow("slow"), slow("late"), gantry.to_owned()].join(", ");
+    let sections = |plugins: &str| {
+        format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugins}]}}]\nserver: {{deadline: 2s}}")
+    };
+    let alone = scores(&Extender::new(&sections(gantry)).post("/prioritize", uneven_request("u1", 5)).await.1);
+    let extender = Extender::new(&sections(&plugins));
+    let answer = scores(&extender.post("/prioritize", uneven_request("u1", 5)).await.1);
+    assert_eq!(answer, alone, "the answer is that of the plugin that is in time");
+    for (metric, expected) in [
+        ("gantry_plugin_fallback_total{plugin=\"slow\",reason=\"deadline\"}", 1.0),
+        ("gantry_plugin_fallback_total{plugin=\"late\",reason=\"no-time\"}", 1.0),
+        ("gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"deadline\"}", 0.0),
+        ("gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"no-time\"}", 0.0),
+        ("gantry_extender_request_duration_seconds_count{verb=\"prioritize\",outcome=\"ok\"}", 1.0),
+    ] {
+        assert_eq!(extender.metric(metric).await, Some(expected), "{metric}");
+    }
+    let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+    assert!(why.contains("late: no-time") && why.contains("the time went to: gantry"), "{why}");
+}
+
+/// The rows are 0 pass, 1 forbidden, 2 mismatch, 3 insufficient, 4 overloaded soon.
+#[tokio::test]
+async fn a_refusal_names_the_plugin_that_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let guest = plugin("zones", &component(folder.path(), "every_verdict"), "");
+    let extender = Extender::new(&profile(&[plugin("gantry", "'builtin:gantry'", ""), guest], FORBID));
+    let request = full_request("u1", r#"{"app":"db"}"#, &[r#"{"tier":"edge"}"#, "{}", "{}", "{}", "{}"]);
+    let answer = json(&extender.post("/filter", request).await.1);
+    let never = &answer["FailedAndUnresolvableNodes"];
+    assert_eq!(never["n0"], "node(s) forbidden by Gantry's dictionary", "{answer:#}");
+    assert_eq!(never["n1"], "node(s) refused by plugin zones");
+    assert_eq!(answer["FailedNodes"]["n4"], "node(s) that plugin zones expects to be overloaded soon");
+    assert_eq!(answer["Nodes"]["items"].as_array().unwrap().len(), 2, "2 and 3 only inform, whoever says them");
+    let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+    assert!(why.contains("1 node(s) refused by plugin zones"), "{why}");
+}
+
+#[tokio::test]
+async fn a_plugin_with_a_scale_of_its_own_counts_by_its_weight_where_it_is_normalized() {
+    let folder = tempfile::tempdir().unwrap();
+    let guest = component(folder.path(), "every_verdict");
+    let mut best = Vec::new();
+    for more in ["", ", normalize: true"] {
+        let plugins = [
+            plugin("gantry", "'builtin:gantry'", ""),
+            plugin("small", &guest, &format!(", weight: 20, extensionPoints: [score]{more}")),
+        ];
+        let extender = Extender::new(&profile(&plugins, ""));
+        let scores = scores(&extender.post("/prioritize", uneven_request("u1", 9)).await.1);
+        best.push(scores.into_iter().find(|(_, score)| *score == 10).unwrap().0);
+    }
+    let alone = Extender::new(&profile(&[plugin("gantry", "'builtin:gantry'", "")], ""));
+    let alone = scores(&alone.post("/prioritize", uneven_request("u1", 9)).await.1);
+    assert_eq!(alone.into_iter().find(|(_, score)| *score == 10).unwrap().0, best[0], "0 to 1 hardly counts");
+    assert_eq!(best[1], "n8", "stretched it decides by twenty times the weight");
+}
+
 #[tokio::test]
 async fn in_shadow_everything_is_measured_and_nothing_is_answered() {
     let extender =

@@ -1,5 +1,7 @@
 //! Planners at work beside an API server's double: what becomes of pods when planning fails, and what is told of it.
 
+mod deviations;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,8 @@ use gantry_extender::config::valid::{ForecastSource, Forecasts};
 use gantry_extender::events::Events;
 use gantry_extender::forecasts::Feed;
 use gantry_extender::lease::{Candidate, Role};
-use gantry_extender::profile::loader::Loader;
+use gantry_extender::profile::loader::{Loader, Occasion};
+use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,32 +19,35 @@ use tokio::task::JoinSet;
 use crate::api_server::ApiServer;
 use crate::harness::{Extender, checked, component, json as parsed, scores};
 
-const BUILTIN: &str = "builtin:gantry";
-const NODES: usize = 8;
+pub(crate) const BUILTIN: &str = "builtin:gantry";
+pub(crate) const NODES: usize = 8;
 
 /// An extender whose planners run, on a cluster of [`NODES`] nodes.
-struct Trial {
+pub(crate) struct Trial {
     extender: Extender,
-    server: ApiServer,
-    app: App,
+    pub(crate) server: ApiServer,
+    pub(crate) app: App,
     _planners: JoinSet<()>,
 }
 
 impl Trial {
     /// The plugin is named as in a configuration; a search may take so long.
-    fn start(folder: &Path, component: &str, plan_deadline: &str) -> Self {
-        let kubeconfig = folder.join("kubeconfig");
-        std::fs::write(&kubeconfig, "").unwrap();
+    pub(crate) fn start(folder: &Path, component: &str, plan_deadline: &str) -> Self {
         let limits = format!("{{deadline: 1500ms, planDeadline: {plan_deadline}}}");
         let plugin = format!("{{name: guest, component: {component}, limits: {limits}}}");
-        let plan = "{nominate: true, window: 10ms}";
+        Self::of_profiles(folder, &[profile("default-scheduler", &[&plugin], "{nominate: true, window: 10ms}")])
+    }
+
+    fn of_profiles(folder: &Path, profiles: &[String]) -> Self {
+        let kubeconfig = folder.join("kubeconfig");
+        std::fs::write(&kubeconfig, "").unwrap();
         let config = checked(&format!(
             "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nserver: {{deadline: 4s}}\n\
-             cluster: {{mode: auto, kubeconfig: '{}'}}\n\
-             profiles: [{{schedulerName: default-scheduler, plugins: [{plugin}], plan: {plan}}}]\n",
-            kubeconfig.display()
+             cluster: {{mode: auto, kubeconfig: '{}'}}\nprofiles: [{}]\n",
+            kubeconfig.display(),
+            profiles.join(", ")
         ));
-        let profiles = Loader::new(None, None).load(&config.profiles, &[]).unwrap();
+        let profiles = Loader::new(None, None).load(&config.profiles, &[], Occasion::Change).unwrap();
         let server = ApiServer::default();
         let mut app = App::assemble(&config, Some(server.client()), profiles).unwrap();
         server.tell(app.index());
@@ -53,12 +59,12 @@ impl Trial {
         Self { extender: Extender::of(&app), server, app, _planners: planners }
     }
 
-    async fn metric(&self, name: &str, label: &str, value: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str, label: &str, value: &str) -> f64 {
         let line = format!("{name}{{profile=\"default-scheduler\",{label}=\"{value}\"}}");
         self.extender.metric(&line).await.unwrap_or(0.0)
     }
 
-    async fn nominations(&self, outcome: &str) -> f64 {
+    pub(crate) async fn nominations(&self, outcome: &str) -> f64 {
         self.metric("gantry_nominations_total", "outcome", outcome).await
     }
 
@@ -81,10 +87,33 @@ impl Trial {
 
     /// How the nodes score for a pod.
     async fn scores(&self, pod: &str) -> Vec<(String, u64)> {
-        let nodes: Vec<String> = (0..NODES).map(|number| format!("n{number}")).collect();
-        let request = json!({"Pod": self.server.pod(pod), "Nodes": null, "NodeNames": nodes});
-        scores(&self.extender.post("/prioritize", request.to_string()).await.1)
+        scores(&self.ask("/prioritize", pod, "").await)
     }
+
+    /// What is answered about a pod and all nodes but one.
+    async fn ask(&self, path: &str, pod: &str, without: &str) -> Vec<u8> {
+        let nodes: Vec<String> = (0..NODES).map(|number| format!("n{number}")).filter(|node| node != without).collect();
+        let request = json!({"Pod": self.server.pod(pod), "Nodes": null, "NodeNames": nodes});
+        self.extender.post(path, request.to_string()).await.1
+    }
+
+    /// Waits until it is known what became of a pod's place in its plan.
+    async fn landed(&self, pod: &str) -> Value {
+        until("the landing", async || self.explanation(pod).await["landed"].is_object()).await;
+        self.explanation(pod).await
+    }
+}
+
+/// A profile as a configuration has it.
+fn profile(scheduler: &str, plugins: &[&str], plan: &str) -> String {
+    format!("{{schedulerName: {scheduler}, plugins: [{}], plan: {plan}}}", plugins.join(", "))
+}
+
+/// A node of eight cores; the nodes lie in three zones in turn.
+fn node(number: usize) -> Node {
+    let metadata = json!({"name": format!("n{number}"), "labels": {"zone": (number % 3).to_string()}});
+    let amounts = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
+    serde_json::from_value(json!({"metadata": metadata, "status": {"allocatable": amounts}})).unwrap()
 }
 
 /// As the watch does when its first lists are complete.
@@ -93,16 +122,14 @@ fn list(app: &App) {
     let mut index = index.lock();
     index.begin_nodes();
     for number in 0..NODES {
-        let amounts = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
-        let node = json!({"metadata": {"name": format!("n{number}")}, "status": {"allocatable": amounts}});
-        index.apply_node(&serde_json::from_value(node).unwrap()).unwrap();
+        index.apply_node(&node(number)).unwrap();
     }
     index.finish_nodes();
     index.begin_pods();
     index.finish_pods();
 }
 
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds().await {
         assert!(Instant::now() < deadline, "waited too long for {what}");
@@ -114,10 +141,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 async fn pods_whose_plan_fails_are_released_scored_one_by_one_and_told_why() {
     let folder = tempfile::tempdir().unwrap();
     let [traps, loops] = ["trap_in_plan", "loop_in_plan"].map(|guest| component(folder.path(), guest));
-    // The last one searches honestly, for longer than it may.
-    for (component, pods, deadline, reason) in
-        [(&*traps, 2, "2s", "trap"), (&*loops, 2, "100ms", "deadline"), (BUILTIN, 200, "1ms", "deadline")]
-    {
+    for (component, pods, deadline, reason) in [(&*traps, 2, "2s", "trap"), (&*loops, 2, "100ms", "deadline")] {
         let trial = Trial::start(folder.path(), component, deadline);
         (0..pods).for_each(|number| trial.server.create(&format!("p{number}"), true));
         until("the release of all", async || trial.server.has_released_all()).await;
@@ -158,6 +182,20 @@ async fn a_plan_that_no_search_can_renew_counts_no_longer() {
     assert!(trial.scores("first").await.iter().any(|(_, score)| *score == 10));
     let serial = &trial.plan().await["serial"];
     assert_eq!(*serial, json!(1), "what was planned can still be read");
+}
+
+#[tokio::test]
+async fn where_one_plugin_fails_to_plan_the_next_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let traps = format!("{{name: guest, component: {}}}", component(folder.path(), "trap_in_plan"));
+    let plugins = [&*traps, "{name: behind, component: builtin:gantry}"];
+    let trial = Trial::of_profiles(folder.path(), &[profile("default-scheduler", &plugins, "{nominate: true}")]);
+    (0..4).for_each(|number| trial.server.create(&format!("p{number}"), true));
+    until("the release of all", async || trial.server.has_released_all()).await;
+    let nominated = trial.server.writes().iter().filter(|write| write.starts_with("nominate")).count();
+    assert_eq!((nominated, trial.searches("ok").await), (4, 1.0));
+    let line = "gantry_plugin_fallback_total{plugin=\"guest\",reason=\"trap\"}";
+    assert_eq!(trial.extender.metric(line).await, Some(1.0), "it is named all the same");
 }
 
 #[tokio::test]
@@ -232,6 +270,57 @@ async fn a_replica_that_loses_its_lease_while_it_searches_leaves_the_batch_to_th
     assert_eq!(trial.server.writes(), [""; 0]);
     trial.app.lead(true);
     until("the release of all", async || trial.server.has_released_all()).await;
+}
+
+/// The only node of a comparison of which `key` holds.
+fn the_node<'a>(explanation: &'a Value, key: &str) -> &'a Value {
+    let nodes = explanation["comparison"]["nodes"].as_array().unwrap_or_else(|| panic!("{explanation:#}"));
+    let mut found = nodes.iter().filter(|node| node[key] == json!(true));
+    let node = found.next().unwrap_or_else(|| panic!("{explanation:#}"));
+    assert!(found.next().is_none(), "{explanation:#}");
+    node
+}
+
+#[tokio::test]
+async fn a_nominated_pod_that_nobody_asked_about_is_compared_while_it_waits_and_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), BUILTIN, "10s");
+    trial.server.create("gated", true);
+    until("the release of all", async || trial.server.has_released_all()).await;
+    until("the plan of it", async || trial.explanation("gated").await["plan"].is_object()).await;
+    let node = trial.server.pod("gated")["status"]["nominatedNodeName"].clone();
+    let waits = trial.explanation("gated").await;
+    assert_eq!((&waits["state"], &waits["decisions"]), (&json!("waiting"), &json!([])));
+    assert_eq!(the_node(&waits, "isPlanned")["node"], node);
+    assert_eq!(waits["comparison"]["candidates"], json!(NODES));
+
+    trial.server.bind("gated", node.as_str().unwrap());
+    let bound = trial.landed("gated").await;
+    assert_eq!((&bound["landed"]["landing"], &bound["landed"]["why"]), (&json!("planned"), &Value::Null));
+    let own = the_node(&bound, "isItsNode");
+    assert_eq!((&own["node"], &own["rank"], &own["isPlanned"]), (&node, &json!(1), &json!(true)), "{bound:#}");
+    assert_eq!(own["loads"][0]["before"], json!(0.0), "it is not its own neighbour: {bound:#}");
+    assert!(bound["comparison"]["nodes"].as_array().unwrap().len() >= 2, "and there is a next best: {bound:#}");
+}
+
+#[tokio::test]
+async fn a_pod_that_landed_elsewhere_says_why_where_a_record_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), BUILTIN, "10s");
+    for (pod, is_asked, why) in [("offered-others", true, "not-offered"), ("unasked", false, "unknown")] {
+        trial.server.create(pod, false);
+        until("a plan of it", async || trial.explanation(pod).await["plan"]["stands"] == json!(true)).await;
+        let planned = trial.explanation(pod).await["plan"]["node"].as_str().unwrap().to_owned();
+        let other = if planned == "n0" { "n1" } else { "n0" };
+        if is_asked {
+            trial.ask("/filter", pod, &planned).await;
+        }
+        trial.server.bind(pod, other);
+        let landed = trial.landed(pod).await;
+        assert_eq!(landed["landed"]["why"], json!(why), "{landed:#}");
+        assert_eq!(the_node(&landed, "isItsNode")["node"], json!(other));
+        assert_eq!(the_node(&landed, "isPlanned")["node"], json!(planned));
+    }
 }
 
 /// The lease holds for 10 s from the last renewal that anybody saw; the holder must be quiet before.

@@ -50,12 +50,20 @@ async fn a_node_where_the_pod_does_not_fit_after_the_eviction_is_dropped_if_we_k
     // The victim counts on the only node by our own answer.
     extender.post("/filter", full_request("victim", "{}", &["{}"])).await;
     assert_eq!(extender.assumed().await, 1.0);
-    let ask = |victim: &str| {
-        let victims = format!(r#"{{"Pods":[{{"UID":"{victim}"}}],"NumPDBViolations":0}}"#);
-        format!(r#"{{"Pod":{},"NodeNameToMetaVictims":{{"n0":{victims}}}}}"#, pod("u2", "{}", "64"))
+    let ask = |victims: &[(&str, &str)]| {
+        let entry = |(node, uid): &(&str, &str)| format!(r#""{node}":{{"Pods":[{{"UID":"{uid}"}}]}}"#);
+        let victims = victims.iter().map(entry).collect::<Vec<_>>().join(",");
+        format!(r#"{{"Pod":{},"NodeNameToMetaVictims":{{{victims}}}}}"#, pod("u2", "{}", "64"))
     };
-    let (_, body) = extender.post("/preempt", ask("victim")).await;
-    assert_eq!(body, br#"{"NodeNameToMetaVictims":{}}"#);
-    let (_, body) = extender.post("/preempt", ask("stranger")).await;
-    assert!(json(&body)["NodeNameToMetaVictims"]["n0"].is_object());
+    for (victims, expected) in [
+        (&[("n0", "victim"), ("n9", "other")][..], &["n9"][..]),
+        (&[("n0", "stranger"), ("n9", "other")], &["n0", "n9"]),
+        // Without any other node left it is rather our view that is old.
+        (&[("n0", "victim")], &["n0"]),
+    ] {
+        let (_, body) = extender.post("/preempt", ask(victims)).await;
+        let answer = json(&body);
+        let kept: Vec<&String> = answer["NodeNameToMetaVictims"].as_object().unwrap().keys().collect();
+        assert_eq!(kept, expected, "{victims:?}");
+    }
 }

@@ -1,9 +1,16 @@
 //! A configuration file that changes while requests come.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
+use gantry_extender::config;
+use gantry_extender::cycle::Outcome;
+use gantry_extender::golden;
 use gantry_extender::metrics::Reload;
+use gantry_extender::profile::loader::{Loader, Occasion};
 use gantry_extender::reload::Reloader;
+use gantry_extender::wire::args::Request;
 use serde_json::Value;
 
 use crate::harness::{Extender, HEAD, component, full_request, json, scores, uneven_request};
@@ -182,6 +189,7 @@ async fn a_broken_change_changes_nothing_and_says_what_is_wrong() {
         let error = &page["configuration"]["lastError"];
         assert!(error["message"].as_str().unwrap().contains(message), "{sections}: {error:#}");
         let keys = error["problems"].as_array().unwrap();
+        assert!(!keys.is_empty(), "{error:#}");
         assert!(
             key.is_empty() || keys.iter().any(|problem| problem["key"].as_str().unwrap().starts_with(key)),
             "{error:#}"
@@ -195,6 +203,27 @@ async fn a_broken_change_changes_nothing_and_says_what_is_wrong() {
     file.write(&profiles(GANTRY, "mode: shadow,"));
     assert_eq!(look(&mut reloader), Some(Reload::Applied));
     assert_eq!(page(&extender).await["configuration"]["lastError"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_plugin_is_tried_with_what_it_will_be_asked_for_and_nothing_else() {
+    let components = tempfile::tempdir().unwrap();
+    let guest = |guest: &str, points: &str| {
+        format!("{{name: g, component: {}, extensionPoints: [{points}]}}", component(components.path(), guest))
+    };
+    let file = File::new(&profiles(GANTRY, ""));
+    let (_extender, mut reloader) = Extender::reloading(&file.path());
+    file.write(&profiles(&guest("nan_scores", "filter"), ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied), "nobody asks it for scores");
+
+    let planning =
+        format!("profiles: [{{schedulerName: s, plugins: [{}], plan: {{}}}}]", guest("trap_in_plan", "plan"));
+    let text = format!("{}{planning}", HEAD.replace("mode: none", "mode: auto"));
+    let config = config::parse(&text, Path::new("test.yaml")).unwrap();
+    let config = config::check::check(config, config::Surroundings { is_in_cluster: true }).unwrap();
+    let profiles = Loader::new(None, None).load(&config.profiles, &[], Occasion::Start).unwrap();
+    let refused = golden::try_all(&profiles, &config).unwrap_err().to_string();
+    assert!(refused.contains("recorded request") && refused.contains("plan: trap"), "{refused}");
 }
 
 #[tokio::test]
@@ -254,6 +283,23 @@ async fn requests_that_come_while_the_configuration_changes_are_all_answered() {
     assert!(!metrics.contains("outcome=\"neutral\""), "no request went without the plugin");
 }
 
+#[test]
+fn no_request_begins_between_new_plugins_and_the_dictionary_that_they_go_with() {
+    let extender = Extender::new(&profiles(GANTRY, ""));
+    let (cycles, body) = (&extender.context.cycles, full_request("u1", "{}", &["{}"]));
+    let (answered, answers) = mpsc::channel();
+    std::thread::scope(|scope| {
+        cycles.replace(cycles.profiles(), || {
+            scope.spawn(|| {
+                let answer = cycles.filter(&Request::parse(body.as_bytes()).unwrap(), Instant::now());
+                answered.send(answer.outcome).unwrap();
+            });
+            assert!(answers.recv_timeout(Duration::from_millis(50)).is_err(), "half of a configuration was used");
+        });
+    });
+    assert_eq!(answers.recv(), Ok(Outcome::Ok));
+}
+
 #[tokio::test]
 async fn a_plugin_that_could_not_be_loaded_at_the_start_is_tried_again() {
     let components = tempfile::tempdir().unwrap();
@@ -265,6 +311,9 @@ async fn a_plugin_that_could_not_be_loaded_at_the_start_is_tried_again() {
     let failure = async || page(&extender).await["profiles"][0]["plugins"][1]["failure"].clone();
     assert_eq!(failure().await["reason"], "invalid-component");
     assert!(!reloader.retry(), "it still cannot");
+    std::fs::write(&path, gantry_guests::bytes("nan_scores")).unwrap();
+    assert!(!reloader.retry(), "it is a plugin by now, but it fails on the recorded request");
+    assert_eq!(failure().await["reason"], "invalid-component");
     std::fs::write(&path, gantry_guests::bytes("well_behaved")).unwrap();
     assert!(reloader.retry());
     assert_eq!(failure().await, Value::Null);

@@ -114,3 +114,21 @@ fn the_configuration_in_the_manifests_fits_the_schema_and_a_typing_error_does_no
         json!([{"schedulerName": "s", "plugins": [{"name": "a", "component": "builtin:gantry", "weight": 0}]}]);
     assert!(!is_valid(&document));
 }
+
+#[test]
+fn the_settings_of_our_own_plugin_stand_in_the_documents_with_their_defaults() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let schema: Value = serde_json::from_str(&read("plugin/src/settings.schema.json")).unwrap();
+    let page = read("docs/operations.md");
+    for (key, setting) in schema["properties"].as_object().unwrap() {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).expect(key);
+        let default = setting["default"].as_str().map_or(setting["default"].to_string(), |word| format!("`{word}`"));
+        assert!(row.ends_with(&format!("| {} |", default.trim_end_matches(".0"))), "{row}");
+        for word in setting["enum"].as_array().into_iter().flatten() {
+            assert!(row.contains(&format!("`{}`", word.as_str().unwrap())), "{word}: {row}");
+        }
+        for bound in ["minimum", "exclusiveMinimum", "maximum"].iter().filter_map(|bound| setting.get(*bound)) {
+            assert!(row.contains(&bound.to_string()), "{bound}: {row}");
+        }
+    }
+}

@@ -55,9 +55,11 @@ fn without_forecasts_there_are_no_columns_of_use() {
 fn shares_count_of_what_is_offered_and_cores_as_millicores() {
     let mut index = index(&["a", "b"]);
     let both = [forecast("a", UseUnit::Share, 0.25, 0.5), forecast("b", UseUnit::Base, 1.5, 2.0)];
+    let before = index.snapshot().generation();
     assert!(index.set_forecasts(both.clone()));
     assert!(!index.set_forecasts(both), "the same again is no change");
     let snapshot = index.snapshot();
+    assert!(snapshot.has_forecasts_since(before) && !snapshot.has_forecasts_since(snapshot.generation()));
     assert_eq!((cpu(&snapshot, "a"), cpu(&snapshot, "b")), ((1_000.0, 2_000.0), (1_500.0, 2_000.0)));
 }
 

@@ -22,6 +22,10 @@ pub(super) const MAX_WEIGHT: f64 = 1000.0;
 const MAX_PLUGINS: usize = 16;
 /// From what a component in a near registry takes to what an admin waits for at a start.
 const FETCH_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
+/// Each waiting call holds a request's thread; more would be late all the same.
+const MAX_QUEUE: u32 = 1024;
+/// From one long line to what a disk takes for a day.
+const LOG_BYTES: RangeInclusive<u64> = (1 << 10)..=(1 << 20);
 /// Gated pods wait for as long: more than some minutes helps nobody.
 const PLAN_DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_mins(5);
 
@@ -56,6 +60,7 @@ impl Checker {
             fetch: Fetch { public_key, ..self.fetch(&format!("{key}.fetch"), file.fetch, &component) },
             component,
             weight: self.plugin_weight(key, file.weight.unwrap_or(1.0)),
+            normalize: file.normalize.unwrap_or(false),
             extension_points: self.extension_points(&format!("{key}.extensionPoints"), file.extension_points),
             settings: file.settings.map(|settings| serde_json::Value::Object(settings).to_string()).unwrap_or_default(),
             limits: self.limits(&format!("{key}.limits"), file.limits, deadline),
@@ -150,19 +155,24 @@ impl Checker {
     }
 
     fn limits(&mut self, key: &str, file: LimitsFile, deadline: Duration) -> Limits {
-        let default_deadline = Duration::from_millis(100).min(deadline);
+        let calls = Duration::from_millis(1)..=deadline;
+        let default = Duration::from_millis(100).min(deadline);
+        let deadline = self.duration(format!("{key}.deadline"), file.deadline, default, calls.clone());
+        let filter = self.duration(format!("{key}.filterDeadline"), file.filter_deadline, deadline, calls.clone());
+        let score = self.duration(format!("{key}.scoreDeadline"), file.score_deadline, deadline, calls);
         let workers = file.workers.unwrap_or(Limits::default().workers as u32);
         if !(1..=64).contains(&workers) {
             self.refuse(format!("{key}.workers"), workers, "use 1 to 64 warm instances");
         }
+        let queue = file.queue.unwrap_or(Limits::default().queue as u32);
+        if queue > MAX_QUEUE {
+            self.refuse(format!("{key}.queue"), queue, format!("use 0 to {MAX_QUEUE} waiting calls"));
+        }
         Limits {
             memory: self.bytes(format!("{key}.memory"), file.memory, "64Mi", (1 << 20)..=(4 << 30)),
-            deadline: self.duration(
-                format!("{key}.deadline"),
-                file.deadline,
-                default_deadline,
-                Duration::from_millis(1)..=deadline,
-            ),
+            deadline,
+            filter_deadline: Some(filter),
+            score_deadline: Some(score),
             plan_deadline: self.duration(
                 format!("{key}.planDeadline"),
                 file.plan_deadline,
@@ -170,6 +180,8 @@ impl Checker {
                 PLAN_DEADLINE,
             ),
             workers: workers as usize,
+            queue: queue as usize,
+            log_bytes: self.bytes(format!("{key}.logBytes"), file.log_bytes, "64Ki", LOG_BYTES),
             ..Limits::default()
         }
     }

@@ -51,12 +51,16 @@ impl Checker {
                 "name the scheduler as the pods do in spec.schedulerName, such as default-scheduler",
             );
         }
+        let plugins = self.plugins(&format!("{key}.plugins"), file.plugins, deadline);
+        let plan = file.plan.map(|plan| self.plan(&format!("{key}.plan"), plan));
+        // Which of the plugins plans is known only once they are loaded.
+        let shortest = plugins.iter().map(|plugin| plugin.limits.plan_deadline).min();
         Profile {
             scheduler_name,
             weights: self.weights(&format!("{key}.weights"), &file.weights, resources),
             mode: self.mode(&format!("{key}.mode"), file.mode.as_deref()),
-            plugins: self.plugins(&format!("{key}.plugins"), file.plugins, deadline),
-            plan: file.plan.map(|plan| self.plan(&format!("{key}.plan"), plan)),
+            plugins,
+            plan: plan.map(|plan| plan.within(shortest.unwrap_or(Duration::MAX))),
         }
     }
 

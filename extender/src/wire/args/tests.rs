@@ -93,6 +93,26 @@ fn an_error_names_the_path_of_the_value_at_fault() {
 }
 
 #[test]
+fn a_name_longer_than_kubernetes_takes_is_refused_by_its_path() {
+    let (fits, long) = ("n".repeat(253), "n".repeat(254));
+    let pod = |key: &str, name: &str| format!(r#"{{"Pod":{{"metadata":{{"{key}":"{name}"}}}},"NodeNames":["a"]}}"#);
+    let scheduler = |name: &str| format!(r#"{{"Pod":{{"spec":{{"schedulerName":"{name}"}}}},"NodeNames":["a"]}}"#);
+    let node = |name: &str| format!(r#"{{"Pod":{{}},"NodeNames":["a","{name}"]}}"#);
+    let whole = |name: &str| format!(r#"{{"Pod":{{}},"Nodes":{{"items":[{{"metadata":{{"name":"{name}"}}}}]}}}}"#);
+    let mut cases: Vec<(String, String, String)> = ["name", "namespace", "uid", "resourceVersion"]
+        .map(|key| (pod(key, &fits), pod(key, &long), format!("Pod.metadata.{key}")))
+        .into();
+    cases.push((scheduler(&fits), scheduler(&long), "Pod.spec.schedulerName".to_owned()));
+    cases.push((node(&fits), node(&long), "NodeNames[1]".to_owned()));
+    cases.push((whole(&fits), whole(&long), "Nodes.items[0].metadata.name".to_owned()));
+    for (good, bad, path) in cases {
+        assert!(Request::parse(good.as_bytes()).is_ok(), "{path}");
+        let error = Request::parse(bad.as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, format!("malformed request at {path}: 254 bytes, and names have 253 at most"));
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf_8_are_malformed() {
     let mut body = body("\"Pod\"", r#""NodeNames":["a"]"#).into_bytes();
     let position = body.iter().rposition(|byte| *byte == b'a').unwrap();

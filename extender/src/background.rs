@@ -1,0 +1,95 @@
+//! Work that requests must not feel: computing on a thread that lets everybody else go first, and panics of tasks
+//! that nobody waits for, which would otherwise end them in silence.
+//!
+//! A thread that computes for a second is otherwise given its turns like one that answers a request in a tenth of a
+//! millisecond, and where all cores are busy the request waits a whole time slice for it. Must not know: what the work is.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::thread;
+
+use futures::FutureExt;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
+
+/// As `nice -n 10`: about a tenth of the weight of a thread as it is usually started.
+const NICENESS: i32 = 10;
+
+/// Starts `work` and gives its result to whoever waits for it; nobody gets one if `work` panics.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn run<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    let work = move || {
+        step_back();
+        // Nobody may wait for it any longer.
+        drop(done.send(work()));
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(work)?;
+    Ok(result)
+}
+
+/// Does `work` to its end, and says whether it got there: false after a panic, of which the log has the place.
+///
+/// What `work` left half done stays so: whoever goes on puts it right.
+pub async fn ends_well(work: impl Future<Output = ()>) -> bool {
+    AssertUnwindSafe(work).catch_unwind().await.is_ok()
+}
+
+/// The first of `tasks` to panic, as it says; never, if none does.
+pub async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
+    loop {
+        match tasks.join_next().await {
+            Some(Err(error)) if error.is_panic() => return error,
+            Some(_ended) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A system that does not allow it costs speed and nothing else.
+fn step_back() {
+    // On Linux this is a matter of each thread, not of the process.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "work in the background has the priority of all other work");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_behind_all_other_threads_and_only_it() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        let during = run("work", priority).unwrap().await.unwrap();
+        assert_eq!((during, priority()), ((before + NICENESS).min(19), before));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_has_no_result_and_harms_nobody() {
+        let result = run("work", || -> u8 { panic!("on purpose") }).unwrap();
+        assert!(result.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_from_a_good_end() {
+        assert!(ends_well(async {}).await);
+        assert!(!ends_well(async { panic!("on purpose") }).await);
+    }
+
+    #[tokio::test]
+    async fn of_many_tasks_the_one_that_panics_is_found() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("on purpose") });
+        assert!(first_panic(&mut tasks).await.is_panic());
+        assert_eq!(tasks.len(), 1);
+    }
+}
