@@ -9,23 +9,18 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// A folder with the control plane's binaries; set, it is used instead of the pinned build.
-pub const CONTROL_PLANE_VARIABLE: &str = "GANTRY_CONTROL_PLANE";
-
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/build.sh");
 
 /// The folder of etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok.
 ///
-/// The first call on a machine builds them, which takes minutes; a built folder is found in milliseconds.
+/// The first call on a machine builds them, which takes minutes; a built folder is found in milliseconds, and one that
+/// `GANTRY_CONTROL_PLANE` names is taken as it is.
 ///
 /// # Errors
-/// The build failed: the message has the script's own words and the command to run by hand.
+/// The build failed, or a program is missing where the variable points: the message has the script's own words and the command to run by hand.
 pub fn control_plane() -> Result<&'static Path> {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    once(&FOLDER, || match std::env::var_os(CONTROL_PLANE_VARIABLE) {
-        Some(folder) => Ok(PathBuf::from(folder)),
-        None => build_control_plane(),
-    })
+    once(&FOLDER, build_control_plane)
 }
 
 /// The `gantry-extender` binary, built by cargo from this workspace in the tests' own target folder and profile.

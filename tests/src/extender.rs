@@ -1,4 +1,4 @@
-//! The real `gantry-extender` binary as a child process, with a configuration file of the test's making.
+//! The real `gantry-extender` binary as a child process, with the shipped configuration and a test's changes to it.
 //!
 //! Knows its documented outside only: configuration, admin endpoints, metrics, Events.
 
@@ -17,6 +17,7 @@ use crate::kubectl::{kubectl, manifests};
 use crate::metrics;
 use crate::poll::until;
 use crate::process::{Memory, Process, free_ports};
+use crate::shipped;
 use crate::workload::RESOURCES;
 
 /// What a test sets in the configuration file.
@@ -30,9 +31,12 @@ pub struct ExtenderSettings {
     pub settings: Value,
     /// The admin's dictionary entries.
     pub dictionary: Vec<Value>,
-    /// Bound of one call of the component. Generous beside a debug build on busy cores; scenarios that want the deadline
-    /// to strike set it low.
+    /// Bound of one call of the component. Generous beside a debug build on busy cores: all of the time that a whole
+    /// request has as shipped. Scenarios that want the deadline to strike set it low; a higher one stretches the
+    /// request's.
     pub call_deadline: Duration,
+    /// Whether it watches the API server. Else it knows the nodes that come with the requests, and no pods.
+    pub watches: bool,
     /// Whether it serves `/bind`. The manifests' rights do not cover that.
     pub bind: bool,
     /// The profile's section `plan`; null: there is none.
@@ -54,7 +58,8 @@ impl Default for ExtenderSettings {
             resources: &RESOURCES,
             settings: json!({}),
             dictionary: Vec::new(),
-            call_deadline: Duration::from_millis(500),
+            call_deadline: SHIPPED_DEADLINE,
+            watches: true,
             bind: false,
             plan: Value::Null,
             forecasts: Value::Null,
@@ -84,14 +89,20 @@ impl ExtenderSettings {
     }
 
     fn to_json(&self, kubeconfig: &Path, listen: &str, admin: &str) -> Value {
-        let mut config = json!({
-            "apiVersion": "gantry.dev/v1alpha1",
-            "kind": "GantryConfiguration",
-            "server": {"listen": listen, "admin": admin, "deadline": "1s", "bind": self.bind},
-            "cluster": {"kubeconfig": kubeconfig, "mode": "auto"},
-            "resources": self.resources.iter().map(|&name| name.to_owned()).chain(self.labels.clone()).collect::<Vec<_>>(),
-            "profiles": self.profiles(),
-        });
+        let mut config = shipped::configuration(shipped::GANTRY);
+        config["server"]["listen"] = json!(listen);
+        config["server"]["admin"] = json!(admin);
+        config["server"]["bind"] = json!(self.bind);
+        if self.call_deadline > SHIPPED_DEADLINE {
+            config["server"]["deadline"] = json!(format!("{}ms", self.call_deadline.as_millis()));
+        }
+        if self.watches {
+            config["cluster"]["kubeconfig"] = json!(kubeconfig);
+        } else {
+            config["cluster"]["mode"] = json!("none");
+        }
+        config["resources"] = self.resources.iter().map(|&name| name.to_owned()).chain(self.labels.clone()).collect();
+        config["profiles"] = json!(self.profiles());
         if !self.forecasts.is_null() {
             config["forecasts"] = self.forecasts.clone();
         }
@@ -101,6 +112,9 @@ impl ExtenderSettings {
         config
     }
 }
+
+/// `server.deadline` in the manifests: half of what kube-scheduler waits for.
+const SHIPPED_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Who the extender is in a cluster: the service account of the manifests, with the rights that they give it.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:gantry-system:gantry-extender";
@@ -335,16 +349,18 @@ impl Extender {
         Ok(metrics::sum_of(&self.metrics().await?, "gantry_watch_failures_total", &[("reason", reason)]))
     }
 
-    /// Waits until a standing plan has `pods` pods, with or without room for them.
+    /// Waits until standing plans have `pods` pods that wait, with or without room for them. A plan stands for a while
+    /// after the last of its pods is gone.
     ///
     /// # Errors
     /// There is none within a bound.
     pub async fn wait_for_plan(&self, pods: usize) -> Result<()> {
         until("a plan of all pods", Duration::from_mins(1), || async {
             let plans: Value = serde_json::from_str(&self.page("/plan").await?)?;
-            let counts = plans.as_array().into_iter().flatten().filter(|plan| plan["stands"] == json!(true));
-            let planned: usize = counts.filter_map(|plan| plan["pods"].as_array()).map(Vec::len).sum();
-            Ok((planned == pods).then_some(()))
+            let standing = plans.as_array().into_iter().flatten().filter(|plan| plan["stands"] == json!(true));
+            let planned = standing.filter_map(|plan| plan["pods"].as_array()).flatten();
+            let waiting = planned.filter(|pod| pod["state"] == json!("waiting")).count();
+            Ok((waiting == pods).then_some(()))
         })
         .await
     }

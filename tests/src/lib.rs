@@ -8,13 +8,15 @@
 //!                  placement (who lies where, σ, legality) ◄─┘      prometheus ─► forecaster ─┘
 //! ```
 //!
-//! Every process listens on loopback only, with certificates made for the run, and ends with the test that started it,
-//! however that test ends. Nothing here knows how Gantry decides: it sees the cluster from outside, as an admin does.
+//! Where pods have owners, [`Controllers`] are a kube-controller-manager that makes them. What the manifests ship is taken
+//! from there ([`shipped`]). Every process listens on loopback only, with certificates made for the run, and ends with the
+//! test that started it, however that test ends. Nothing here knows how Gantry decides: it sees the cluster from outside, as an admin does.
 
 pub mod binaries;
 pub mod certificates;
 pub mod columns;
 pub mod control_plane;
+pub mod controllers;
 pub mod extender;
 pub mod forecaster;
 pub mod http;
@@ -26,10 +28,12 @@ pub mod process;
 pub mod prometheus;
 pub mod report;
 pub mod scheduler;
+pub mod shipped;
 pub mod trial;
 pub mod workload;
 
 pub use control_plane::ControlPlane;
+pub use controllers::Controllers;
 pub use extender::Extender;
 pub use forecaster::Forecaster;
 pub use prometheus::Prometheus;

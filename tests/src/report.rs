@@ -1,6 +1,7 @@
 //! How a benchmark tells what it measured: the machine, the command, tables.
 //!
-//! Absolute times on a shared machine are noise; every table therefore has a baseline from the same run and a ratio.
+//! Absolute times on a shared machine are noise; every table of times therefore has a baseline from the same run and a
+//! ratio.
 //! It writes past a test's captured output: a scenario's table is shown in a run that passes, too.
 
 use std::io::Write as _;

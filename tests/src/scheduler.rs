@@ -1,6 +1,6 @@
 //! A kube-scheduler of the release, with the configuration that a test asks for.
 //!
-//! Only its documented configuration is used: what works here works for an admin.
+//! Only its documented configuration is used, and of that what the manifests ship: what works here works for an admin.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::http::Endpoint;
 use crate::metrics;
 use crate::poll::until;
 use crate::process::{Process, free_ports};
+use crate::shipped;
 
 /// How kube-scheduler is configured; the default is the stock profile without extenders.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +22,7 @@ pub struct SchedulerSettings {
     /// What `NodeResourcesFit` and `NodeResourcesBalancedAllocation` score in place of cpu and memory; empty: the stock
     /// configuration.
     pub scored_resources: &'static [&'static str],
-    /// 0 and absent let kube-scheduler choose by the number of nodes.
+    /// 0 lets kube-scheduler choose by the number of nodes.
     pub percentage_of_nodes_to_score: u32,
     /// The profiles' `schedulerName`s; empty: `default-scheduler` alone.
     pub scheduler_names: Vec<String>,
@@ -29,54 +30,45 @@ pub struct SchedulerSettings {
     pub extender: Option<ExtenderStanza>,
 }
 
-/// One entry of `extenders:`.
+/// What differs from the entry of `extenders:` in the manifests.
 #[derive(Debug, Clone)]
 pub struct ExtenderStanza {
     /// Base address, without a verb.
     pub url: String,
-    /// Factor of the extender's scores (each up to 100 after scaling); from 13 it outvotes the stock profile's 1200.
-    pub weight: u32,
-    /// Node names instead of whole nodes.
+    /// Node names, as shipped, instead of whole nodes.
     pub node_cache_capable: bool,
-    /// Whether pods are scheduled without it when it fails.
-    pub ignorable: bool,
-    /// Bound of one call.
-    pub timeout: Duration,
-    /// Whether it binds the pods, in kube-scheduler's place.
+    /// Whether it binds the pods, in kube-scheduler's place; not as shipped.
     pub binds: bool,
 }
 
 impl ExtenderStanza {
-    /// The stanza of Gantry's documentation: weight 13, names only, ignorable, 2 s, binding left to kube-scheduler.
+    /// The shipped stanza for the extender at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        let timeout = Duration::from_secs(2);
-        Self { url: url.into(), weight: 13, node_cache_capable: true, ignorable: true, timeout, binds: false }
+        Self { url: url.into(), node_cache_capable: true, binds: false }
     }
 
-    fn to_json(&self) -> Value {
-        let mut stanza = json!({
-            "urlPrefix": self.url,
-            "filterVerb": "filter",
-            "prioritizeVerb": "prioritize",
-            "preemptVerb": "preempt",
-            "weight": self.weight,
-            "nodeCacheCapable": self.node_cache_capable,
-            "ignorable": self.ignorable,
-            "httpTimeout": format!("{}ms", self.timeout.as_millis()),
-        });
+    fn edit(&self, stanza: &mut Value) {
+        stanza["urlPrefix"] = json!(self.url);
+        if !self.node_cache_capable {
+            stanza["nodeCacheCapable"] = json!(false);
+        }
         if self.binds {
             stanza["bindVerb"] = json!("bind");
         }
-        stanza
     }
 }
 
 impl SchedulerSettings {
-    /// The stock profile with one extender.
+    /// The stock profile with one extender, as shipped: all nodes are scored.
+    ///
+    /// # Panics
+    /// The manifests do not say how many.
     #[must_use]
     pub fn with_extender(stanza: ExtenderStanza) -> Self {
-        Self { extender: Some(stanza), ..Self::default() }
+        let percentage = shipped::configuration(shipped::DEFAULT_SCHEDULER)["percentageOfNodesToScore"].as_u64();
+        let percentage_of_nodes_to_score = percentage.expect("invariant: the manifests name the percentage") as u32;
+        Self { extender: Some(stanza), percentage_of_nodes_to_score, ..Self::default() }
     }
 
     /// The best that kube-scheduler reaches alone: its own resource plugins told of all resources that count (K4).
@@ -85,17 +77,15 @@ impl SchedulerSettings {
         Self { scored_resources: resources, ..Self::default() }
     }
 
-    /// The `KubeSchedulerConfiguration`, for the API server of `kubeconfig`.
+    /// The `KubeSchedulerConfiguration` of the manifests for the API server of `kubeconfig`, with these settings.
     fn to_json(&self, kubeconfig: &Path) -> Value {
-        let mut config = json!({
-            "apiVersion": "kubescheduler.config.k8s.io/v1",
-            "kind": "KubeSchedulerConfiguration",
-            "leaderElection": {"leaderElect": false},
-            // The default of 50 a second would hide what a decision costs.
-            "clientConnection": {"kubeconfig": kubeconfig, "qps": 5000, "burst": 5000},
-            "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
-            "profiles": [{"schedulerName": "default-scheduler"}],
-        });
+        let mut config = shipped::configuration(shipped::DEFAULT_SCHEDULER);
+        // The default of 50 a second would hide what a decision costs.
+        config["clientConnection"] = json!({"kubeconfig": kubeconfig, "qps": 5000, "burst": 5000});
+        // One that is killed leaves its lease behind, and the next one would wait for 15 s.
+        config["leaderElection"] = json!({"leaderElect": false});
+        config["percentageOfNodesToScore"] = json!(self.percentage_of_nodes_to_score);
+        config["profiles"] = json!([{"schedulerName": "default-scheduler"}]);
         if !self.scheduler_names.is_empty() {
             let profile = |name: &String| json!({"schedulerName": name});
             config["profiles"] = self.scheduler_names.iter().map(profile).collect();
@@ -103,8 +93,9 @@ impl SchedulerSettings {
         if !self.scored_resources.is_empty() {
             config["profiles"][0]["pluginConfig"] = scoring(self.scored_resources);
         }
-        if let Some(stanza) = &self.extender {
-            config["extenders"] = json!([stanza.to_json()]);
+        match &self.extender {
+            Some(stanza) => stanza.edit(&mut config["extenders"][0]),
+            None => config["extenders"] = json!([]),
         }
         config
     }
@@ -142,10 +133,18 @@ impl Scheduler {
     /// # Errors
     /// It ends, or does not get ready; the message has the end of its log.
     pub async fn start(plane: &ControlPlane, settings: &SchedulerSettings) -> Result<Self> {
-        let [port] = free_ports()?;
         let kubeconfig = plane.kubeconfig_of("system:kube-scheduler")?;
+        Self::configured(plane, &kubeconfig, &settings.to_json(&kubeconfig)).await
+    }
+
+    /// The same with a whole configuration, for who is named in `kubeconfig`.
+    ///
+    /// # Errors
+    /// As [`Scheduler::start`].
+    pub async fn configured(plane: &ControlPlane, kubeconfig: &Path, configuration: &Value) -> Result<Self> {
+        let [port] = free_ports()?;
         let config = plane.folder().join("kube-scheduler.json");
-        std::fs::write(&config, settings.to_json(&kubeconfig).to_string())?;
+        std::fs::write(&config, configuration.to_string())?;
         let serving = plane.serving_certificate("kube-scheduler")?;
         let arguments = [
             format!("--config={}", config.display()),
@@ -233,17 +232,17 @@ mod tests {
     fn the_stock_configuration_names_neither_plugins_nor_extenders() {
         let config = SchedulerSettings::default().to_json(Path::new("k"));
         assert_eq!(config["profiles"], json!([{"schedulerName": "default-scheduler"}]));
-        assert!(config.get("extenders").is_none());
+        assert_eq!((&config["extenders"], &config["percentageOfNodesToScore"]), (&json!([]), &json!(0)));
     }
 
     #[test]
-    fn an_extender_is_asked_for_every_verb_it_has() {
+    fn an_extender_is_asked_as_the_manifests_say() {
         let config = SchedulerSettings::with_extender(ExtenderStanza::new("http://x")).to_json(Path::new("k"));
-        let stanza = &config["extenders"][0];
-        assert_eq!(
-            (&stanza["weight"], &stanza["preemptVerb"], &stanza["httpTimeout"]),
-            (&json!(13), &json!("preempt"), &json!("2000ms"))
-        );
-        assert!(stanza.get("bindVerb").is_none());
+        let mut as_shipped = shipped::configuration(shipped::DEFAULT_SCHEDULER);
+        as_shipped["extenders"][0]["urlPrefix"] = json!("http://x");
+        for key in ["extenders", "percentageOfNodesToScore"] {
+            assert_eq!(config[key], as_shipped[key], "{key}");
+        }
+        assert_eq!(config["extenders"][0]["preemptVerb"], json!("preempt"));
     }
 }

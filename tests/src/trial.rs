@@ -133,9 +133,11 @@ pub fn unplaced(outcomes: &[Outcome]) -> usize {
     outcomes.iter().map(|outcome| outcome.unplaced).sum()
 }
 
-/// Prints one row a configuration: means over its outcomes, and each outcome's σ. All are of the same resources.
+/// Prints one row a configuration that was tried: means over its outcomes, and each outcome's σ. All are of the same
+/// resources.
 pub fn compare(title: &str, rows: &[(&str, &[Outcome])]) {
-    let cells: Vec<Vec<String>> = rows.iter().map(|(name, outcomes)| row(name, outcomes)).collect();
+    let tried = rows.iter().filter(|(_, outcomes)| !outcomes.is_empty());
+    let cells: Vec<Vec<String>> = tried.map(|(name, outcomes)| row(name, outcomes)).collect();
     let resources = rows.iter().flat_map(|(_, outcomes)| *outcomes).next().map_or(&[][..], |first| first.resources);
     let own = resources.iter().map(|name| format!("σ {}", name.rsplit('/').next().unwrap_or(name)));
     let columns = ["scheduler", "σ"].map(str::to_owned).into_iter().chain(own);

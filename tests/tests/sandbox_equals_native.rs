@@ -291,3 +291,23 @@ fn the_component_imports_nothing_but_the_log() {
     assert!(text.contains("gantry:scheduling/log@0.1.0"));
     assert!(!text.contains("wasi:"), "the component names WASI");
 }
+
+/// An instance has 64 MiB and 10 s: neither is passed, whatever the settings allow.
+#[test]
+fn every_search_keeps_within_its_instance_at_the_smallest_and_the_largest_population() {
+    let component = Component::load(&Engine::new().unwrap(), gantry_component::BYTES, None, None).unwrap();
+    for (rows, count, populations) in [(10, 20, &[4, 10_000][..]), (1_000, 5_000, &[10_000])] {
+        let columns = Columns::random(rows, false, 23);
+        let native::Pods { classes, requests, .. } = owned(&pods(&columns, count));
+        for search in SEARCHES {
+            for population in populations {
+                let settings = format!(r#"{{"search":"{search}","population":{population}}}"#);
+                let sandbox = Sandboxed::new("gantry", &component, &settings, Limits::default()).unwrap();
+                let budget = types::Budget { evaluations: 2_000_000 };
+                let plan = sandbox.plan(&columns, &lent(&classes, &requests), budget, 1);
+                let plan = plan.unwrap_or_else(|error| panic!("{settings}, {count} pods: {error}"));
+                assert_eq!(plan.rows.len(), classes.len());
+            }
+        }
+    }
+}

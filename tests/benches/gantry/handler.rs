@@ -1,6 +1,6 @@
 //! What a request costs inside Gantry: from the body's bytes to the answer's, sockets left out.
 //!
-//! Every pod is new and is read from the request, as if the watch had not shown it yet: the dearer of the two ways.
+//! The baseline is an extender that answers at once, behind the same router. Every pod is new and is read from the request, as if the watch had not shown it yet: the dearer of the two ways.
 //! Targets: p99 ≤ 1 ms with 500 names, ≤ 3 ms with 5,000.
 
 use std::{
@@ -18,6 +18,8 @@ use gantry_tests::report;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::instant;
+
 const PODS: usize = 600;
 const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes.json");
 const NAMES: &str = include_str!("../../fixtures/kube-scheduler/filter_cached_pod_realistic_deployment_pod.json");
@@ -29,17 +31,21 @@ pub(crate) fn measure() -> Result<()> {
 
 async fn measure_all() -> Result<()> {
     report::headline("Latency of a request inside Gantry", "make bench ONLY=handler");
+    let instant = instant::router();
     let mut rows = Vec::new();
     for nodes in [100, 500, 1000, 5000] {
         let extender = extender_that_knows(nodes).await?;
+        let Asked { times: [filter_at_once, prioritize_at_once], .. } = names(&instant, nodes, "pod").await?;
         let Asked { bytes, times: [filter, prioritize] } = names(&extender, nodes, "pod").await?;
-        rows.push(row("filter, names", nodes, bytes, filter));
-        rows.push(row("prioritize, names", nodes, bytes, prioritize));
+        rows.push(row("filter, names", nodes, bytes, [filter, filter_at_once]));
+        rows.push(row("prioritize, names", nodes, bytes, [prioritize, prioritize_at_once]));
     }
     for nodes in [100, 1000] {
-        rows.push(whole_nodes(nodes).await?);
+        let (bytes, times) = whole_nodes(&extender_that_knows(nodes).await?, nodes).await?;
+        let (_, at_once) = whole_nodes(&instant, nodes).await?;
+        rows.push(row("filter, whole nodes", nodes, bytes, [times, at_once]));
     }
-    report::table(&["request", "nodes", "body", "p50", "p99"], &rows);
+    report::table(&["request", "nodes", "body", "p50", "p99", "answers at once, p50", "× answers at once, p50"], &rows);
     Ok(())
 }
 
@@ -68,23 +74,28 @@ pub(crate) async fn names(extender: &Router, nodes: usize, pods: &str) -> Result
     Ok(Asked { bytes, times: [filter, prioritize] })
 }
 
-/// `/filter` with whole nodes, of which all but the first request's are known by version.
-async fn whole_nodes(nodes: usize) -> Result<Vec<String>> {
-    let extender = extender_that_knows(nodes).await?;
+/// `/filter` with whole nodes, of which all but the first request's are known by version: a body's size, and the times.
+async fn whole_nodes(extender: &Router, nodes: usize) -> Result<(usize, Vec<Duration>)> {
     let mut request = full_request(nodes)?;
     let (mut times, mut bytes) = (Vec::new(), 0);
     for pod in 0..PODS / 10 {
         request["Pod"]["metadata"]["uid"] = json!(format!("pod-{nodes}-{pod}"));
         let body = serde_json::to_vec(&request)?;
         bytes = body.len();
-        times.push(ask(&extender, "/filter", body).await?);
+        times.push(ask(extender, "/filter", body).await?);
     }
-    Ok(row("filter, whole nodes", nodes, bytes, times))
+    Ok((bytes, times))
 }
 
-fn row(request: &str, nodes: usize, bytes: usize, mut times: Vec<Duration>) -> Vec<String> {
-    let [p50, p99] = [0.5, 0.99].map(|share| report::short(report::quantile(&mut times, share)));
-    vec![request.to_owned(), nodes.to_string(), format!("{} KiB", bytes / 1024), p50, p99]
+/// `times` are Gantry's and the baseline's.
+fn row(request: &str, nodes: usize, bytes: usize, times: [Vec<Duration>; 2]) -> Vec<String> {
+    let [mut ours, mut at_once] = times;
+    let [p50, p99] = [0.5, 0.99].map(|share| report::quantile(&mut ours, share));
+    let baseline = report::quantile(&mut at_once, 0.5);
+    let figures = [report::short(p50), report::short(p99), report::short(baseline), report::ratio(p50, baseline)];
+    let mut row = vec![request.to_owned(), nodes.to_string(), format!("{} KiB", bytes / 1024)];
+    row.extend(figures);
+    row
 }
 
 /// An extender that has seen the nodes once.

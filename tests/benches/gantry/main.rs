@@ -1,9 +1,11 @@
 //! Everything that the README quotes, measured in one run: `make bench`.
 //!
-//! One program, because linking it optimised takes minutes. `make bench ONLY=component` runs one part.
+//! One program, because linking it optimised takes minutes. `make bench ONLY=component` runs one part,
+//! `make bench ONLY="scheduling-time nodes=5000"` that part at another size.
 
 mod component;
 mod handler;
+mod instant;
 mod isolation;
 mod memory;
 mod plan;
@@ -25,9 +27,12 @@ const PARTS: [Part; 7] = [
     ("scheduling-time", scheduling_time::measure),
 ];
 
+/// cargo itself adds it.
+const BENCH: &str = "--bench";
+
 fn main() -> Result<()> {
-    // cargo itself adds `--bench`.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let is_part = |argument: &String| argument != BENCH && !argument.starts_with(scheduling_time::NODES);
+    let asked: Vec<String> = std::env::args().skip(1).filter(is_part).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|argument| argument == name);
     let parts: Vec<_> = PARTS.into_iter().filter(|(name, _)| wanted(name)).collect();
     ensure!(!parts.is_empty(), "no such part: {asked:?}; there are {:?}", PARTS.map(|(name, _)| name));

@@ -12,9 +12,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use gantry_extender::{app::App, config::valid};
+use gantry_extender::{app::App, background, config::valid};
 use gantry_host::{Component, Engine, Limits, Plugin, types};
 use gantry_tests::{columns::Columns, report};
+use tokio::sync::oneshot;
 
 use crate::handler;
 
@@ -107,12 +108,14 @@ async fn beside_requests() -> Result<()> {
     let mut plans = 0;
     for round in 0..ROUNDS {
         for (times, name) in [(&mut alone, "alone"), (&mut beside, "beside")] {
-            let planning = (name == "beside").then(|| Planning::start(&app));
+            let planning = (name == "beside").then(|| Planning::start(&app)).transpose()?;
             let asked = handler::names(&extender, NODES, &format!("{name}-{round}")).await?;
             for (times, asked) in times.iter_mut().zip(asked.times) {
                 times.extend(asked);
             }
-            plans += planning.map_or(Ok(0), Planning::stop)?;
+            if let Some(planning) = planning {
+                plans += planning.stop().await?;
+            }
         }
     }
     let rows = ["filter", "prioritize"].iter().zip(alone.iter_mut().zip(&mut beside)).map(|(verb, (alone, beside))| {
@@ -129,18 +132,18 @@ async fn beside_requests() -> Result<()> {
     Ok(())
 }
 
-/// Plans one after the other on a thread, through the profile that answers requests.
+/// Plans one after the other where a planner does, through the profile that answers requests.
 struct Planning {
     is_over: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Result<usize>>,
+    plans: oneshot::Receiver<Result<usize>>,
 }
 
 impl Planning {
-    fn start(app: &App) -> Self {
+    fn start(app: &App) -> Result<Self> {
         let (context, snapshot) = (Arc::clone(&app.context), app.index().snapshot(Instant::now()));
         let is_over = Arc::new(AtomicBool::new(false));
         let heard = Arc::clone(&is_over);
-        let thread = std::thread::spawn(move || {
+        let plans = background::run("planning", move || {
             let profile = context.cycles.profile_of("default-scheduler").context("the default profile")?;
             let columns = Columns::random(NODES, false, 7);
             let pending = Pending::random(&columns, PENDING);
@@ -149,16 +152,16 @@ impl Planning {
             while !heard.load(Ordering::Relaxed) {
                 let plan =
                     profile.plan(&snapshot, &columns, &pending.lent(&[]), budget, plans as u64, &context.metrics);
-                plan.map_err(|fallback| anyhow::anyhow!("no plan: {}", fallback.detail))?;
+                plan.map_err(|failures| anyhow::anyhow!("no plan: {failures:?}"))?;
                 plans += 1;
             }
             Ok(plans)
-        });
-        Self { is_over, thread }
+        })?;
+        Ok(Self { is_over, plans })
     }
 
-    fn stop(self) -> Result<usize> {
+    async fn stop(self) -> Result<usize> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_panic| anyhow::anyhow!("the planning thread panicked"))?
+        self.plans.await.context("the planning thread panicked")?
     }
 }

@@ -69,9 +69,9 @@ fn start(folder: &Path) -> Result<()> {
     }
     let first = times.remove(0);
     let warm = report::quantile(&mut times, 0.5);
-    let row = |what: &str, time| vec![what.to_owned(), report::short(time)];
+    let row = |what: &str, time| vec![what.to_owned(), report::short(time), report::ratio(time, first)];
     let rows = [row("two plugins, compiled", first), row("two plugins, from the cache (target ≤ 50 ms)", warm)];
-    report::table(&["start", "ready after"], &rows);
+    report::table(&["start", "ready after", "× compiled"], &rows);
     Ok(())
 }
 
@@ -80,7 +80,7 @@ fn trap() -> Result<()> {
     let engine = Engine::new()?;
     let columns = Columns::random(100, false, 1);
     let pod = columns.pod(1);
-    let mut rows = Vec::new();
+    let (mut rows, mut baseline) = (Vec::new(), None);
     for guest in ["well_behaved", "trap"] {
         let component = Component::load(&engine, gantry_guests::bytes(guest), None, None)?;
         let plugin = Plugin::new(guest, &component, "", Limits::default())?;
@@ -92,10 +92,11 @@ fn trap() -> Result<()> {
             start.elapsed()
         };
         let mut times: Vec<_> = (0..CALLS).map(call).collect();
-        let [p50, p99] = [0.5, 0.99].map(|share| report::short(report::quantile(&mut times, share)));
-        rows.push(vec![guest.to_owned(), p50, p99]);
+        let [p50, p99] = [0.5, 0.99].map(|share| report::quantile(&mut times, share));
+        let harmless = *baseline.get_or_insert(p50);
+        rows.push(vec![guest.to_owned(), report::short(p50), report::short(p99), report::ratio(p50, harmless)]);
     }
-    report::table(&["plugin", "call, p50 (target ≤ 0.2 ms)", "p99"], &rows);
+    report::table(&["plugin", "call, p50 (target ≤ 0.2 ms)", "p99", "× p50 of one that does not trap"], &rows);
     Ok(())
 }
 

@@ -1,18 +1,18 @@
-//! kube-scheduler's own time per pod: without an extender, with one that answers at once, with Gantry, and with pods that
-//! Gantry nominates.
+//! kube-scheduler's own time per pod: without an extender, with one that answers at once, with Gantry pod by pod and by
+//! plan (as shipped), and with pods that Gantry nominates.
 //!
 //! The step measured (`scheduler_scheduling_algorithm_duration_seconds`) is the serial one: its inverse is the most pods
 //! that kube-scheduler can place in a second. Targets: Gantry ≤ 1.15 × the extender that answers at once; nominated pods
 //! below the default profile's without an extender, for kube-scheduler tries one node and scores none.
 //!
-//! The pods wait before kube-scheduler starts, so that what creates them takes none of its time; those that are nominated
-//! come while it runs, which is to their disadvantage. API server, etcd and kwok, which have machines of their own on a
+//! The pods wait before kube-scheduler starts, so that what creates them takes none of its time, and are planned by then
+//! where there is a plan; those that are nominated come while it runs, which is to their disadvantage. Nodes are sampled
+//! as kube-scheduler does by default, for all alike. API server, etcd and kwok, which have machines of their own on a
 //! cluster, let the others go first. Each time is the lesser of two runs' means, in turns.
 
 use std::time::Duration;
 
-use anyhow::Result;
-use axum::{Router, body::Bytes, routing::post};
+use anyhow::{Context as _, Result};
 use gantry_tests::{
     ControlPlane, Extender, Scheduler,
     extender::ExtenderSettings,
@@ -22,12 +22,16 @@ use gantry_tests::{
     scheduler::{ExtenderStanza, SchedulerSettings},
     workload::Workload,
 };
-use serde_json::{json, value::RawValue};
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
+
+use crate::instant;
 
 const PODS: usize = 500;
 const ROUNDS: usize = 2;
-const NAMES: [&str; 4] = ["no extender", "answers at once", "Gantry", "no extender, Gantry nominates"];
+const NAMES: [&str; 5] =
+    ["no extender", "answers at once", "Gantry, pod by pod", "Gantry, follow", "no extender, Gantry nominates"];
+/// The argument that asks for one number of nodes in place of both.
+pub(crate) const NODES: &str = "nodes=";
 const LIMIT: Duration = Duration::from_mins(3);
 
 pub(crate) fn measure() -> Result<()> {
@@ -38,24 +42,27 @@ async fn measure_all() -> Result<()> {
     report::headline("kube-scheduler's scheduling time per pod", "make bench ONLY=scheduling-time");
     let plane = ControlPlane::start().await?;
     plane.step_back()?;
-    let instant = serve_instantly().await?;
+    let instant = instant::serve().await?;
     let mut rows = Vec::new();
-    for nodes in [100, 1000] {
+    for nodes in sizes()? {
         let workload = Workload::light(PODS, nodes, 1);
         let mut least = [Duration::MAX; NAMES.len()];
-        let mut inside = Duration::MAX;
+        let mut inside = [Duration::MAX; NAMES.len()];
         for _ in 0..ROUNDS {
             let none = run(&plane, &workload, SchedulerSettings::default()).await?;
             let at_once = run(&plane, &workload, with(&instant)).await?;
-            let (gantry, own) = with_gantry(&plane, &workload).await?;
+            let (one_by_one, own) = with_gantry(&plane, &workload, Value::Null).await?;
+            let (followed, own_of_plan) = with_gantry(&plane, &workload, json!({"mode": "follow"})).await?;
             let nominated = nominated(&plane, &workload).await?;
-            least = std::array::from_fn(|place| least[place].min([none, at_once, gantry, nominated][place]));
-            inside = inside.min(own);
+            let times = [none, at_once, one_by_one, followed, nominated];
+            least = std::array::from_fn(|place| least[place].min(times[place]));
+            inside[2] = inside[2].min(own);
+            inside[3] = inside[3].min(own_of_plan);
         }
-        for (name, time) in NAMES.into_iter().zip(least) {
+        for ((name, time), own) in NAMES.into_iter().zip(least).zip(inside) {
             let ratios = [least[1], least[0]].map(|baseline| report::ratio(time, baseline));
-            let inside = if name == "Gantry" { report::short(inside) } else { String::new() };
-            rows.push([&[nodes.to_string(), name.to_owned(), report::short(time)][..], &ratios, &[inside]].concat());
+            let own = if own == Duration::MAX { String::new() } else { report::short(own) };
+            rows.push([&[nodes.to_string(), name.to_owned(), report::short(time)][..], &ratios, &[own]].concat());
         }
     }
     let columns = ["nodes", "extender", "mean time a pod", "× answers at once", "× no extender", "inside Gantry"];
@@ -63,15 +70,28 @@ async fn measure_all() -> Result<()> {
     Ok(())
 }
 
-fn with(url: &str) -> SchedulerSettings {
-    SchedulerSettings::with_extender(ExtenderStanza::new(url))
+/// 100 and 1000 nodes, or what `nodes=` says.
+fn sizes() -> Result<Vec<usize>> {
+    let asked = std::env::args().find_map(|argument| Some(argument.strip_prefix(NODES)?.to_owned()));
+    let Some(nodes) = asked else { return Ok(vec![100, 1000]) };
+    Ok(vec![nodes.parse().with_context(|| format!("{NODES}{nodes} is no number of nodes"))?])
 }
 
-/// And how much of it Gantry's handlers had a pod for.
-async fn with_gantry(plane: &ControlPlane, workload: &Workload) -> Result<(Duration, Duration)> {
+fn with(url: &str) -> SchedulerSettings {
+    SchedulerSettings { percentage_of_nodes_to_score: 0, ..SchedulerSettings::with_extender(ExtenderStanza::new(url)) }
+}
+
+/// And how much of it Gantry's handlers had a pod for. With a plan kube-scheduler starts once all pods are in it.
+async fn with_gantry(plane: &ControlPlane, workload: &Workload, plan: Value) -> Result<(Duration, Duration)> {
+    let is_planned = !plan.is_null();
     plane.clear().await?;
-    let extender = Extender::start(plane, &ExtenderSettings::default()).await?;
-    let time = run(plane, workload, with(&extender.url())).await?;
+    let extender = Extender::start(plane, &ExtenderSettings { plan, ..ExtenderSettings::default() }).await?;
+    queue(plane, workload).await?;
+    if is_planned {
+        extender.wait_for_plan(PODS).await?;
+    }
+    let scheduler = Scheduler::start(plane, &with(&extender.url())).await?;
+    let time = time(plane, &scheduler, workload).await?;
     let inside = metrics::sum_of(&extender.metrics().await?, "gantry_extender_request_duration_seconds_sum", &[]);
     Ok((time, Duration::from_secs_f64(inside / PODS as f64)))
 }
@@ -91,11 +111,16 @@ async fn nominated(plane: &ControlPlane, workload: &Workload) -> Result<Duration
     Ok(time)
 }
 
+/// Nodes, and pods that wait there.
+async fn queue(plane: &ControlPlane, workload: &Workload) -> Result<()> {
+    workload.create_nodes(&plane.client()).await?;
+    workload.create_pods(&plane.client(), 0..workload.pods()).await
+}
+
 /// Places the workload, which waits on an empty cluster, and returns the mean time of a decision.
 async fn run(plane: &ControlPlane, workload: &Workload, settings: SchedulerSettings) -> Result<Duration> {
     plane.clear().await?;
-    workload.create_nodes(&plane.client()).await?;
-    workload.create_pods(&plane.client(), 0..workload.pods()).await?;
+    queue(plane, workload).await?;
     let scheduler = Scheduler::start(plane, &settings).await?;
     time(plane, &scheduler, workload).await
 }
@@ -103,29 +128,4 @@ async fn run(plane: &ControlPlane, workload: &Workload, settings: SchedulerSetti
 async fn time(plane: &ControlPlane, scheduler: &Scheduler, workload: &Workload) -> Result<Duration> {
     Assignment::settled(&plane.client(), workload, LIMIT).await?;
     Ok(scheduler.scheduling_time().await?.mean)
-}
-
-/// The part of a request that the baseline looks at.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Arguments<'a> {
-    #[serde(borrow)]
-    node_names: &'a RawValue,
-}
-
-/// The least that an extender can do: every name passes, no scores.
-async fn serve_instantly() -> Result<String> {
-    async fn filter(body: Bytes) -> String {
-        let arguments: Arguments<'_> =
-            serde_json::from_slice(&body).expect("invariant: kube-scheduler writes valid JSON");
-        format!("{{\"NodeNames\":{}}}", arguments.node_names.get())
-    }
-    async fn prioritize() -> &'static str {
-        "[]"
-    }
-    let router = Router::new().route("/filter", post(filter)).route("/prioritize", post(prioritize));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(url)
 }

@@ -27,10 +27,22 @@ const REASON_BY_GUEST: &[(&str, &str)] = &[
     ("wrong_length", "bad-length"),
 ];
 
-/// What the host puts right by itself, what it refuses to start with, what fails in planning alone (`faults.rs`), and
-/// what behaves.
-const OTHER_GUESTS: &[&str] =
-    &["bad_configure", "loop_in_plan", "score_only", "trap_in_plan", "well_behaved", "wrong_generation"];
+/// What the host puts right by itself, what it refuses to start with, what fails in planning alone (`faults.rs`), what
+/// kube-scheduler cannot tell from another one above, and what behaves.
+const OTHER_GUESTS: &[&str] = &[
+    "aliased_strings",
+    "bad_configure",
+    "every_verdict",
+    "huge_log_line",
+    "invalid_utf8",
+    "loop_in_filter",
+    "loop_in_plan",
+    "out_of_bounds",
+    "score_only",
+    "trap_in_plan",
+    "well_behaved",
+    "wrong_generation",
+];
 
 /// The guest's component as a file, in the words of the configuration.
 pub(crate) fn component(plane: &ControlPlane, guest: &str) -> String {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::kubectl::{kubectl, manifests};
+use gantry_tests::metrics::sum_of;
 use gantry_tests::poll::until;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
 use gantry_tests::trial::{Outcome, compare, place};
 use gantry_tests::workload::{GATE, Workload, create, node, pod, typed};
 use gantry_tests::{ControlPlane, Extender, Scheduler};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -21,7 +23,11 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 const FOREIGN_GATE: &str = "example.com/quota";
 
 pub(crate) async fn nominating(plane: &ControlPlane) -> Result<Extender> {
-    Extender::start(plane, &ExtenderSettings { plan: json!({"nominate": true}), ..ExtenderSettings::default() }).await
+    Extender::start(
+        plane,
+        &ExtenderSettings { plan: json!({"nominate": true, "window": "1s"}), ..ExtenderSettings::default() },
+    )
+    .await
 }
 
 /// The workload with every pod scored for itself.
@@ -61,23 +67,58 @@ pub(crate) async fn node_of(client: &Client, name: &str) -> Result<String> {
     .await
 }
 
+fn nominated_node(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.nominated_node_name.as_deref()
+}
+
+fn is_gated(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.scheduling_gates.is_some())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn pods_gated_over_a_restart_of_kube_scheduler_still_go_where_they_are_planned() {
+async fn pods_nominated_over_a_restart_of_kube_scheduler_still_go_where_they_are_planned() {
     let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client();
     let workload = Workload::generated(100, 20, 1).gated();
     let first = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
-    workload.create_nodes(&plane.client()).await.unwrap();
+    workload.create_nodes(&client).await.unwrap();
     first.wait_for_nodes(workload.nodes()).await.unwrap();
-    workload.create_pods(&plane.client(), 0..workload.pods()).await.unwrap();
+    let extender = nominating(&plane).await.unwrap();
+    // Gantry may nominate, and may not release: what kube-scheduler keeps of nominations is lost with its memory.
+    let status_only = json!({"rules": [{"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]}]});
+    let roles = Api::<ClusterRole>::all(client.clone());
+    roles.patch("gantry-nominate", &PatchParams::default(), &Patch::Merge(status_only)).await.unwrap();
+    workload.create_pods(&client, 0..workload.pods()).await.unwrap();
+    until("every pod to be nominated and gated", LIMIT, || async {
+        let pods = pods_of(&client).list(&ListParams::default()).await?;
+        Ok(pods.iter().all(|pod| is_gated(pod) && nominated_node(pod).is_some()).then_some(()))
+    })
+    .await
+    .unwrap();
     drop(first);
     let _second = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
-    let extender = nominating(&plane).await.unwrap();
+    kubectl(&plane, &["apply", "-f"], &manifests().join("components/nominate/rbac.yaml")).unwrap();
     until("every pod to be bound as planned", LIMIT, || async {
         Ok((extender.nominations("kept").await? == workload.pods() as f64).then_some(()))
     })
     .await
     .unwrap();
     assert_eq!(extender.nominations("fell-through").await.unwrap(), 0.0);
+    crate::planning::are_explained(&extender, (0..workload.pods()).map(gantry_tests::workload::pod_name))
+        .await
+        .unwrap();
+}
+
+/// What Gantry's nominator relies on: of a pod that is not gated as it thinks the real server changes nothing.
+async fn is_not_nominated(client: &Client, name: &str) {
+    let operations = json!([
+        {"op": "test", "path": "/spec/schedulingGates", "value": [{"name": GATE}]},
+        {"op": "add", "path": "/status/nominatedNodeName", "value": "only"},
+    ]);
+    let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());
+    let refused = pods_of(client).patch_status(name, &PatchParams::default(), &patch).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 422), "{name}: {refused}");
+    assert_eq!(nominated_node(&pods_of(client).get(name).await.unwrap()), None, "{name}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +133,12 @@ async fn a_foreign_gate_is_left_alone_and_waited_for() {
     // That this one is bound shows that a batch was released since both were there.
     assert_eq!(node_of(&client, "free").await.unwrap(), "only");
     assert_eq!(gates(&client, "held").await.unwrap(), [FOREIGN_GATE, GATE]);
+    let mut released = quarter("released", &[]);
+    released.spec.get_or_insert_default().scheduler_name = Some("nobody".to_owned());
+    create(&pods_of(&client), std::iter::once(released)).await.unwrap();
+    for name in ["held", "released"] {
+        is_not_nominated(&client, name).await;
+    }
 
     let patch = json!({"spec": {"schedulingGates": [{"$patch": "delete", "name": FOREIGN_GATE}]}});
     pods_of(&client).patch("held", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
@@ -100,22 +147,33 @@ async fn a_foreign_gate_is_left_alone_and_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nomination_without_room_is_taken_back_so_that_it_holds_none() {
+    is_taken_back(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nomination_without_room_is_taken_back_also_by_a_planner_that_did_not_make_it() {
+    is_taken_back(true).await;
+}
+
+async fn is_taken_back(by_another_planner: bool) {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client();
     let never: PriorityClass = typed(json!({"metadata": {"name": "never"}, "value": 100, "preemptionPolicy": "Never"}));
     create(&Api::all(client.clone()), std::iter::once(never)).await.unwrap();
     create(&Api::all(client.clone()), std::iter::once(roomy("only"))).await.unwrap();
-    let extender = nominating(&plane).await.unwrap();
+    let mut extender = nominating(&plane).await.unwrap();
     let mut planned = quarter("planned", &[GATE]);
     planned.spec.get_or_insert_default().priority_class_name = Some("never".to_owned());
     create(&pods_of(&client), std::iter::once(planned)).await.unwrap();
     until("the pod to be nominated and released", LIMIT, || async {
         let pod = pods_of(&client).get("planned").await?;
-        let nominated = pod.status.and_then(|status| status.nominated_node_name);
-        Ok((nominated.as_deref() == Some("only") && gates(&client, "planned").await?.is_empty()).then_some(()))
+        Ok((nominated_node(&pod) == Some("only") && !is_gated(&pod)).then_some(()))
     })
     .await
     .unwrap();
+    if by_another_planner {
+        extender.restart().await.unwrap();
+    }
 
     // Nobody schedules yet: pods that were bound by hand take the room.
     let squatters = (0..4).map(|index| {
@@ -126,8 +184,7 @@ async fn a_nomination_without_room_is_taken_back_so_that_it_holds_none() {
     create(&pods_of(&client), squatters).await.unwrap();
     let _scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
     until("the nomination to be taken back", LIMIT, || async {
-        let status = pods_of(&client).get("planned").await?.status.unwrap_or_default();
-        Ok(status.nominated_node_name.is_none().then_some(()))
+        Ok(nominated_node(&pods_of(&client).get("planned").await?).is_none().then_some(()))
     })
     .await
     .unwrap();
@@ -160,10 +217,14 @@ async fn one_pod_in_ten_from_outside_the_plan_does_not_spoil_it() {
     assert!(mixed.sigma <= 2.0 / 3.0 * alone.sigma, "{} of {}", mixed.sigma, alone.sigma);
     assert!(mixed.sigma <= pod_by_pod.sigma, "{} with a plan, {} without", mixed.sigma, pod_by_pod.sigma);
     assert_eq!(extender.nominations("refused").await.unwrap(), 0.0);
+    // What the outsiders took was seen, and planned around.
+    let metrics = extender.metrics().await.unwrap();
+    let plans = |cause| sum_of(&metrics, "gantry_plans_total", &[("outcome", cause)]);
+    assert!(plans("batch") > 0.0 && plans("new-pods") + plans("load") > 0.0, "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_urgent_outsider_goes_first_and_no_pod_is_lost() {
+async fn an_urgent_outsider_goes_first_and_costs_one_pod_its_nomination() {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client();
     let urgent: PriorityClass = typed(json!({"metadata": {"name": "urgent-outsider"}, "value": 1000}));
@@ -174,8 +235,7 @@ async fn an_urgent_outsider_goes_first_and_no_pod_is_lost() {
     create(&pods_of(&client), planned).await.unwrap();
     until("all to be released", LIMIT, || async {
         let pods = pods_of(&client).list(&ListParams::default()).await?;
-        let gated = pods.iter().any(|pod| pod.spec.as_ref().is_some_and(|spec| spec.scheduling_gates.is_some()));
-        Ok((!gated).then_some(()))
+        Ok((!pods.iter().any(is_gated)).then_some(()))
     })
     .await
     .unwrap();
@@ -184,14 +244,19 @@ async fn an_urgent_outsider_goes_first_and_no_pod_is_lost() {
     create(&pods_of(&client), std::iter::once(outsider)).await.unwrap();
     let _scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
     node_of(&client, "outsider").await.unwrap();
-    until("seven of eight to be bound", LIMIT, || async {
-        let pods = pods_of(&client).list(&ListParams::default()).await?;
-        let bound = pods.iter().filter(|pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()));
-        Ok((bound.count() == 8).then_some(()))
+    until("seven of eight to be bound as planned, and the end of the other's nomination", LIMIT, || async {
+        let (kept, cleared) = (extender.nominations("kept").await?, extender.nominations("cleared").await?);
+        Ok((kept + cleared == 8.0).then_some(()))
     })
     .await
     .unwrap();
-    assert_eq!(extender.nominations("refused").await.unwrap(), 0.0);
+    for (outcome, count) in [("kept", 7.0), ("cleared", 1.0), ("refused", 0.0)] {
+        assert_eq!(extender.nominations(outcome).await.unwrap(), count, "{outcome}");
+    }
+    let pods = pods_of(&client).list(&ListParams::default()).await.unwrap();
+    let waits = |pod: &&Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none());
+    let waiting: Vec<Option<&str>> = pods.iter().filter(waits).map(nominated_node).collect();
+    assert_eq!(waiting, [None], "one pod waits, and holds no room");
 }
 
 #[tokio::test(flavor = "multi_thread")]

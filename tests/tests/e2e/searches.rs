@@ -21,7 +21,7 @@ async fn a_burst_lands_where_each_of_the_ten_searches_planned_it() {
     for search in SEARCHES {
         let settings = ExtenderSettings {
             settings: json!({ "search": search }),
-            plan: json!({ "nominate": true, "evaluations": 20_000 }),
+            plan: json!({ "nominate": true, "evaluations": 20_000, "window": "1s" }),
             ..ExtenderSettings::default()
         };
         plane.clear().await.unwrap();

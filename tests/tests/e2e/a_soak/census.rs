@@ -82,7 +82,7 @@ impl Census {
         let Some(node) = self.nodes.get(name) else {
             return Some(format!("{} is bound to {name}, which is gone", pod.name_any()));
         };
-        let selected = is_selected(pod, node);
+        let selected = is_selected(pod, node) || came_after(node, pod);
         let apart = self.others_of_its_group(pod, Grouping::Apart).all(|(_, other)| other != name);
         (!selected || !apart).then(|| format!("{} may not run on {name}", pod.name_any()))
     }
@@ -216,6 +216,14 @@ fn is_selected(pod: &Pod, node: &Node) -> bool {
     selector.into_iter().all(|(label, value)| node.labels().get(label) == Some(value))
 }
 
+/// Whether a node of the same name stood there when the pod was bound: this one may have other labels.
+fn came_after(node: &Node, pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let bound = conditions.find(|condition| condition.type_ == "PodScheduled" && condition.status == "True");
+    let bound = bound.and_then(|condition| condition.last_transition_time.as_ref());
+    bound.zip(node.metadata.creation_timestamp.as_ref()).is_some_and(|(bound, created)| created >= bound)
+}
+
 fn is_tolerated(pod: &Pod, node: Option<&NodeSpec>) -> bool {
     let tolerations: Vec<&Toleration> = pod.spec.iter().flat_map(|spec| spec.tolerations.iter().flatten()).collect();
     let taints = node.into_iter().flat_map(|spec| spec.taints.iter().flatten());
@@ -265,6 +273,18 @@ mod tests {
         assert_eq!(complaints(&[pod("a", "1", Some("x"), &json!({}))]), ["a is bound to x, which is gone"]);
         let wrong = pod("a", "1", Some("node-0000"), &json!({"nodeSelector": {"gantry.dev/hardware": "1"}}));
         assert_eq!(complaints(&[wrong]), ["a may not run on node-0000"]);
+    }
+
+    #[test]
+    fn a_pod_is_judged_by_the_labels_of_the_node_it_was_bound_to() {
+        let mut wrong = pod("a", "1", Some("node-0000"), &json!({"nodeSelector": {"gantry.dev/hardware": "1"}}));
+        let bound = json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:02Z"}]);
+        Arc::make_mut(&mut wrong).status = Some(typed(json!({ "conditions": bound })));
+        for (created, count) in [("2026-01-01T00:00:01Z", 1), ("2026-01-01T00:00:03Z", 0)] {
+            let mut node = a_node(0);
+            node.metadata.creation_timestamp = Some(typed(json!(created)));
+            assert_eq!(Census::of([Arc::new(node)], [wrong.clone()]).complaints().len(), count, "{created}");
+        }
     }
 
     #[test]
