@@ -10,7 +10,9 @@ E2E := --test e2e --test real
 .PHONY: help setup run test check e2e soak bench referees papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Scenarios wait for kube-scheduler's own pauses a good part of their time: three at once also on two cores.
+export RUST_TEST_THREADS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); [ "$$cores" -gt 3 ] && echo "$$cores" || echo 3)
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,9 +20,12 @@ help: ## Lists the targets
 setup: ## Installs what building needs and is missing
 	@scripts/setup.sh build
 
-run: setup ## Builds and serves on 127.0.0.1:8888 with the built-in plugin; prints a curl line and its answer
-	cargo build --release --locked -p gantry-extender
-	exec target/release/gantry-extender serve --demo
+run: setup ## Shows `simulate` on a recorded cluster, then serves on 127.0.0.1:8888; prints curl lines and their answers
+	cargo build --release --locked -p gantry-extender -p kubectl-gantry
+	@built=$$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release; \
+	echo; echo 'kubectl gantry simulate examples/cluster.json'; echo; \
+	"$$built/kubectl-gantry" simulate examples/cluster.json; \
+	echo; exec "$$built/gantry-extender" serve --demo
 
 test: ## Every test there is, the real control plane's too (what CI runs)
 	@scripts/setup.sh test
@@ -44,7 +49,7 @@ soak: ## Half an hour of change at random on a real control plane (GANTRY_SOAK=1
 	tests/e2e/build.sh
 	GANTRY_SOAK=$${GANTRY_SOAK:-30m} cargo test --locked --workspace --test e2e soak -- --nocapture
 
-bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver or forecaster, FULL=1)
+bench: ## Measures what the README quotes; prints machine, command, baseline and ratio (ONLY=solver, forecaster, "scheduling-time nodes=5000", FULL=1)
 ifeq ($(ONLY),forecaster)
 	@scripts/setup.sh build
 	cargo run --release --locked -p gantry-forecaster -- backtest forecaster/data/nab

@@ -1,15 +1,21 @@
 #!/bin/sh
 # Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
 #   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
-#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, Prometheus and Redis for
-#                            the forecaster's, and a registry for the extender's; nothing is started. Node.js and
-#                            Python too, for the plugins in examples/plugins, unless GANTRY_WITHOUT_LANGUAGES=1
+#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, unless GANTRY_CONTROL_PLANE
+#                            names a folder that has it; Prometheus and Redis for the forecaster's, and a registry for
+#                            the extender's; nothing is started. Node.js and Python too, for the plugins in
+#                            examples/plugins, unless GANTRY_WITHOUT_LANGUAGES=1
+# Rust comes by rustup into your home, all else by apt where there is apt.
 set -eu
 
 RUST_NEEDED=1.95
 GO_NEEDED=1.26
+GO_FETCHED=1.26.0
 NODE_NEEDED=18
 TARGET=wasm32-unknown-unknown
+# tests/e2e/build.sh looks here too.
+GO_HOME=${XDG_CACHE_HOME:-$HOME/.cache}/gantry/go
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -28,8 +34,20 @@ need_c_compiler() {
         die 'no C compiler (cc): install gcc or clang'
 }
 
+# rustup's own installer, into the user's home; it changes no profile of a shell.
+install_rust() {
+    command -v curl >/dev/null || apt_install ca-certificates curl || return 1
+    printf 'setup: installing Rust with rustup\n' >&2
+    installer=$(mktemp) || return 1
+    curl --proto '=https' --tlsv1.2 --fail --silent --show-error --location --output "$installer" https://static.rust-lang.org/rustup/rustup-init.sh &&
+        sh "$installer" -y --no-modify-path --default-toolchain "$RUST_NEEDED" --profile minimal --component clippy,rustfmt >&2 &&
+        installed=yes || installed=no
+    rm -f "$installer"
+    [ "$installed" = yes ]
+}
+
 need_rust() {
-    command -v cargo >/dev/null || die "no cargo: install Rust $RUST_NEEDED or newer, for example with rustup"
+    command -v cargo >/dev/null || install_rust || die "no cargo, and rustup's installer did not come: install Rust $RUST_NEEDED or newer"
     found=$(rustc --version | cut -d ' ' -f 2 | cut -d - -f 1)
     at_least "$found" "$RUST_NEEDED" ||
         die "rustc $found is too old: Gantry needs $RUST_NEEDED or newer; try 'rustup update stable'"
@@ -45,10 +63,28 @@ need_wasm_target() {
 with its library source (on Debian: rustc-web with rust-web-src and lld), from which the component's library is built"
 }
 
+# From 1.21 on any Go fetches the release that tests/e2e/go.mod asks for. An older one fetches it as it does any module.
+# Both are checked against Go's checksum database.
+go_release() { (cd "$(dirname "$0")/../tests/e2e" && GOTOOLCHAIN=auto go env GOVERSION | sed 's/^go//'); }
+
+fetch_go() {
+    printf 'setup: fetching Go %s\n' "$GO_FETCHED" >&2
+    toolchain=golang.org/toolchain@v0.0.1-go$GO_FETCHED.$(go env GOOS)-$(go env GOARCH)
+    fetched=$(cd / && go mod download -json "$toolchain" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+    [ -n "$fetched" ] && rm -rf "$GO_HOME.new" && mkdir -p "$GO_HOME.new" && cp -R "$fetched/." "$GO_HOME.new" &&
+        chmod -R u+w "$GO_HOME.new" && chmod -R a+x "$GO_HOME.new/bin" "$GO_HOME.new/pkg/tool" &&
+        rm -rf "$GO_HOME" && mv "$GO_HOME.new" "$GO_HOME"
+}
+
 need_go() {
-    command -v go >/dev/null || die "no Go: the end-to-end tests build a real control plane with Go $GO_NEEDED or newer"
-    found=$(go env GOVERSION | sed 's/^go//')
-    at_least "$found" "$GO_NEEDED" || die "Go $found is too old: the control plane needs $GO_NEEDED or newer"
+    [ -z "${GANTRY_CONTROL_PLANE:-}" ] || return 0
+    PATH=$GO_HOME/bin:$PATH
+    command -v go >/dev/null || apt_install ca-certificates golang-go ||
+        die "no Go: the end-to-end tests build a real control plane with Go $GO_NEEDED or newer. Install it from https://go.dev/dl,
+or set GANTRY_CONTROL_PLANE to a folder with the control plane's programs"
+    found=$(go_release)
+    at_least "${found:-0}" "$GO_NEEDED" || fetch_go ||
+        die "Go ${found:-} is too old, and fetches no newer release: the control plane needs $GO_NEEDED (https://go.dev/dl)"
 }
 
 # Tests start these programs themselves, on loopback. Debian's packages would start them as services: a policy
