@@ -90,14 +90,12 @@ pub enum FetchError {
         why: String,
     },
     /// Nobody signed the artifact with the key that the configuration names.
-    #[error("{image} has no signature by {}{hint}", key.display())]
+    #[error("{image} has no signature by {}; sign it with `cosign sign --key`", key.display())]
     Unsigned {
         /// The artifact.
         image: String,
         /// The public key's file.
         key: PathBuf,
-        /// What to look at.
-        hint: &'static str,
     },
     /// The registry sends other bytes than it names.
     #[error("{address} sends {found}, {expected} was asked for")]

@@ -1,4 +1,4 @@
-//! The two GETs of an OCI registry: a manifest, and the one layer that is a component.
+//! The GETs of an OCI registry: a manifest, the one layer that is a component, and its signatures.
 //!
 //! OCI distribution 1.1; tokens as docker's registries give them out. Promises that a
 //! manifest asked for by digest, and every layer, is what its digest says, and that an
@@ -12,6 +12,7 @@ use gantry_host::component::MAX_BYTES;
 use hyper::header::WWW_AUTHENTICATE;
 use hyper::{StatusCode, Uri};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::FetchError;
 use super::client::{Answer, Client};
@@ -22,6 +23,8 @@ use crate::config::valid::{Image, is_loopback};
 /// The kinds of manifests that are understood.
 const MANIFESTS: &str =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+/// A list of manifests.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The specification's limit of a manifest.
 const MANIFEST_BYTES: usize = 4 << 20;
 
@@ -49,6 +52,21 @@ struct Layer {
     digest: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
+}
+
+/// What refers to a manifest.
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Referrer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Referrer {
+    digest: String,
+    #[serde(default)]
+    artifact_type: String,
 }
 
 #[derive(Deserialize)]
@@ -90,23 +108,80 @@ impl<'a> Registry<'a> {
         authorization: Option<&str>,
     ) -> Result<(), FetchError> {
         let key = PublicKey::read(path)?;
-        let unsigned = |hint| FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned(), hint };
-        let address = self.address(&format!("manifests/{}", signature::tag(manifest)))?;
-        let answer = self.client.get(&address, MANIFESTS, authorization, MANIFEST_BYTES).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Err(unsigned(signature::NO_TAG));
-        }
-        let signatures: Manifest =
-            serde_json::from_slice(&answer.ok()?.body).map_err(|error| self.refused(error.to_string()))?;
+        let is_signed = self.has_signature(&key, manifest, authorization).await?
+            || self.has_bundle(&key, manifest, authorization).await?;
+        let unsigned = || FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned() };
+        is_signed.then_some(()).ok_or_else(unsigned)
+    }
+
+    /// As cosign 2 leaves it: the layers under a tag made of the manifest's digest.
+    async fn has_signature(
+        &self,
+        key: &PublicKey,
+        manifest: Digest,
+        authorization: Option<&str>,
+    ) -> Result<bool, FetchError> {
+        let path = format!("manifests/{}", signature::tag(manifest));
+        let Some(answer) = self.find(&path, MANIFESTS, authorization).await? else { return Ok(false) };
+        let signatures: Manifest = self.parse(&answer.body)?;
         for layer in signatures.layers.iter().take(SIGNATURES) {
             let Some(signature) = layer.annotations.get(signature::ANNOTATION) else { continue };
             let Ok(digest) = layer.digest.parse() else { continue };
             let payload = self.blob(digest, MANIFEST_BYTES, authorization).await?;
             if key.signed(&payload.body, signature, manifest) {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Err(unsigned(""))
+        Ok(false)
+    }
+
+    /// As cosign 3 leaves it: an artifact of its own that refers to the manifest.
+    async fn has_bundle(
+        &self,
+        key: &PublicKey,
+        manifest: Digest,
+        authorization: Option<&str>,
+    ) -> Result<bool, FetchError> {
+        let Some(list) = self.referrers(manifest, authorization).await? else { return Ok(false) };
+        let is_bundle = |referrer: &&Referrer| referrer.artifact_type.starts_with(signature::BUNDLE);
+        for referrer in list.manifests.iter().filter(is_bundle).take(SIGNATURES) {
+            let Ok(digest) = referrer.digest.parse() else { continue };
+            let Some(answer) = self.find(&format!("manifests/{digest}"), MANIFESTS, authorization).await? else {
+                continue;
+            };
+            check(&answer, digest)?;
+            let attached: Manifest = self.parse(&answer.body)?;
+            let Some(Ok(bundle)) = attached.layers.first().map(|layer| layer.digest.parse()) else { continue };
+            if key.sealed(&self.blob(bundle, MANIFEST_BYTES, authorization).await?.body, manifest) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What refers to a manifest: the registry's own list, or where it keeps none, the one that clients keep under a tag.
+    async fn referrers(&self, manifest: Digest, authorization: Option<&str>) -> Result<Option<Index>, FetchError> {
+        let own = self.find(&format!("referrers/{manifest}"), INDEX, authorization).await;
+        let list = match own {
+            Ok(Some(list)) => Some(list),
+            // Before OCI distribution 1.1 the address meant nothing, and answers differ.
+            Ok(None) | Err(FetchError::Status { .. }) => {
+                let path = format!("manifests/{}", signature::list_tag(manifest));
+                self.find(&path, INDEX, authorization).await?
+            }
+            Err(error) => return Err(error),
+        };
+        list.map(|list| self.parse(&list.body)).transpose()
+    }
+
+    /// The answer, or none where there is nothing at the address.
+    async fn find(&self, path: &str, accept: &str, authorization: Option<&str>) -> Result<Option<Answer>, FetchError> {
+        let answer = self.client.get(&self.address(path)?, accept, authorization, MANIFEST_BYTES).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.ok().map(Some) }
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, FetchError> {
+        serde_json::from_slice(body).map_err(|error| self.refused(error.to_string()))
     }
 
     /// The first answer, and the authorization that it took.
@@ -121,7 +196,7 @@ impl<'a> Registry<'a> {
         let realm = Some(&answer).filter(|answer| answer.address.starts_with(&own)).and_then(realm);
         let Some(realm) = realm else { return Err(unauthorized(answer)) };
         let token = self.client.get(&realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
-        let token: Token = serde_json::from_slice(&token.body).map_err(|error| self.refused(error.to_string()))?;
+        let token: Token = self.parse(&token.body)?;
         let bearer = format!("Bearer {}", token.token);
         let answer = self.client.get(&address, MANIFESTS, Some(&bearer), MANIFEST_BYTES).await?;
         Ok((answer.ok()?, Some(bearer)))
@@ -138,7 +213,7 @@ impl<'a> Registry<'a> {
     }
 
     fn layer(&self, manifest: &[u8]) -> Result<Digest, FetchError> {
-        let manifest: Manifest = serde_json::from_slice(manifest).map_err(|error| self.refused(error.to_string()))?;
+        let manifest: Manifest = self.parse(manifest)?;
         let is_component =
             |layer: &&Layer| layer.media_type == "application/wasm" || layer.media_type.ends_with("+wasm");
         let components: Vec<&Layer> = manifest.layers.iter().filter(is_component).collect();

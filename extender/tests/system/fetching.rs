@@ -1,5 +1,7 @@
 //! Components from a real HTTPS server, and from a registry behind it.
 
+mod seal;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,21 +12,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt as _, stream};
 use gantry_extender::config::valid::{ComponentSource, Fetch, Image, Tls};
 use gantry_extender::fetch::{FetchError, fetch};
 use gantry_extender::server::Server;
 use gantry_extender::tls;
 use gantry_host::Digest;
-use rcgen::{CertificateParams, KeyPair, SanType, SigningKey as _, date_time_ymd};
+use rcgen::{CertificateParams, KeyPair, SanType, date_time_ymd};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::harness::Extender;
 use crate::tls::{certificates, certificates_with};
+use seal::Seal;
 
 /// What is done to a certificate before it is signed.
 type Change = fn(&mut CertificateParams);
@@ -33,7 +34,7 @@ type Change = fn(&mut CertificateParams);
 struct Shop {
     folder: tempfile::TempDir,
     address: SocketAddr,
-    seal: Arc<KeyPair>,
+    seal: Arc<Seal>,
     _over: watch::Sender<bool>,
 }
 
@@ -53,7 +54,7 @@ impl Shop {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seal = Arc::new(KeyPair::generate().unwrap());
+        let seal = Arc::new(Seal::new(artifact()));
         let router = Router::new().fallback(serve).with_state((address, Arc::clone(&seal)));
         let tls = Some(tls::acceptor(&files).unwrap());
         let (over, is_over) = watch::channel(false);
@@ -118,7 +119,7 @@ fn manifest(kind: &str, digest: &str) -> Vec<u8> {
 }
 
 /// What the shop has: files, an artifact that wants a password, one that wants a token, and some that are broken.
-async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, request: Request<Body>) -> Response<Body> {
+async fn serve(State((address, seal)): State<(SocketAddr, Arc<Seal>)>, request: Request<Body>) -> Response<Body> {
     let digest = Digest::of(component()).to_string();
     let path = request.uri().path();
     let authorization = text(request.headers(), header::AUTHORIZATION);
@@ -147,13 +148,11 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, reques
             };
             unauthorized(&challenge)
         }
-        "/v2/basic/p/manifests/1.0" | "/v2/token/p/manifests/latest" => {
-            reply(StatusCode::OK, manifest("application/wasm", &digest))
-        }
-        _ if path == format!("/v2/basic/p/manifests/{}.sig", artifact().to_string().replace(':', "-")) => {
-            reply(StatusCode::OK, signatures(&seal))
-        }
-        _ if path.ends_with(&Digest::of(&payload()).to_string()) => reply(StatusCode::OK, payload()),
+        "/v2/basic/p/manifests/1.0"
+        | "/v2/token/p/manifests/latest"
+        | "/v2/listed/p/manifests/latest"
+        | "/v2/tagged/p/manifests/latest" => reply(StatusCode::OK, manifest("application/wasm", &digest)),
+        _ if seal.at(path).is_some() => reply(StatusCode::OK, seal.at(path).unwrap_or_default()),
         "/v2/basic/lying/manifests/latest" => {
             reply(StatusCode::OK, manifest("application/wasm", &Digest::of(b"other").to_string()))
         }
@@ -167,27 +166,6 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<KeyPair>)>, reques
 /// The digest of the artifact's manifest.
 fn artifact() -> Digest {
     Digest::of(&manifest("application/wasm", &Digest::of(component()).to_string()))
-}
-
-/// What `cosign sign` signs.
-fn payload() -> Vec<u8> {
-    let image = json!({"docker-manifest-digest": artifact().to_string()});
-    let kind = "cosign container image signature";
-    let critical = json!({"identity": {"docker-reference": ""}, "image": image, "type": kind});
-    json!({"critical": critical, "optional": null}).to_string().into_bytes()
-}
-
-/// Two signatures: one that is none, and one of the shop.
-fn signatures(seal: &KeyPair) -> Vec<u8> {
-    let layer = |signature: &[u8]| {
-        json!({
-            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-            "digest": Digest::of(&payload()).to_string(),
-            "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(signature)},
-        })
-    };
-    let layers = [layer(b"nonsense"), layer(&seal.sign(&payload()).unwrap())];
-    json!({"schemaVersion": 2, "layers": layers}).to_string().into_bytes()
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
@@ -310,12 +288,14 @@ async fn whom_a_registry_leads_to_gets_no_password_by_asking_for_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_it() {
     let shop = Shop::open().await;
-    assert_eq!(shop.pull_as("basic/p:1.0", shop.signed_by(&shop.seal)).await.unwrap(), component());
-    let stranger = shop.signed_by(&KeyPair::generate().unwrap());
-    let error = shop.pull_as("basic/p:1.0", stranger).await.unwrap_err().to_string();
-    assert!(error.contains("no signature by") && error.contains("cosign.pub"), "{error}");
-    let error = shop.pull_as("basic/lying", shop.signed_by(&shop.seal)).await.unwrap_err().to_string();
-    assert!(error.contains("--new-bundle-format=false"), "an artifact that nobody signed: {error}");
+    for name in ["basic/p:1.0", "listed/p", "tagged/p"] {
+        assert_eq!(shop.pull_as(name, shop.signed_by(&shop.seal.key)).await.unwrap(), component(), "{name}");
+        let stranger = shop.signed_by(&KeyPair::generate().unwrap());
+        let error = shop.pull_as(name, stranger).await.unwrap_err().to_string();
+        assert!(error.contains("no signature by") && error.contains("cosign.pub"), "{name}: {error}");
+    }
+    let error = shop.pull_as("basic/lying", shop.signed_by(&shop.seal.key)).await.unwrap_err().to_string();
+    assert!(error.contains("; sign it with `cosign sign --key`"), "an artifact that nobody signed: {error}");
     let no_key = Fetch { public_key: Some(shop.authority()), ..shop.how() };
     let error = shop.pull_as("basic/p:1.0", no_key).await.unwrap_err().to_string();
     assert!(error.contains("ca.pem"), "{error}");
@@ -340,7 +320,7 @@ async fn the_digest_holds_for_what_was_fetched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_that_was_found_once_holds_for_the_same_bytes_and_key_and_no_other() {
     let shop = Shop::open().await;
-    let how = shop.signed_by(&shop.seal);
+    let how = shop.signed_by(&shop.seal.key);
     let plugin = |host: &str, key: &std::path::Path| {
         let component = format!("component: 'oci://{host}/basic/p:1.0', digest: '{}'", Digest::of(component()));
         let (ca, auth) = (shop.authority(), how.auth_file.clone().unwrap());
