@@ -3,6 +3,8 @@
 //! Promises: `score_after` is what `score` says once `shift` is done; capacities are counted in whole numbers, so
 //! feasibility is exact. Must not know: domains.
 
+mod overflow;
+
 use super::extras::Standing;
 use super::nodes::{LANES, Nodes, groups};
 use super::objective::{Objective, Spread, Sums};
@@ -10,6 +12,7 @@ use super::requests::{Requests, Shift};
 use crate::problem::Genome;
 use crate::scalarise::Scalarisation;
 use crate::score::{Cost, Objectives, Score};
+use overflow::{Excess, violation};
 
 /// After this many moves the sums are taken anew: rounding errors grow with the moves and shrink to nothing here.
 const RECENTRE: u32 = 1 << 20;
@@ -410,32 +413,5 @@ impl State {
             mean: self.mean(nodes),
             sigma_by_resource: (0..nodes.resources()).map(sigma).collect(),
         }
-    }
-}
-
-/// How what a row holds over its limit of a resource changes. Without branches: which case holds is hard to predict.
-struct Excess {
-    grows: i64,
-    /// 1 if nothing was over, -1 if nothing is any more, else 0.
-    begins: i64,
-}
-
-impl Excess {
-    /// When `room` shrinks by `count`.
-    #[inline]
-    fn after(room: i64, count: i64) -> Self {
-        // All bits of a negative number's sign are 1.
-        let (before, after) = (room >> 63, (room - count) >> 63);
-        Self { grows: (room & before) - ((room - count) & after), begins: before - after }
-    }
-}
-
-/// Exactly 0 if nothing overflows, and above 0 if something does, whatever rounding did to the sum.
-#[inline]
-fn violation(overflow: f64, overfull: u32) -> f64 {
-    match overfull {
-        0 => 0.0,
-        _ if overflow > f64::MIN_POSITIVE => overflow,
-        _ => f64::MIN_POSITIVE,
     }
 }
