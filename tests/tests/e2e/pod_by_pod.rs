@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use anyhow::Result;
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
-use gantry_tests::trial::{Outcome, compare, mean_sigma, mean_sigma_of_resources, place, seeds};
+use gantry_tests::trial::{Outcome, compare, mean_sigma, mean_sigma_of_resources, place};
 use gantry_tests::workload::{RESOURCES, Workload, pod_name};
 use gantry_tests::{ControlPlane, Extender, Scheduler};
 use serde_json::json;
@@ -139,25 +139,21 @@ fn with_whole_nodes(extender: &Extender) -> SchedulerSettings {
     SchedulerSettings::with_extender(stanza)
 }
 
-/// Six pods a node are coarse: of one seed and one configuration a run was seen at twice the σ of another. So the claims
-/// are of all runs together, and modest.
+/// Twelve pods a node: with six, which pod of which size came last decided more than the scheduler did.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_whole_nodes_in_the_requests_ten_nodes_are_more_even_with_and_without_a_watch() {
-    const SIZE: (usize, usize) = (60, 10);
+    const SIZE: (usize, usize) = (120, 10);
     let plane = ControlPlane::start().await.unwrap();
-    let alone = runs(&plane, &SchedulerSettings::default(), SIZE, seeds(3)).await.unwrap();
-    let best_alone = runs(&plane, &SchedulerSettings::k4(&RESOURCES), SIZE, seeds(3)).await.unwrap();
+    let alone = runs(&plane, &SchedulerSettings::default(), SIZE, 1..=5).await.unwrap();
+    let best_alone = runs(&plane, &SchedulerSettings::k4(&RESOURCES), SIZE, 1..=5).await.unwrap();
     let extender = extender(&plane, "balanced").await.unwrap();
-    let watching = runs(&plane, &with_whole_nodes(&extender), SIZE, seeds(3)).await.unwrap();
-    assert_gantry_answered(&extender, alone.len() * SIZE.0 / 2).await.unwrap();
+    let watching = runs(&plane, &with_whole_nodes(&extender), SIZE, 1..=5).await.unwrap();
+    assert_gantry_answered(&extender, 5 * SIZE.0 / 2).await.unwrap();
     drop(extender);
-    let unwatched = without_a_watch(&plane, SIZE, seeds(3)).await.unwrap();
+    let unwatched = without_a_watch(&plane, SIZE, 1..=5).await.unwrap();
 
     compare(
-        &format!(
-            "60 pods on 10 nodes, pod by pod, whole nodes in the requests, {} seeds, extender weight 13",
-            alone.len()
-        ),
+        "120 pods on 10 nodes, pod by pod, whole nodes in the requests, five seeds, extender weight 13",
         &[
             ("default", &alone),
             ("K4", &best_alone),
@@ -166,6 +162,7 @@ async fn with_whole_nodes_in_the_requests_ten_nodes_are_more_even_with_and_witho
         ],
     );
     let both = [watching, unwatched].concat();
-    assert_at_most(1.0, mean_sigma(&both), mean_sigma(&alone));
+    // About half is usual; single runs differ by a factor of three.
+    assert_at_most(0.85, mean_sigma(&both), mean_sigma(&alone));
     assert_at_most(1.0, mean_sigma_of_resources(&both), mean_sigma_of_resources(&alone));
 }
