@@ -4,7 +4,9 @@
 //! named on stderr, when the test fails). At most two run at a time in a test binary. kube-scheduler is started
 //! apart ([`crate::Scheduler`]), because tests restart it with other configurations.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -45,6 +47,7 @@ pub struct ControlPlane {
     admin: Identity,
     kubeconfig: PathBuf,
     folder: Folder,
+    applied: Mutex<HashSet<&'static str>>,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -84,6 +87,7 @@ impl ControlPlane {
             admin,
             kubeconfig,
             folder,
+            applied: Mutex::default(),
             _turn: turn,
         };
         plane.wait_until_ready().await?;
@@ -179,6 +183,11 @@ impl ControlPlane {
         delete_all(&Api::<Pod>::default_namespaced(client.clone())).await?;
         delete_all(&Api::<Node>::all(client.clone())).await?;
         delete_all(&Api::<Event>::default_namespaced(client)).await
+    }
+
+    /// Whether this is the first time that something is to be done here.
+    pub(crate) fn is_first(&self, what: &'static str) -> bool {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {

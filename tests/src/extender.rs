@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::binaries;
 use crate::control_plane::ControlPlane;
 use crate::http::Endpoint;
-use crate::kubectl::{kubectl, manifests};
+use crate::kubectl::apply_once;
 use crate::metrics;
 use crate::poll::until;
 use crate::process::{Memory, Process, free_ports};
@@ -45,7 +45,7 @@ pub struct ExtenderSettings {
     pub forecasts: Value,
     /// Labels that stand behind the resources: `label:KEY` or `label:KEY=VALUE`.
     pub labels: Vec<String>,
-    /// Where compiled plugins are kept; none: nowhere.
+    /// Where compiled plugins are kept; none: in a folder that the extenders beside one control plane share.
     pub cache: Option<PathBuf>,
     /// The section `profiles` in place of the one that the settings above make; empty: that one.
     pub profiles: Vec<Value>,
@@ -150,15 +150,17 @@ impl Extender {
     /// # Errors
     /// As [`Extender::start`].
     pub async fn replica(plane: &ControlPlane, settings: &ExtenderSettings, own_pod: &str) -> Result<Self> {
-        kubectl(plane, &["apply", "-f"], &manifests().join("base/rbac.yaml"))?;
+        apply_once(plane, "base/rbac.yaml")?;
         if !settings.plan.is_null() {
-            kubectl(plane, &["apply", "-f"], &manifests().join("base/namespace.yaml"))?;
-            kubectl(plane, &["apply", "-f"], &manifests().join("base/election.yaml"))?;
+            apply_once(plane, "base/namespace.yaml")?;
+            apply_once(plane, "base/election.yaml")?;
         }
         if settings.plan["nominate"] == json!(true) {
-            kubectl(plane, &["apply", "-f"], &manifests().join("components/nominate/rbac.yaml"))?;
+            apply_once(plane, "components/nominate/rbac.yaml")?;
         }
-        Self::start_at(&plane.kubeconfig_of(SERVICE_ACCOUNT)?, plane.folder(), settings, own_pod).await
+        let cache = settings.cache.clone().unwrap_or_else(|| plane.folder().join("cache"));
+        let settings = ExtenderSettings { cache: Some(cache), ..settings.clone() };
+        Self::start_at(&plane.kubeconfig_of(SERVICE_ACCOUNT)?, plane.folder(), &settings, own_pod).await
     }
 
     /// Starts the extender as the pod `own_pod` against the API server of `kubeconfig`; its configuration and log lie in

@@ -33,3 +33,15 @@ pub fn kubectl(plane: &ControlPlane, arguments: &[&str], target: &Path) -> Resul
     ensure!(output.status.success(), "kubectl {arguments:?} {}:\n{error}", target.display());
     Ok(out)
 }
+
+/// Applies a file of the manifests, unless that was done on this control plane before: kubectl takes half a second of a
+/// core, and tests start many extenders.
+///
+/// # Errors
+/// As [`kubectl`].
+pub fn apply_once(plane: &ControlPlane, file: &'static str) -> Result<()> {
+    if plane.is_first(file) {
+        kubectl(plane, &["apply", "-f"], &manifests().join(file))?;
+    }
+    Ok(())
+}

@@ -24,13 +24,20 @@ pub(crate) struct Extender {
     admin: Router,
 }
 
+/// Where components compiled by tests are kept.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/components");
+
 /// A status and a body.
 pub(crate) type Answer = (StatusCode, Vec<u8>);
 
 impl Extender {
     /// An extender with the built-in plugin and the sections given, besides a `cluster` of mode none.
+    ///
+    /// What an earlier test compiled is taken from a cache: a second and more of both cores for every test.
     pub(crate) fn new(sections: &str) -> Self {
-        Self::of(&App::without_cluster(&configuration(sections)).expect("a good configuration"))
+        let mut config = configuration(sections);
+        config.cache.get_or_insert_with(|| CACHE.into());
+        Self::of(&App::without_cluster(&config).expect("a good configuration"))
     }
 
     /// The routers of an extender that is put together already.
