@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::instant;
 
-const PODS: usize = 1000;
+const PODS: usize = 500;
 const ROUNDS: usize = 3;
 const NAMES: [&str; 5] =
     ["no extender", "answers at once", "Gantry, pod by pod", "Gantry, follow", "no extender, Gantry nominates"];
