@@ -162,14 +162,16 @@ impl<'a> Registry<'a> {
     /// What refers to a manifest: the registry's own list, or where it keeps none, the one that clients keep under a tag.
     async fn referrers(&self, manifest: Digest, authorization: Option<&str>) -> Result<Option<Index>, FetchError> {
         let own = self.find(&format!("referrers/{manifest}"), INDEX, authorization).await;
+        // Before OCI distribution 1.1 the address meant nothing, and answers differ. A registry that fails is asked again.
+        let is_unknown =
+            |error: &FetchError| matches!(error, FetchError::Status { status, .. } if !status.is_server_error());
         let list = match own {
             Ok(Some(list)) => Some(list),
-            // Before OCI distribution 1.1 the address meant nothing, and answers differ.
-            Ok(None) | Err(FetchError::Status { .. }) => {
+            Err(error) if !is_unknown(&error) => return Err(error),
+            Ok(None) | Err(_) => {
                 let path = format!("manifests/{}", signature::list_tag(manifest));
                 self.find(&path, INDEX, authorization).await?
             }
-            Err(error) => return Err(error),
         };
         list.map(|list| self.parse(&list.body)).transpose()
     }
