@@ -81,7 +81,17 @@ impl Workload {
         Self::of(pods, nodes, seed, GenerateOptions::default())
     }
 
-    /// The same with an eighth of the capacity requested and nothing reserved: every pod fits in whatever order they come.
+    /// The same with an eighth of the capacity requested: room for every pod whatever else a weak search does, but for
+    /// the rows that are not for it.
+    ///
+    /// # Panics
+    /// There is no such instance.
+    #[must_use]
+    pub fn sparse(pods: usize, nodes: usize, seed: u64) -> Self {
+        Self::of(pods, nodes, seed, GenerateOptions { fill: 0.125, ..GenerateOptions::default() })
+    }
+
+    /// The same with nothing reserved either: every pod fits in whatever order they come.
     ///
     /// # Panics
     /// There is no such instance.
