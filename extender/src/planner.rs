@@ -309,6 +309,8 @@ impl Planner {
         self.tell_who_has_no_room(&plan);
         let placed = plan.placed();
         self.context.metrics.plans.made(&self.scheduler, cause, placed, plan.pods.len() - placed);
+        // Whoever waits until nothing is open must not see what was so before the plan.
+        self.context.metrics.plans.open(&self.scheduler, self.ledger.len());
         tracing::debug!(
             scheduler = %self.scheduler,
             serial = plan.serial,
