@@ -25,7 +25,8 @@ use tower::ServiceExt as _;
 const SAMPLES: usize = 300;
 const PATIENCE: Duration = Duration::from_secs(6);
 const VERBS: [&str; 2] = ["/filter", "/prioritize"];
-/// Healthy requests before an attack: the first ones find cold instances.
+/// Rounds of healthy requests before an attack, as many at once as will be: the first ones find cold instances, and no
+/// threads.
 const WARM_UP: usize = 5;
 const NODES: usize = 100;
 const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes.json");
@@ -73,7 +74,8 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<
         let extender = extender(component)?;
         let nodes = full_request("default-scheduler")?;
         for _ in 0..WARM_UP {
-            ask(&extender, "/prioritize", nodes.clone()).await?;
+            let at_once = (0..=parallel).map(|_| ask(&extender, "/prioritize", nodes.clone()));
+            join_all(at_once).await.into_iter().collect::<Result<Vec<_>>>()?;
         }
         let before = alone[0].len();
         under_attack(&extender, parallel, &mut attacked).await?;

@@ -31,7 +31,7 @@ const PARTS: [Part; 7] = [
 const BENCH: &str = "--bench";
 
 fn main() -> Result<()> {
-    let is_part = |argument: &String| argument != BENCH && !argument.starts_with(scheduling_time::NODES);
+    let is_part = |argument: &String| argument != BENCH && !scheduling_time::is_argument(argument);
     let asked: Vec<String> = std::env::args().skip(1).filter(is_part).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|argument| argument == name);
     let parts: Vec<_> = PARTS.into_iter().filter(|(name, _)| wanted(name)).collect();

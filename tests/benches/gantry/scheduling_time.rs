@@ -8,7 +8,8 @@
 //! The pods wait before kube-scheduler starts, so that what creates them takes none of its time, and are planned by then
 //! where there is a plan; those that are nominated come while it runs, which is to their disadvantage. Nodes are sampled
 //! as kube-scheduler does by default, for all alike. API server, etcd and kwok, which have machines of their own on a
-//! cluster, let the others go first. Each time is the least of three runs' means, in turns.
+//! cluster, let the others go first. What a small machine's own speed does from minute to minute is more than what is
+//! measured: so all take turns, ratios are between neighbours of one turn, and each figure is the median over the turns.
 
 use std::time::Duration;
 
@@ -27,12 +28,26 @@ use serde_json::{Value, json};
 use crate::instant;
 
 const PODS: usize = 500;
-const ROUNDS: usize = 3;
-const NAMES: [&str; 5] =
-    ["no extender", "answers at once", "Gantry, pod by pod", "Gantry, follow", "no extender, Gantry nominates"];
-/// The argument that asks for one number of nodes in place of both.
-pub(crate) const NODES: &str = "nodes=";
+const TURNS: usize = 5;
+const NAMES: [&str; 6] = [
+    "no extender",
+    "answers at once",
+    "answers at once, a score a node",
+    "Gantry, pod by pod",
+    "Gantry, follow",
+    "no extender, Gantry nominates",
+];
+/// Where in the names the two baselines of the ratios are.
+const BASELINES: [usize; 2] = [1, 0];
+/// The arguments that ask for one number of nodes in place of both, and for another number of turns.
+const NODES: &str = "nodes=";
+const TURNS_ARGUMENT: &str = "turns=";
 const LIMIT: Duration = Duration::from_mins(3);
+
+/// Whether a word of the command line is for this part.
+pub(crate) fn is_argument(word: &str) -> bool {
+    [NODES, TURNS_ARGUMENT].iter().any(|name| word.starts_with(name))
+}
 
 pub(crate) fn measure() -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(measure_all())
@@ -44,37 +59,64 @@ async fn measure_all() -> Result<()> {
     plane.step_back()?;
     let instant = instant::serve().await?;
     let mut rows = Vec::new();
-    for nodes in sizes()? {
-        let workload = Workload::light(PODS, nodes, 1);
-        let mut least = [Duration::MAX; NAMES.len()];
-        let mut inside = [Duration::MAX; NAMES.len()];
-        for _ in 0..ROUNDS {
-            let none = run(&plane, &workload, SchedulerSettings::default()).await?;
-            let at_once = run(&plane, &workload, with(&instant)).await?;
-            let (one_by_one, own) = with_gantry(&plane, &workload, Value::Null).await?;
-            let (followed, own_of_plan) = with_gantry(&plane, &workload, json!({"mode": "follow"})).await?;
-            let nominated = nominated(&plane, &workload).await?;
-            let times = [none, at_once, one_by_one, followed, nominated];
-            least = std::array::from_fn(|place| least[place].min(times[place]));
-            inside[2] = inside[2].min(own);
-            inside[3] = inside[3].min(own_of_plan);
+    for nodes in argument(NODES)?.map_or_else(|| vec![100, 1000], |nodes| vec![nodes]) {
+        let mut turns = Vec::new();
+        for _ in 0..argument(TURNS_ARGUMENT)?.unwrap_or(TURNS) {
+            turns.push(turn(&plane, &instant, nodes).await?);
         }
-        for ((name, time), own) in NAMES.into_iter().zip(least).zip(inside) {
-            let ratios = [least[1], least[0]].map(|baseline| report::ratio(time, baseline));
-            let own = if own == Duration::MAX { String::new() } else { report::short(own) };
-            rows.push([&[nodes.to_string(), name.to_owned(), report::short(time)][..], &ratios, &[own]].concat());
-        }
+        rows.extend((0..NAMES.len()).map(|place| row(nodes, place, &turns)));
     }
     let columns = ["nodes", "extender", "mean time a pod", "× answers at once", "× no extender", "inside Gantry"];
     report::table(&columns, &rows);
     Ok(())
 }
 
-/// 100 and 1000 nodes, or what `nodes=` says.
-fn sizes() -> Result<Vec<usize>> {
-    let asked = std::env::args().find_map(|argument| Some(argument.strip_prefix(NODES)?.to_owned()));
-    let Some(nodes) = asked else { return Ok(vec![100, 1000]) };
-    Ok(vec![nodes.parse().with_context(|| format!("{NODES}{nodes} is no number of nodes"))?])
+/// What one configuration came to: kube-scheduler's mean time a pod, and how much of it Gantry's handlers had the pod for.
+#[derive(Clone, Copy)]
+struct Mean {
+    time: Duration,
+    inside: Option<Duration>,
+}
+
+impl From<Duration> for Mean {
+    fn from(time: Duration) -> Self {
+        Self { time, inside: None }
+    }
+}
+
+/// Each configuration once, in the order of the names.
+async fn turn(plane: &ControlPlane, instant: &str, nodes: usize) -> Result<[Mean; NAMES.len()]> {
+    let workload = Workload::light(PODS, nodes, 1);
+    Ok([
+        run(plane, &workload, SchedulerSettings::default()).await?.into(),
+        run(plane, &workload, with(instant)).await?.into(),
+        run(plane, &workload, with(&format!("{instant}/scored"))).await?.into(),
+        with_gantry(plane, &workload, Value::Null).await?,
+        with_gantry(plane, &workload, json!({"mode": "follow"})).await?,
+        nominated(plane, &workload).await?.into(),
+    ])
+}
+
+fn row(nodes: usize, place: usize, turns: &[[Mean; NAMES.len()]]) -> Vec<String> {
+    let mut times: Vec<Duration> = turns.iter().map(|turn| turn[place].time).collect();
+    let mut row = vec![nodes.to_string(), NAMES[place].to_owned(), report::short(report::quantile(&mut times, 0.5))];
+    for baseline in BASELINES {
+        let ratio = |turn: &[Mean; NAMES.len()]| turn[place].time.as_secs_f64() / turn[baseline].time.as_secs_f64();
+        let mut ratios: Vec<f64> = turns.iter().map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
+        row.push(format!("{:.2} ({low:.2} to {high:.2})", ratios[ratios.len() / 2]));
+    }
+    let mut inside: Vec<Duration> = turns.iter().filter_map(|turn| turn[place].inside).collect();
+    row.push(if inside.is_empty() { String::new() } else { report::short(report::quantile(&mut inside, 0.5)) });
+    row
+}
+
+/// The number that follows `name` on the command line.
+fn argument(name: &str) -> Result<Option<usize>> {
+    let asked = std::env::args().find_map(|argument| Some(argument.strip_prefix(name)?.to_owned()));
+    let number = asked.map(|text| text.parse().with_context(|| format!("{name}{text} is no number")));
+    number.transpose()
 }
 
 fn with(url: &str) -> SchedulerSettings {
@@ -82,7 +124,7 @@ fn with(url: &str) -> SchedulerSettings {
 }
 
 /// And how much of it Gantry's handlers had a pod for. With a plan kube-scheduler starts once all pods are in it.
-async fn with_gantry(plane: &ControlPlane, workload: &Workload, plan: Value) -> Result<(Duration, Duration)> {
+async fn with_gantry(plane: &ControlPlane, workload: &Workload, plan: Value) -> Result<Mean> {
     let is_planned = !plan.is_null();
     plane.clear().await?;
     let extender = Extender::start(plane, &ExtenderSettings { plan, ..ExtenderSettings::default() }).await?;
@@ -93,7 +135,7 @@ async fn with_gantry(plane: &ControlPlane, workload: &Workload, plan: Value) -> 
     let scheduler = Scheduler::start(plane, &with(&extender.url())).await?;
     let time = time(plane, &scheduler, workload).await?;
     let inside = metrics::sum_of(&extender.metrics().await?, "gantry_extender_request_duration_seconds_sum", &[]);
-    Ok((time, Duration::from_secs_f64(inside / PODS as f64)))
+    Ok(Mean { time, inside: Some(Duration::from_secs_f64(inside / PODS as f64)) })
 }
 
 /// Pods that wait behind a gate, are planned together and released with a nomination each.
