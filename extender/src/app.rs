@@ -16,6 +16,7 @@ use gantry_host::Workshop;
 use gantry_host::workshop::compile_for_parent;
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -54,8 +55,11 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 pub fn run(args: Args) -> Result<ExitCode, StartError> {
     match args.command.unwrap_or(Command::Serve(args.serve)) {
         Command::Serve(flags) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime.map_err(StartError::Runtime)?.block_on(serve(&flags))?;
+            let requests = Builder::new_multi_thread().enable_all().build().map_err(StartError::Runtime)?;
+            let background = background::runtime().map_err(StartError::Runtime)?;
+            let outcome = requests.block_on(serve(&flags, background.handle()));
+            background.shutdown_background();
+            outcome?;
         }
         Command::CheckConfig { file } => check_config(&ServeArgs { config: Some(file), ..ServeArgs::default() })?,
         Command::CompilePlugin => return Ok(compile_for_parent()),
@@ -83,32 +87,33 @@ fn loader(config: &Config) -> Loader {
     Loader::new(config.cache.as_deref(), Some(workshop))
 }
 
-async fn serve(flags: &ServeArgs) -> Result<(), StartError> {
+async fn serve(flags: &ServeArgs, background: &Handle) -> Result<(), StartError> {
     telemetry::start(flags.log_format);
     let surroundings = Surroundings::of_process();
     let draft = flags.draft(surroundings)?;
     let config = draft.config.clone();
     let end = interrupted()?;
-    let client = connect(&config.cluster.source).await?;
+    // A client reads its answers where it was made.
+    let client = background.spawn(connect(config.cluster.source.clone())).await.map_err(StartError::Panic)??;
     let loader = loader(&config);
     let profiles = loader.load(&config.profiles, &[], Occasion::Start)?;
     let mut app = App::assemble(&config, client, profiles)?;
     app.watch(flags, surroundings, draft, loader);
     let sockets = Sockets::listen(&config).await?;
     let address = flags.demo.then_some(sockets.extender_address);
-    app.serve(&config, sockets, end, address).await
+    app.serve(&config, sockets, end, address, background).await
 }
 
 /// Step 1: the API server, if there is one. It need not answer yet: the watch tries again.
-async fn connect(source: &ClusterSource) -> Result<Option<Client>, StartError> {
+async fn connect(source: ClusterSource) -> Result<Option<Client>, StartError> {
     // kube and our own TLS share one provider of cryptography; an error means that it was set before.
     drop(rustls::crypto::ring::default_provider().install_default());
     let refused = |error: &dyn std::error::Error| {
         let path =
-            if let ClusterSource::Kubeconfig(path) = source { path.display().to_string() } else { String::new() };
+            if let ClusterSource::Kubeconfig(path) = &source { path.display().to_string() } else { String::new() };
         Problem::new("cluster.kubeconfig", path, format!("it leads to no API server: {}", chain(error)))
     };
-    let config = match source {
+    let config = match &source {
         ClusterSource::Requests => return Ok(None),
         ClusterSource::InCluster => kube::Config::incluster().map_err(|error| refused(&error))?,
         ClusterSource::Kubeconfig(path) => {
@@ -163,6 +168,7 @@ impl App {
             configuration: Arc::new(Mutex::new(Configuration::new(None, None, SystemTime::now()))),
             calls: LastCalls::new(Instant::now()),
             bodies: Bodies::new(config.server.body_limit),
+            workers: Arc::default(),
             deadline: config.server.deadline,
             binder: binder.map(|client| Binder::new(client, config.server.deadline)),
         };
@@ -250,9 +256,10 @@ impl App {
         sockets: Sockets,
         end: impl Future<Output = ()> + Send + 'static,
         demo: Option<SocketAddr>,
+        background: &Handle,
     ) -> Result<(), StartError> {
         let (over, is_over) = watch::channel(false);
-        let mut tasks = self.background(sockets.admin_port);
+        let mut tasks = self.background(sockets.admin_port, background);
         let keep_alive = config.server.keep_alive;
         let extender = Server { listener: sockets.extender, router: self.extender(), tls: sockets.tls, keep_alive };
         let admin = Server { listener: sockets.admin, router: self.admin(), tls: None, keep_alive };
@@ -277,26 +284,26 @@ impl App {
 
     /// What runs beside the requests. A panic there ends the process, to be started anew: without its watch or its feed it
     /// would go on with what it saw last.
-    fn background(&mut self, admin_port: u16) -> JoinSet<()> {
+    fn background(&mut self, admin_port: u16, background: &Handle) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(feed) = self.feed.take() {
-            tasks.spawn(feed.run(Arc::clone(&self.context.events)));
+            tasks.spawn_on(feed.run(Arc::clone(&self.context.events)), background);
         }
         if let Some(reloader) = self.reloader.take() {
-            tasks.spawn(reloader.run());
+            tasks.spawn_on(reloader.run(), background);
         }
         if let Some(client) = &self.client {
-            tasks.spawn(gantry_cluster::watch::run(client.clone(), Arc::clone(&self.index)));
+            tasks.spawn_on(gantry_cluster::watch::run(client.clone(), Arc::clone(&self.index)), background);
             if let Some(notices) = self.notices.take() {
-                tasks.spawn(events::send_all(client.clone(), notices));
+                tasks.spawn_on(events::send_all(client.clone(), notices), background);
             }
             let candidate = Candidate::of_process(admin_port).filter(|_| !self.planners.is_empty());
             if let (Some(candidate), Some(follower)) = (candidate, self.follower.take()) {
-                tasks.spawn(candidate.run(client.clone(), self.role.clone()));
-                tasks.spawn(follower.run());
+                tasks.spawn_on(candidate.run(client.clone(), self.role.clone()), background);
+                tasks.spawn_on(follower.run(), background);
             }
             for planner in self.planners() {
-                tasks.spawn(planner.run());
+                tasks.spawn_on(planner.run(), background);
             }
         }
         tasks

@@ -1,21 +1,30 @@
-//! Work that requests must not feel: computing on a thread that lets everybody else go first, and panics of tasks
-//! that nobody waits for, which would otherwise end them in silence.
+//! Work that requests must not feel: threads that let requests go first, and panics of tasks that nobody waits for,
+//! which would otherwise end them in silence.
 //!
-//! A thread that computes for a second is otherwise given its turns like one that answers a request in a tenth of a
-//! millisecond, and where all cores are busy the request waits a whole time slice for it. Must not know: what the work is.
+//! A thread that computes for a second, or reads a thousand events of a watch, is otherwise given its turns like one that
+//! answers a request in a tenth of a millisecond, and where all cores are busy the request waits a whole time slice for
+//! it. Requests go before what the process learns of the cluster, and that before searches. Must not know: what the work
+//! is.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::thread;
 
 use futures::FutureExt;
+use gantry_host::turn::step_back;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 
-/// As `nice -n 10`: about a tenth of the weight of a thread as it is usually started.
-const NICENESS: i32 = 10;
+/// The threads of all that is no request: one step behind those of requests, and so is what they start.
+///
+/// # Errors
+/// The system has no threads left.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_name("gantry-background").on_thread_start(step_back).build()
+}
 
-/// Starts `work` and gives its result to whoever waits for it; nobody gets one if `work` panics.
+/// Starts `work` a step behind and gives its result to whoever waits for it; nobody gets one if `work` panics.
 ///
 /// # Errors
 /// The system has no thread left.
@@ -51,16 +60,10 @@ pub async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
     }
 }
 
-/// A system that does not allow it costs speed and nothing else.
-fn step_back() {
-    // On Linux this is a matter of each thread, not of the process.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "work in the background has the priority of all other work");
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use gantry_host::turn::STEP;
+
     use super::*;
 
     #[tokio::test]
@@ -68,7 +71,17 @@ mod tests {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();
         let during = run("work", priority).unwrap().await.unwrap();
-        assert_eq!((during, priority()), ((before + NICENESS).min(19), before));
+        assert_eq!((during, priority()), ((before + STEP).min(19), before));
+    }
+
+    #[test]
+    fn tasks_in_the_background_are_a_step_behind_and_what_they_start_is_two() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        let task = async move { (priority(), run("work", priority).unwrap().await.unwrap()) };
+        let background = runtime().unwrap();
+        let behind = background.block_on(background.spawn(task)).unwrap();
+        assert_eq!(behind, ((before + STEP).min(19), (before + 2 * STEP).min(19)));
     }
 
     #[tokio::test]

@@ -39,6 +39,7 @@ use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
 use crate::wire::{WireError, bind, brief, filter, preempt, prioritize};
+use crate::workers::Workers;
 
 /// Everything that a request's handler reaches.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct Context {
     pub calls: LastCalls,
     /// The cap on bodies.
     pub bodies: Bodies,
+    /// What cycles run on.
+    pub workers: Arc<Workers>,
     /// A request's deadline.
     pub deadline: Duration,
     /// What was answered lately.
@@ -132,22 +135,8 @@ async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) 
     }
 }
 
-/// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
-/// after that is dropped: its assumption is not made, its failure not counted twice.
 async fn decide(verb: Verb, context: &Arc<Context>, body: Arc<Held>, start: Instant) -> Result<Answer, WireError> {
-    let work = {
-        let (context, body, span) = (Arc::clone(context), Arc::clone(&body), Span::current());
-        tokio::task::spawn_blocking(move || span.in_scope(|| cycle(verb, &context, &body, start)))
-    };
-    let deadline = tokio::time::Instant::from_std(start + context.deadline);
-    let (answer, mut record) = match tokio::time::timeout_at(deadline, work).await {
-        Ok(Ok(answered)) => match answered? {
-            Some(answer) => answer,
-            None => late(verb, context, body, Reason::Deadline).await?,
-        },
-        Ok(Err(_panicked)) => late(verb, context, body, Reason::Unavailable).await?,
-        Err(_elapsed) => late(verb, context, body, Reason::Deadline).await?,
-    };
+    let (answer, mut record) = in_time(verb, context, body, start).await?;
     let subject = Subject::from(&record);
     for fallback in &answer.fallbacks {
         report(context, &subject, fallback, answer.outcome);
@@ -160,6 +149,32 @@ async fn decide(verb: Verb, context: &Arc<Context>, body: Arc<Held>, start: Inst
         context.cluster.assume(assumption, Instant::now());
     }
     Ok(answer)
+}
+
+/// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
+/// after that is dropped: its assumption is not made, its failure not counted twice.
+async fn in_time(
+    verb: Verb,
+    context: &Arc<Context>,
+    body: Arc<Held>,
+    start: Instant,
+) -> Result<(Answer, DecisionRecord), WireError> {
+    let work = {
+        let (context, body, span) = (Arc::clone(context), Arc::clone(&body), Span::current());
+        move || span.in_scope(|| cycle(verb, &context, &body, start))
+    };
+    let Ok(work) = context.workers.run(work) else {
+        return late(verb, context, body, Reason::Unavailable).await;
+    };
+    let deadline = tokio::time::Instant::from_std(start + context.deadline);
+    match tokio::time::timeout_at(deadline, work).await {
+        Ok(Ok(answered)) => match answered? {
+            Some(answer) => Ok(answer),
+            None => late(verb, context, body, Reason::Deadline).await,
+        },
+        Ok(Err(_panicked)) => late(verb, context, body, Reason::Unavailable).await,
+        Err(_elapsed) => late(verb, context, body, Reason::Deadline).await,
+    }
 }
 
 /// An answer and what is kept of it; `None`: it would come too late.
@@ -189,7 +204,7 @@ async fn late(
         let question = Question::parse(verb, &body)?;
         let detail = match reason {
             Reason::Deadline => format!("no answer within server.deadline ({:?})", context.deadline),
-            _ => "the cycle ended unexpectedly".to_owned(),
+            _ => "the cycle ended unexpectedly, or found no thread".to_owned(),
         };
         let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), &detail);
         Ok(question.about(Answer::neutral(question.neutral(), fallback)))

@@ -20,6 +20,7 @@ use crate::error::{CallError, Entry, Failure, Reason};
 use crate::limits::transfer;
 use crate::source::SnapshotSource;
 use crate::state::State;
+use crate::turn::Turn;
 use crate::types::{self, Budget, Plan, PluginInfo, Pod, Pods};
 use crate::validate;
 
@@ -41,6 +42,8 @@ struct Allowance {
     deadline: Duration,
     /// The numbers in an honest answer.
     answer: usize,
+    /// Whether others go first when it takes long: a request's thread may, one that starts the process must not.
+    may_step_back: bool,
 }
 
 impl Instance {
@@ -56,11 +59,10 @@ impl Instance {
         let state = State::new(&blueprint.logbook, &blueprint.limits);
         let mut store = Store::new(blueprint.component.engine().inner(), state);
         store.limiter(|state| &mut state.meter);
-        arm(
-            blueprint.component.engine(),
-            &mut store,
-            Allowance { deadline: until(end, blueprint.limits.deadline_of(Entry::Instantiate)), answer: 0 },
-        );
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().turn.look()));
+        let deadline = until(end, blueprint.limits.deadline_of(Entry::Instantiate));
+        let allowance = Allowance { deadline, answer: 0, may_step_back: end.is_some() };
+        arm(blueprint.component.engine(), &mut store, allowance);
         match blueprint.component.pre().instantiate(&mut store) {
             Ok(exports) => {
                 let blueprint = Arc::clone(blueprint);
@@ -174,7 +176,8 @@ impl Instance {
         call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
         let deadline = until(self.end, self.blueprint.limits.deadline_of(entry));
-        arm(self.blueprint.component.engine(), &mut self.store, Allowance { deadline, answer });
+        let allowance = Allowance { deadline, answer, may_step_back: self.end.is_some() };
+        arm(self.blueprint.component.engine(), &mut self.store, allowance);
         call(self.exports.gantry_scheduling_scheduler(), &mut self.store).map_err(|error| {
             self.is_poisoned = true;
             self.blueprint.error(entry, stopped(&self.store, error))
@@ -203,9 +206,10 @@ pub(crate) fn until(end: Option<Instant>, limit: Duration) -> Duration {
 
 /// Before every entry: a deadline from now on, full budgets, and a bound on what the host copies out.
 fn arm(engine: &Engine, store: &mut Store<State>, allowance: Allowance) {
-    store.set_epoch_deadline(engine.epochs(allowance.deadline));
+    let (turn, epochs) = Turn::begin(engine, allowance.deadline, allowance.may_step_back);
+    store.set_epoch_deadline(epochs);
     store.set_hostcall_fuel(transfer(allowance.answer));
-    store.data_mut().begin_entry();
+    store.data_mut().begin_entry(turn);
 }
 
 fn stopped(store: &Store<State>, error: wasmtime::Error) -> Failure {

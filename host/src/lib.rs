@@ -30,6 +30,7 @@
 //! | [`source`] | how the caller lends the cluster's columns |
 //! | [`plugin`] | questions and answers |
 //! | `pool`, `worker`, `instance`, `state`, `imports` | what lies between a question and the component |
+//! | [`turn`] | who lets others go first on a busy machine |
 //! | `validate` | the checks of every answer |
 //! | [`record`] | questions and answers as a document, to be asked again |
 //! | [`breaker`] | whether a plugin that keeps failing is asked at all |
@@ -53,6 +54,7 @@ mod pool;
 pub mod record;
 pub mod source;
 mod state;
+pub mod turn;
 mod validate;
 mod worker;
 pub mod workshop;

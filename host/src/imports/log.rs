@@ -176,6 +176,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::turn::Turn;
 
     fn state(limits: &Limits) -> State {
         State::new(&Arc::new(Logbook::new(&"p".into(), limits.log_bytes)), limits)
@@ -224,7 +225,7 @@ mod tests {
         let mut state = state(&Limits { log_bytes: 64 << 10, ..Limits::default() });
         tracing::subscriber::with_default(Ear(Arc::clone(&heard)), || {
             for _ in 0..100 {
-                state.begin_entry();
+                state.begin_entry(Turn::none());
                 for _ in 0..999 {
                     log::Host::log(&mut state, log::Level::Info, "x".repeat(60)).unwrap();
                 }
@@ -262,7 +263,7 @@ mod tests {
         assert!(write(&mut state, "0").is_err());
         assert!(state.log.is_exhausted());
 
-        state.begin_entry();
+        state.begin_entry(Turn::none());
         for _ in 0..3 {
             assert!(write(&mut state, "").is_ok());
         }

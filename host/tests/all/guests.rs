@@ -1,7 +1,9 @@
 //! One test for each guest, of the guest's name.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
+use gantry_host::turn::has_stepped_back;
 use gantry_host::types::Budget;
 use gantry_host::{Component, Digest, Entry, Limits, LoadError, Plugin, Reason};
 
@@ -105,6 +107,23 @@ fn a_call_ends_with_its_callers_time_though_its_own_limit_is_longer() {
     let later = Instant::now() + Duration::from_secs(30);
     assert_eq!(plugin.filter_until(&world, &POD, later).unwrap(), [0; ROWS]);
     assert_eq!(plugin.restarts(), 1);
+}
+
+#[test]
+fn whoever_waits_for_a_guest_that_keeps_the_core_goes_behind_all_others() {
+    let brief = Limits { deadline: Duration::from_secs(1), ..limits() };
+    let (plugin, world) = (Plugin::new("p", &component("endless_loop"), "", brief).unwrap(), World::new());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let end = Instant::now() + Duration::from_mins(1);
+            assert_eq!(plugin.filter_until(&world, &POD, end).unwrap(), [0; ROWS]);
+            assert!(!has_stepped_back(), "an honest call");
+            assert_failed(plugin.score_until(&world, &POD, end), Entry::Score, Reason::Deadline);
+            assert!(has_stepped_back());
+        });
+    });
+    assert_failed(plugin.score(&world, &POD), Entry::Score, Reason::Deadline);
+    assert!(!has_stepped_back(), "nobody else waits where no caller's time ends");
 }
 
 #[test]
