@@ -91,13 +91,15 @@ impl Workload {
         Self::of(pods, nodes, seed, GenerateOptions { fill: 0.125, ..GenerateOptions::default() })
     }
 
-    /// The same with nothing reserved either: every pod fits in whatever order they come.
+    /// The same with nothing reserved either: every pod fits in whatever order they come. With many more nodes than pods
+    /// less is requested: no pod as much as a node has.
     ///
     /// # Panics
     /// There is no such instance.
     #[must_use]
     pub fn light(pods: usize, nodes: usize, seed: u64) -> Self {
-        Self::of(pods, nodes, seed, GenerateOptions { fill: 0.125, taint: 0.0, aff: 0.0, ..GenerateOptions::default() })
+        let fill = 0.125_f64.min(0.25 * pods as f64 / nodes as f64);
+        Self::of(pods, nodes, seed, GenerateOptions { fill, taint: 0.0, aff: 0.0, ..GenerateOptions::default() })
     }
 
     fn of(pods: usize, nodes: usize, seed: u64, options: GenerateOptions) -> Self {
@@ -380,6 +382,13 @@ mod tests {
         assert_eq!(row_of(&node_name(17)), Some(17));
         assert_eq!(index_of(&pod_name(299)), Some(299));
         assert_eq!(row_of("control-plane"), None);
+    }
+
+    #[test]
+    fn few_pods_are_light_on_many_nodes_too() {
+        for (pods, nodes) in [(500, 100), (500, 1000), (500, 5000)] {
+            assert_eq!(Workload::light(pods, nodes, 1).pods(), pods);
+        }
     }
 
     #[test]
