@@ -17,7 +17,7 @@ use wasmtime::{Config, EngineWeak, OptLevel};
 use crate::error::LoadError;
 
 /// How often the epoch grows. Deadlines are met to within one or two of these; each costs a few nanoseconds.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(1);
 
 /// How deep the calls of a component may go, in bytes of native stack. The engine's default, named because the threads
 /// that call in must have more than it.
@@ -62,10 +62,14 @@ impl Engine {
     /// The epochs from now until a time has passed. Those that the clock has yet to catch up with come on top, and one
     /// more, because the next one may be due at once: nobody is stopped too soon.
     pub(crate) fn epochs(&self, time: Duration) -> u64 {
-        let ticks = u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2);
         let behind = self.clock.due().saturating_sub(self.clock.ticks.load(Ordering::Acquire));
-        ticks.min(u64::MAX / 2) + behind + 1
+        ticks(time) + behind + 1
     }
+}
+
+/// The ticks that a time takes, as far as they can be counted on with.
+pub(crate) fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX).min(u64::MAX / 2)
 }
 
 fn config() -> Config {

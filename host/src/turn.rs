@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 use wasmtime::UpdateDeadline;
 
-use crate::engine::{Engine, TICK};
+use crate::engine::{Engine, ticks};
 
 /// How far a thread steps back behind the one that it was started by, as with `nice -n 5`: a third of its weight, and a
 /// tenth after two steps.
@@ -81,13 +81,9 @@ impl Turn {
             step_back();
             self.may_step_back = false;
         }
+        // A look that comes too early costs another look.
         UpdateDeadline::Continue(ticks(left))
     }
-}
-
-/// A look that comes too early costs another look.
-fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2)
 }
 
 /// How long this thread has been on a core: one that was kept waiting by others has not been slow.

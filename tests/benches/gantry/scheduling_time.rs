@@ -11,6 +11,7 @@
 //! cluster, let the others go first. What a small machine's own speed does from minute to minute is more than what is
 //! measured: so all take turns, ratios are between neighbours of one turn, and each figure is the median over the turns.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -115,8 +116,11 @@ fn row(nodes: usize, place: usize, turns: &[[Mean; NAMES.len()]]) -> Vec<String>
 /// The number that follows `name` on the command line.
 fn argument(name: &str) -> Result<Option<usize>> {
     let asked = std::env::args().find_map(|argument| Some(argument.strip_prefix(name)?.to_owned()));
-    let number = asked.map(|text| text.parse().with_context(|| format!("{name}{text} is no number")));
-    number.transpose()
+    let number = |text: String| -> Result<usize> {
+        let number: NonZeroUsize = text.parse().with_context(|| format!("{name}{text}: want a number from 1 on"))?;
+        Ok(number.get())
+    };
+    asked.map(number).transpose()
 }
 
 fn with(url: &str) -> SchedulerSettings {

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 async fn a_burst_lands_where_each_of_the_ten_searches_planned_it() {
     let plane = ControlPlane::start().await.unwrap();
     let scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
-    // Half full, the searches that only punish overflow leave a pod without a node in one run of four.
+    // Half full, the searches that only punish overflow leave a pod without a node in half of the runs.
     let workload = Workload::sparse(30, 8, 1).gated();
     let mut outcomes = Vec::new();
     for search in SEARCHES {
