@@ -40,7 +40,7 @@ use crate::planner::{Board, Desk, Follower, Nominator, Planner};
 use crate::profile::loader::{Loader, Occasion};
 use crate::profile::{Member, Profiles, chain};
 use crate::reload::{Configuration, Reloader};
-use crate::server::Server;
+use crate::server::{Server, Threads};
 use crate::verb::LastCalls;
 use crate::view::Cluster;
 use crate::{admin, golden, reload, telemetry, tls};
@@ -168,7 +168,6 @@ impl App {
             configuration: Arc::new(Mutex::new(Configuration::new(None, None, SystemTime::now()))),
             calls: LastCalls::new(Instant::now()),
             bodies: Bodies::new(config.server.body_limit),
-            workers: Arc::default(),
             deadline: config.server.deadline,
             binder: binder.map(|client| Binder::new(client, config.server.deadline)),
         };
@@ -261,8 +260,10 @@ impl App {
         let (over, is_over) = watch::channel(false);
         let mut tasks = self.background(sockets.admin_port, background);
         let keep_alive = config.server.keep_alive;
-        let extender = Server { listener: sockets.extender, router: self.extender(), tls: sockets.tls, keep_alive };
-        let admin = Server { listener: sockets.admin, router: self.admin(), tls: None, keep_alive };
+        let (router, threads) = (self.extender(), Threads::OneEach);
+        let extender = Server { listener: sockets.extender, router, tls: sockets.tls, keep_alive, threads };
+        let (router, threads) = (self.admin(), Threads::Shared);
+        let admin = Server { listener: sockets.admin, router, tls: None, keep_alive, threads };
         let servers = tokio::spawn(async move {
             tokio::join!(extender.run(is_over.clone()), admin.run(is_over));
         });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod};
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use tokio::runtime::Handle;
 
 use crate::wire::bind::BindingArgs;
 
@@ -34,6 +35,14 @@ pub enum BindingError {
         /// The deadline.
         patience: Duration,
     },
+    /// As after the one before, nobody knows.
+    #[error("binding {pod} to node {node} ended unexpectedly")]
+    Ended {
+        /// The pod, namespace and name.
+        pod: String,
+        /// The node.
+        node: String,
+    },
 }
 
 /// Binds pods.
@@ -41,6 +50,7 @@ pub enum BindingError {
 pub struct Binder {
     client: Client,
     patience: Duration,
+    runtime: Handle,
 }
 
 impl std::fmt::Debug for Binder {
@@ -50,10 +60,14 @@ impl std::fmt::Debug for Binder {
 }
 
 impl Binder {
-    /// A binder that waits for the API server no longer than `patience`.
+    /// A binder that waits for the API server no longer than `patience`. It talks to that on the runtime that it is made
+    /// in: connections there are kept for the next binding, and must not end with kube-scheduler's.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     #[must_use]
     pub fn new(client: Client, patience: Duration) -> Self {
-        Self { client, patience }
+        Self { client, patience, runtime: Handle::current() }
     }
 
     /// Posts the binding and waits until it is done.
@@ -63,12 +77,17 @@ impl Binder {
     pub async fn bind(&self, args: &BindingArgs<'_>) -> Result<(), BindingError> {
         let (pod, node) = (format!("{}/{}", &*args.pod_namespace, &*args.pod_name), (*args.node).to_owned());
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &args.pod_namespace);
-        let (binding, parameters) = (binding(args), PostParams::default());
-        let posting = api.create_subresource::<_, serde_json::Value>("binding", &args.pod_name, &parameters, &binding);
-        match tokio::time::timeout(self.patience, posting).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(source)) => Err(BindingError::Refused { pod, node, source: Box::new(source) }),
-            Err(_elapsed) => Err(BindingError::TooSlow { pod, node, patience: self.patience }),
+        let (binding, name, patience) = (binding(args), (*args.pod_name).to_owned(), self.patience);
+        let posting = async move {
+            let parameters = PostParams::default();
+            let posting = api.create_subresource::<_, serde_json::Value>("binding", &name, &parameters, &binding);
+            tokio::time::timeout(patience, posting).await
+        };
+        match self.runtime.spawn(posting).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(source))) => Err(BindingError::Refused { pod, node, source: Box::new(source) }),
+            Ok(Err(_elapsed)) => Err(BindingError::TooSlow { pod, node, patience }),
+            Err(_ended) => Err(BindingError::Ended { pod, node }),
         }
     }
 }

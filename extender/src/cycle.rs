@@ -26,7 +26,6 @@ use crate::profile::{Combined, Profile, Profiles};
 use crate::rank;
 use crate::view::{Cluster, View};
 use crate::wire::args::{Candidates, PodPart, Request};
-use crate::wire::prioritize::Priority;
 use crate::wire::{filter, preempt, prioritize};
 
 /// What is kept of a request's time for its answer, a tenth within these: three ticks of the clock that ends plugins'
@@ -129,13 +128,10 @@ impl Cycles {
         sent(&profile, answer, same)
     }
 
-    /// The fallback that stands for a request's own failure, such as a missed deadline: of the plugin that is at work on
-    /// the pod, if one is.
+    /// The fallback that stands for a request's own failure.
     #[must_use]
     pub fn fallback(&self, pod: &PodPart, cause: Cause, detail: &str) -> Option<Fallback> {
-        let profile = self.profile(pod)?;
-        let at_work = profile.at_work(&pod.head.metadata.uid);
-        Some(Fallback::new(at_work.unwrap_or(profile.plugin_name()), cause, detail))
+        Some(Fallback::new(self.profile(pod)?.plugin_name(), cause, detail))
     }
 
     fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {
@@ -262,11 +258,9 @@ impl Cycles {
 
 /// The planned candidate has 10, every other 0.
 fn follow(request: &Request, view: &View, position: usize) -> Answer {
-    let mut priorities = vec![Priority::MIN; request.candidates.len()];
-    priorities[position] = Priority::MAX;
-    let assumption = Assumption::new(&view.pod, request.candidates.name(position));
+    let planned = request.candidates.name(position);
     let trace = Trace { follows_plan: true, ..trace(view, request.candidates.len()) };
-    Answer::ok(prioritize::answer(&request.candidates, &priorities), Some(assumption)).with(trace)
+    Answer::ok(prioritize::only(planned), Some(Assumption::new(&view.pod, planned))).with(trace)
 }
 
 fn rank_candidates(request: &Request, profile: &Profile, view: &View, rated: Combined<Vec<f64>>) -> Answer {

@@ -13,6 +13,7 @@
 //! it, and any status but 200 makes kube-scheduler go on without them (prioritize) or
 //! evict nobody (preempt). An empty list would lose the scores in silence.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,7 +27,7 @@ use gantry_host::Reason;
 use tracing::{Instrument, Span, field};
 
 use crate::binding::Binder;
-use crate::body::{Bodies, Held, SMALL};
+use crate::body::Bodies;
 use crate::config::valid::PlanMode;
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
 use crate::decision::{self, DecisionRecord, Decisions};
@@ -39,7 +40,6 @@ use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
 use crate::wire::args::{PodPart, Request};
 use crate::wire::{WireError, bind, brief, filter, preempt, prioritize};
-use crate::workers::Workers;
 
 /// Everything that a request's handler reaches.
 #[derive(Debug)]
@@ -60,8 +60,6 @@ pub struct Context {
     pub calls: LastCalls,
     /// The cap on bodies.
     pub bodies: Bodies,
-    /// What cycles run on.
-    pub workers: Arc<Workers>,
     /// A request's deadline.
     pub deadline: Duration,
     /// What was answered lately.
@@ -120,100 +118,54 @@ async fn answer(verb: Verb, State(context): State<Arc<Context>>, body: Body) -> 
     handling.instrument(span).await
 }
 
-async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) -> (Response, Outcome) {
+async fn handle(verb: Verb, context: &Context, body: Body, start: Instant) -> (Response, Outcome) {
     let deadline = tokio::time::Instant::from_std(start + context.deadline);
     let body = match context.bodies.read(body, deadline).await {
-        Ok(body) => Arc::new(body),
+        Ok(body) => body,
         Err(error) => return refuse(verb, &error.to_string()),
     };
     if verb == Verb::Bind {
         return bind_pod(context, &body).await;
     }
-    match decide(verb, context, body, start).await {
+    match decide(verb, context, &body, start) {
         Ok(answer) => (json(answer.body), answer.outcome),
         Err(error) => refuse(verb, &error.to_string()),
     }
 }
 
-async fn decide(verb: Verb, context: &Arc<Context>, body: Arc<Held>, start: Instant) -> Result<Answer, WireError> {
-    let (answer, mut record) = in_time(verb, context, body, start).await?;
+/// A cycle, here and now: the connection has this thread to itself. It ends in time of itself, as plugins are stopped
+/// before the deadline is over; where it does not, kube-scheduler may have gone, and nothing counts as placed.
+fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<Answer, WireError> {
+    let question = Question::parse(verb, body)?;
+    // Somebody else may have been asked since, and a look at the cluster would take back what that has assumed.
+    let asked = if start.elapsed() < context.deadline {
+        survive(|| question.ask(&context.cycles, start)).ok_or((Reason::Unavailable, "the cycle ended unexpectedly"))
+    } else {
+        Err((Reason::Deadline, "the request was not read within server.deadline"))
+    };
+    let (answer, mut record) = asked.unwrap_or_else(|(reason, detail)| {
+        let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), detail);
+        question.about(Answer::neutral(question.neutral(), fallback))
+    });
     let subject = Subject::from(&record);
     for fallback in &answer.fallbacks {
         report(context, &subject, fallback, answer.outcome);
     }
-    record.seconds = start.elapsed().as_secs_f64();
+    let took = start.elapsed();
+    record.seconds = took.as_secs_f64();
     record.unplanned = unplanned(context, &record);
     record.forecast_age_seconds = context.forecast_age();
     context.decisions.keep(record);
-    if let Some(assumption) = &answer.assumption {
+    if let Some(assumption) = answer.assumption.as_ref().filter(|_| took < context.deadline) {
         context.cluster.assume(assumption, Instant::now());
     }
     Ok(answer)
 }
 
-/// Lets a cycle run on a thread of its own, and answers neutrally in its place once the deadline is over. What comes
-/// after that is dropped: its assumption is not made, its failure not counted twice.
-async fn in_time(
-    verb: Verb,
-    context: &Arc<Context>,
-    body: Arc<Held>,
-    start: Instant,
-) -> Result<(Answer, DecisionRecord), WireError> {
-    let work = {
-        let (context, body, span) = (Arc::clone(context), Arc::clone(&body), Span::current());
-        move || span.in_scope(|| cycle(verb, &context, &body, start))
-    };
-    let Ok(work) = context.workers.run(work) else {
-        return late(verb, context, body, Reason::Unavailable).await;
-    };
-    let deadline = tokio::time::Instant::from_std(start + context.deadline);
-    match tokio::time::timeout_at(deadline, work).await {
-        Ok(Ok(answered)) => match answered? {
-            Some(answer) => Ok(answer),
-            None => late(verb, context, body, Reason::Deadline).await,
-        },
-        Ok(Err(_panicked)) => late(verb, context, body, Reason::Unavailable).await,
-        Err(_elapsed) => late(verb, context, body, Reason::Deadline).await,
-    }
-}
-
-/// An answer and what is kept of it; `None`: it would come too late.
-fn cycle(
-    verb: Verb,
-    context: &Context,
-    body: &[u8],
-    start: Instant,
-) -> Result<Option<(Answer, DecisionRecord)>, WireError> {
-    let question = Question::parse(verb, body)?;
-    // Somebody else has answered then, and a look at the cluster would take back what the pod's next request has assumed.
-    if start.elapsed() >= context.deadline {
-        return Ok(None);
-    }
-    Ok(Some(question.ask(&context.cycles, start)))
-}
-
-/// The answer in place of one that did not come. A large body is read anew beside the threads that serve.
-async fn late(
-    verb: Verb,
-    context: &Arc<Context>,
-    body: Arc<Held>,
-    reason: Reason,
-) -> Result<(Answer, DecisionRecord), WireError> {
-    let (is_small, context) = (body.len() <= SMALL, Arc::clone(context));
-    let neutral = move || {
-        let question = Question::parse(verb, &body)?;
-        let detail = match reason {
-            Reason::Deadline => format!("no answer within server.deadline ({:?})", context.deadline),
-            _ => "the cycle ended unexpectedly, or found no thread".to_owned(),
-        };
-        let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), &detail);
-        Ok(question.about(Answer::neutral(question.neutral(), fallback)))
-    };
-    if is_small {
-        return neutral();
-    }
-    let answered = tokio::task::spawn_blocking(neutral).await;
-    answered.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+/// What `work` comes to; `None` after a panic, of which the log has the place. It costs its own request alone: locks are
+/// taken in spite of it, by who knows that nothing is left half done.
+fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// A request that could be read.

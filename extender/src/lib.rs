@@ -23,7 +23,7 @@
 //! | [`args`], [`config`] | what was typed → what is checked → what is used |
 //! | [`app`] | the wiring, in five steps |
 //! | [`server`], [`tls`], [`body`] | sockets and bytes |
-//! | [`handlers`], [`workers`], [`wire`] | from HTTP to a cycle and back |
+//! | [`handlers`], [`wire`] | from HTTP to a cycle and back |
 //! | [`cycle`], [`rank`] | the decision, without HTTP, clock or lock |
 //! | [`view`], [`columns`], [`profile`] | the cluster as numbers, and the plugins that are asked |
 //! | [`planner`] | waiting pods placed together, ahead of kube-scheduler's questions; nominations |
@@ -66,4 +66,3 @@ pub mod tls;
 pub mod verb;
 pub mod view;
 pub mod wire;
-pub mod workers;

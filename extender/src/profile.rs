@@ -4,7 +4,6 @@
 //! and named, never the whole profile: only where none answers is there no answer. Knows
 //! no requests, and not what is done about a failure.
 
-mod at_work;
 pub mod loader;
 mod member;
 mod opinion;
@@ -31,7 +30,6 @@ use crate::config::valid::{ComponentSource, Mode};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
-use at_work::AtWork;
 use member::Spent;
 use recorder::Recorder;
 
@@ -45,7 +43,6 @@ pub struct Profile {
     members: Vec<Member>,
     plan: Option<valid::Plan>,
     recorder: Recorder,
-    at_work: AtWork,
 }
 
 impl Profile {
@@ -58,7 +55,6 @@ impl Profile {
             members,
             plan: config.plan.clone(),
             recorder: Recorder::default(),
-            at_work: AtWork::default(),
         }
     }
 
@@ -90,12 +86,6 @@ impl Profile {
     #[must_use]
     pub fn plugin_name(&self) -> &str {
         self.members.first().map_or("", Member::name)
-    }
-
-    /// The plugin that is being asked about a pod at this moment.
-    #[must_use]
-    pub fn at_work(&self, uid: &str) -> Option<&str> {
-        self.members.get(self.at_work.on(uid)?).map(Member::name)
     }
 
     /// Whose verdict it is, where it is not our own plugin's.
@@ -130,7 +120,7 @@ impl Profile {
     ) -> Result<Combined<Vec<Verdict>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Filter, view, end, |member, position| {
+        let answers = self.ask(Point::Filter, end, |member, position| {
             let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, end);
             let verdicts = member.call(Point::Filter, Some(end), metrics, call)?;
             self.recorder.keep(member, view, Answer::Verdicts(verdicts.clone()));
@@ -154,7 +144,7 @@ impl Profile {
     ) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Score, view, end, |member, _| {
+        let answers = self.ask(Point::Score, end, |member, _| {
             let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, end);
             let mut scores = member.call(Point::Score, Some(end), metrics, call)?;
             self.recorder.keep(member, view, Answer::scores(&scores));
@@ -235,7 +225,6 @@ impl Profile {
     fn ask<T>(
         &self,
         point: Point,
-        view: &View,
         end: Instant,
         call: impl Fn(&Member, usize) -> Result<T, Fallback>,
     ) -> pipeline::Answers<T> {
@@ -245,7 +234,6 @@ impl Profile {
         let mut told: Vec<_> = order
             .into_iter()
             .map(|(position, member)| {
-                let _turn = self.at_work.begin(&view.pod, position);
                 let start = Instant::now();
                 let answer = spent.on(member, end, || call(member, position));
                 (position, member, start.elapsed(), answer)

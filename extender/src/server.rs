@@ -1,21 +1,34 @@
 //! Serving a router on a socket: HTTP/1.1, keep-alive, TLS, and a graceful end.
 //!
 //! Promises that an idle connection outlives kube-scheduler's own 90 s, and that a
-//! request which is being answered when the end comes is answered. Knows no paths.
+//! request which is being answered when the end comes is answered. Where each connection
+//! has a thread of its own, a request is read, decided and written without a change of
+//! threads, and keeps nobody waiting but its own client; one that made its thread step
+//! back is the last of its connection, so that nobody inherits a place behind all
+//! others. Knows no paths.
 
+use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
+use gantry_host::turn::has_stepped_back;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::rt::Timer;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 /// A handshake takes milliseconds; who needs longer keeps a socket from others.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -23,6 +36,17 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(10);
 /// Where no socket can be opened there is nothing to do but wait for others to be closed.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
+/// Connections at once that have a thread each; who comes then waits until one ends. kube-scheduler keeps two.
+const MOST: usize = 512;
+
+/// Where connections are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// All on those of the runtime that the server runs on: handlers must not block.
+    Shared,
+    /// Each on one of its own: handlers may block.
+    OneEach,
+}
 
 /// One socket and what is served on it.
 pub struct Server {
@@ -34,6 +58,8 @@ pub struct Server {
     pub tls: Option<TlsAcceptor>,
     /// How long a connection may lie idle, and how long a request's head may take.
     pub keep_alive: Duration,
+    /// Where its connections are served.
+    pub threads: Threads,
 }
 
 /// What every connection of a server shares.
@@ -46,20 +72,30 @@ struct Connections {
 
 impl Server {
     /// Serves until `shutdown` turns true, then stops accepting and lets requests finish.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        self.run_with(MOST, shutdown).await;
+    }
+
+    async fn run_with(self, most: usize, mut shutdown: watch::Receiver<bool>) {
         let http = http(self.keep_alive, TokioTimer::new());
         let connections = Connections { router: self.router, tls: self.tls, http };
-        let graceful = GracefulShutdown::new();
+        let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(most)));
         loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => drop(tokio::spawn(connections.clone().serve(stream, peer, graceful.watcher()))),
-                    Err(error) => {
-                        tracing::warn!(%error, "connection not accepted");
-                        tokio::time::sleep(OUT_OF_SOCKETS).await;
-                    }
-                },
+            let accepted = tokio::select! {
+                accepted = accept(&self.listener, &places) => accepted,
                 () = until_over(&mut shutdown) => break,
+            };
+            let (connections, watcher) = (connections.clone(), graceful.watcher());
+            let served = accepted.and_then(|(stream, peer, place)| match self.threads {
+                Threads::Shared => {
+                    drop(tokio::spawn(connections.serve(stream, peer, watcher)));
+                    Ok(())
+                }
+                Threads::OneEach => connections.serve_apart(stream.into_std()?, peer, watcher, place),
+            });
+            if let Err(error) = served {
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(OUT_OF_SOCKETS).await;
             }
         }
         drop(self.listener);
@@ -67,6 +103,35 @@ impl Server {
             tracing::warn!(grace = ?GRACE, "connections cut: requests did not finish");
         }
     }
+}
+
+/// The next connection, once there is a place for it.
+///
+/// # Panics
+/// Never: nobody closes the semaphore.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.expect("invariant: the semaphore is never closed");
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// Does `work` on a thread of its own, as a connection's is done, and gives its result to whoever waits for it; nobody
+/// gets one if `work` panics.
+///
+/// # Errors
+/// The system has no thread left, or no socket to wait on.
+pub fn apart<T: Send + 'static, F: Future<Output = T>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    // Nobody may wait for it any longer.
+    let work = move || drop(done.send(runtime.block_on(async { work().await })));
+    thread::Builder::new().name("gantry-requests".to_owned()).spawn(work)?;
+    Ok(result)
 }
 
 /// The sender's end counts as the end too.
@@ -82,6 +147,23 @@ fn http(keep_alive: Duration, timer: impl Timer + Send + Sync + 'static) -> http
 }
 
 impl Connections {
+    fn serve_apart(
+        self,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        place: OwnedSemaphorePermit,
+    ) -> io::Result<()> {
+        let serving = async move || {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => self.serve(stream, peer, watcher).await,
+                Err(error) => tracing::warn!(%peer, %error, "connection not served"),
+            }
+            drop(place);
+        };
+        apart(serving).map(drop)
+    }
+
     async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Answers are small and written at once; waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -98,7 +180,17 @@ impl Connections {
     }
 
     async fn talk(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: SocketAddr, watcher: Watcher) {
-        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        let answer = service_fn(|request: hyper::Request<Incoming>| {
+            let answering = self.router.clone().oneshot(request);
+            async move {
+                let mut response = answering.await?;
+                if has_stepped_back() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), answer);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%peer, %error, "connection ended");
         }
@@ -107,13 +199,17 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net;
     use std::pin::Pin;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Barrier, Mutex, mpsc};
     use std::task::{Context, Poll, Waker};
     use std::time::Instant;
 
     use axum::routing::get;
+    use gantry_host::turn::step_back;
     use hyper::rt::Sleep;
+    use hyper_util::service::TowerToHyperService;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
     use super::*;
@@ -190,5 +286,74 @@ mod tests {
         assert!(is_answered(&mut client).await, "kube-scheduler keeps idle connections for 90 s");
         clock.forward(Duration::from_secs(121)).await;
         assert!(!is_answered(&mut client).await);
+    }
+
+    /// A server that blocks its threads, for as long as this lives.
+    struct Blocking {
+        address: SocketAddr,
+        _over: watch::Sender<bool>,
+    }
+
+    impl Blocking {
+        async fn start(most: usize, handler: impl Fn() + Clone + Send + Sync + 'static) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let handler = async move || handler();
+            let (router, keep_alive) = (Router::new().route("/", get(handler)), Duration::from_mins(2));
+            let (over, is_over) = watch::channel(false);
+            let server = Server { listener, router, tls: None, keep_alive, threads: Threads::OneEach };
+            tokio::spawn(server.run_with(most, is_over));
+            Self { address, _over: over }
+        }
+
+        /// The head of an answer, once there is one.
+        fn ask(&self) -> thread::JoinHandle<String> {
+            let address = self.address;
+            thread::spawn(move || {
+                let (mut stream, mut head) = (net::TcpStream::connect(address).unwrap(), vec![0; 1024]);
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: gantry\r\n\r\n").unwrap();
+                let read = stream.read(&mut head).unwrap();
+                String::from_utf8(head[..read].to_vec()).unwrap()
+            })
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn nobody_waits_for_somebody_elses_handler() {
+        let all_are_there = Arc::new(Barrier::new(20));
+        let wait = move || {
+            all_are_there.wait();
+        };
+        let server = Blocking::start(MOST, wait).await;
+        let asking: Vec<_> = (0..20).map(|_| server.ask()).collect();
+        assert!(asking.into_iter().all(|asking| asking.join().unwrap().starts_with("HTTP/1.1 200 OK")));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_connection_for_which_there_is_no_thread_waits_until_another_one_ends() {
+        let (begun, begins) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let released = Arc::new(Mutex::new(released));
+        let handler = move || {
+            begun.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        };
+        let server = Blocking::start(1, handler).await;
+        let asking = [server.ask(), server.ask()];
+        begins.recv().unwrap();
+        assert!(begins.recv_timeout(Duration::from_millis(50)).is_err(), "two at once");
+        for _ in &asking {
+            release.send(()).unwrap();
+        }
+        assert!(asking.into_iter().all(|asking| asking.join().unwrap().starts_with("HTTP/1.1 200 OK")));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_connection_ends_with_the_request_that_made_its_thread_step_back() {
+        let is_closed = |head: String| head.contains("\r\nconnection: close\r\n");
+        let server = Blocking::start(MOST, || ()).await;
+        assert!(!is_closed(server.ask().join().unwrap()));
+        let server = Blocking::start(MOST, step_back).await;
+        assert!(is_closed(server.ask().join().unwrap()));
     }
 }

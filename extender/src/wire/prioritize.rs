@@ -1,7 +1,8 @@
 //! `HostPriorityList`: the answer to prioritize.
 //!
-//! Promises whole numbers from 0 to 10 and one entry a candidate: kube-scheduler
-//! neither clamps nor de-duplicates, and drops an answer with a single `1.5` whole.
+//! Promises whole numbers from 0 to 10 and at most one entry a candidate: kube-scheduler
+//! neither clamps nor de-duplicates, and drops an answer with a single `1.5` whole. Who
+//! has no entry has 0.
 
 use foldhash::{HashSet, HashSetExt as _};
 
@@ -43,6 +44,16 @@ pub fn answer(candidates: &Candidates, priorities: &[Priority]) -> Vec<u8> {
             write_entry(&mut out, name, *priority);
         }
     }
+    out.push(b']');
+    out
+}
+
+/// Writes that one candidate has 10 and every other 0, of which nothing is said: kube-scheduler takes longer to read an
+/// entry than Gantry to write it.
+#[must_use]
+pub fn only(name: &str) -> Vec<u8> {
+    let mut out = vec![b'['];
+    write_entry(&mut out, name, Priority::MAX);
     out.push(b']');
     out
 }

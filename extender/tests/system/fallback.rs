@@ -49,24 +49,17 @@ fn assume(extender: &Extender, uid: &str, node: &str) -> bool {
     extender.context.cluster.assume(&Assumption::new(&pod, node), Instant::now())
 }
 
-#[test]
-fn a_cycle_whose_turn_comes_after_its_deadline_takes_nothing_back() {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
-    runtime.block_on(async {
-        let (extender, _folder) = Extender::with_guest("well_behaved", "");
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let busy = tokio::task::spawn_blocking(move || held.recv());
-        let (_, body) = extender.post("/filter", full_request("u1", "{}", &["{}", "{}"])).await;
-        assert_eq!(parsed(&body)["Nodes"]["items"].as_array().unwrap().len(), 2);
-        // What another request for the pod assumes meanwhile.
-        assert!(assume(&extender, "u1", "n0"));
-        drop(release);
-        busy.await.unwrap().unwrap_err();
-        // The only thread takes its tasks in order.
-        tokio::task::spawn_blocking(|| ()).await.unwrap();
-        assert_eq!(extender.assumed().await, 1.0);
-    });
+#[tokio::test]
+async fn a_request_that_takes_too_long_to_read_is_answered_neutrally_and_takes_nothing_back() {
+    let guest = gantry_guests::bytes("well_behaved");
+    let (extender, _folder) = Extender::with_component(guest, "20ms", "server: {deadline: 20ms}");
+    // What another request for the pod assumes meanwhile.
+    assert!(assume(&extender, "u1", "n0"));
+    let many = vec![r#"{"of": "many labels, and many of them"}"#; 100_000];
+    let (status, body) = extender.post("/filter", full_request("u1", "{}", &many)).await;
+    assert_eq!((status, parsed(&body)["Nodes"]["items"].as_array().unwrap().len()), (StatusCode::OK, many.len()));
+    assert_eq!(extender.metric("gantry_plugin_fallback_total{plugin=\"guest\",reason=\"deadline\"}").await, Some(1.0));
+    assert_eq!(extender.assumed().await, 1.0);
 }
 
 #[tokio::test]

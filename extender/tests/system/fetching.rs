@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use futures::{StreamExt as _, stream};
 use gantry_extender::config::valid::{ComponentSource, Fetch, Image, Tls};
 use gantry_extender::fetch::{FetchError, fetch};
-use gantry_extender::server::Server;
+use gantry_extender::server::{Server, Threads};
 use gantry_extender::tls;
 use gantry_host::Digest;
 use rcgen::{CertificateParams, KeyPair, SanType, date_time_ymd};
@@ -58,7 +58,8 @@ impl Shop {
         let router = Router::new().fallback(serve).with_state((address, Arc::clone(&seal)));
         let tls = Some(tls::acceptor(&files).unwrap());
         let (over, is_over) = watch::channel(false);
-        tokio::spawn(Server { listener, router, tls, keep_alive: Duration::from_mins(2) }.run(is_over));
+        let (keep_alive, threads) = (Duration::from_mins(2), Threads::Shared);
+        tokio::spawn(Server { listener, router, tls, keep_alive, threads }.run(is_over));
         Self { folder, address, seal, _over: over }
     }
 

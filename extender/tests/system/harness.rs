@@ -12,9 +12,11 @@ use gantry_extender::args::ServeArgs;
 use gantry_extender::config::{self, Config, Surroundings};
 use gantry_extender::handlers::Context;
 use gantry_extender::reload::Reloader;
+use gantry_extender::server::apart;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use tracing::instrument::WithSubscriber as _;
 
 /// An extender with its two routers.
 pub(crate) struct Extender {
@@ -72,9 +74,11 @@ impl Extender {
         self.send("POST", path, body).await
     }
 
+    /// On a thread of its own, as the server does it.
     pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
-        read(self.endpoints.clone().oneshot(request).await.unwrap()).await
+        let answering = self.endpoints.clone().oneshot(request).with_current_subscriber();
+        apart(async move || read(answering.await.unwrap()).await).unwrap().await.unwrap()
     }
 
     pub(crate) async fn admin(&self, path: &str) -> (StatusCode, String) {

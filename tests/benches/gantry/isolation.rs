@@ -2,7 +2,8 @@
 //!
 //! Every attack is made by 1 and by 16 pods at once, on an extender of its own each time, so that no breaker keeps the
 //! attacker away. While their requests are under way, a healthy profile's come one after the other. Of each pod Filter is
-//! asked and then Score, as kube-scheduler does. Target: the healthy ones' p50 and p99 at most double.
+//! asked and then Score, as kube-scheduler does, over loopback of the real binary. Target: the healthy ones' p50 and p99 at
+//! most double.
 
 use std::{
     path::Path,
@@ -10,23 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow};
-use axum::{Router, body::Body, http::Request};
+use anyhow::{Context as _, Result};
 use futures::future::{join_all, poll_immediate};
-use gantry_extender::{
-    app::App,
-    config::{self, Surroundings},
-};
 use gantry_tests::report;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
+
+use crate::platform::client::{Connection, Server, request};
 
 /// Healthy requests measured for a figure, and how long at most.
 const SAMPLES: usize = 300;
 const PATIENCE: Duration = Duration::from_secs(6);
 const VERBS: [&str; 2] = ["/filter", "/prioritize"];
-/// Rounds of healthy requests before an attack, as many at once as will be: the first ones find cold instances, and no
-/// threads.
+/// Healthy pods before an attack: the first ones find cold instances.
 const WARM_UP: usize = 5;
 const NODES: usize = 100;
 const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes.json");
@@ -71,18 +67,20 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<
     let (mut alone, mut attacked) = (Times::default(), Times::default());
     let start = Instant::now();
     while attacked[0].len() < SAMPLES && start.elapsed() < PATIENCE {
-        let extender = extender(component)?;
-        let nodes = full_request("default-scheduler")?;
+        let server = extender(component)?;
+        let mut healthy = Client::of(&server, "default-scheduler", "healthy")?;
+        healthy.show_nodes().await?;
+        let attackers = (0..parallel).map(|number| Client::of(&server, "attacked", &format!("attacked-{number}")));
+        let attackers = attackers.collect::<Result<Vec<_>>>()?;
         for _ in 0..WARM_UP {
-            let at_once = (0..=parallel).map(|_| ask(&extender, "/prioritize", nodes.clone()));
-            join_all(at_once).await.into_iter().collect::<Result<Vec<_>>>()?;
+            healthy.ask_both(&mut Times::default()).await?;
         }
         let before = alone[0].len();
-        under_attack(&extender, parallel, &mut attacked).await?;
+        under_attack(&mut healthy, attackers, &mut attacked).await?;
         // As many without: what else the machine does is the same.
         let seen = attacked[0].len() - before;
         for _ in 0..seen {
-            ask_both(&extender, "default-scheduler", "healthy", &mut alone).await?;
+            healthy.ask_both(&mut alone).await?;
         }
     }
     let times = alone.into_iter().zip(attacked);
@@ -98,74 +96,74 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<
 }
 
 /// Healthy requests, one after the other, from the moment the attack begins until all of it is answered.
-async fn under_attack(extender: &Router, parallel: usize, times: &mut Times) -> Result<()> {
-    let attack = |number| {
-        let extender = extender.clone();
-        tokio::spawn(async move {
-            ask_both(&extender, "attacked", &format!("attacked-{number}"), &mut Times::default()).await
-        })
-    };
-    let mut attack = pin!(join_all((0..parallel).map(attack)));
-    while poll_immediate(attack.as_mut()).await.is_none() {
-        ask_both(extender, "default-scheduler", "healthy", times).await?;
+async fn under_attack(healthy: &mut Client, attackers: Vec<Client>, times: &mut Times) -> Result<()> {
+    let attack = |mut attacker: Client| tokio::spawn(async move { attacker.ask_both(&mut Times::default()).await });
+    let mut attack = pin!(join_all(attackers.into_iter().map(attack)));
+    loop {
+        let over = poll_immediate(attack.as_mut()).await;
+        if let Some(answers) = over {
+            return answers.into_iter().try_for_each(|answer| answer.context("a client panicked")?);
+        }
+        healthy.ask_both(times).await?;
     }
-    Ok(())
 }
 
 /// Two profiles: the built-in plugin's, and the attacker's.
-fn extender(attacker: &Path) -> Result<Router> {
-    let cache = attacker.with_file_name("cache");
-    let attacker = format!("file:{}", attacker.display());
+fn extender(attacker: &Path) -> Result<Server> {
+    let folder = attacker.parent().context("it lies in a folder")?;
+    let component = format!("file:{}", attacker.display());
     let document = json!({
         "apiVersion": "gantry.dev/v1alpha1", "kind": "GantryConfiguration",
-        "cluster": {"mode": "none"}, "cache": {"dir": cache}, "server": {"deadline": "1s"},
+        "cluster": {"mode": "none"}, "cache": {"dir": folder.join("cache")},
+        "server": {"deadline": "1s", "listen": "127.0.0.1:0", "admin": "127.0.0.1:0"},
         "profiles": [
             {"schedulerName": "default-scheduler", "plugins": [{"name": "good", "component": "builtin:gantry"}]},
-            {"schedulerName": "attacked", "plugins": [{"name": "bad", "component": attacker}]},
+            {"schedulerName": "attacked", "plugins": [{"name": "bad", "component": component}]},
         ],
     });
-    let file = config::parse(&document.to_string(), Path::new("bench"))?;
-    let config = config::check::check(file, Surroundings::default()).map_err(|problems| anyhow!("{problems:?}"))?;
-    Ok(App::without_cluster(&config)?.extender())
+    Server::start(folder, &document)
 }
 
-fn full_request(scheduler: &str) -> Result<Vec<u8>> {
-    let mut request: Value = serde_json::from_str(FULL)?;
-    let model = request["Nodes"]["items"][0].clone();
-    let node = |row| {
-        let mut node = model.clone();
-        node["metadata"]["name"] = json!(format!("node-{row}"));
-        node
-    };
-    request["Nodes"]["items"] = (0..NODES).map(node).collect();
-    request["Pod"]["spec"]["schedulerName"] = json!(scheduler);
-    Ok(serde_json::to_vec(&request)?)
+/// What kube-scheduler asks of one pod.
+struct Client {
+    connection: Connection,
+    nodes: Vec<u8>,
+    requests: [Vec<u8>; VERBS.len()],
 }
 
-/// Names only: the nodes are known.
-fn request(scheduler: &str, pod: &str) -> Result<Vec<u8>> {
-    let mut request: Value = serde_json::from_str(FULL)?;
-    request["Nodes"] = Value::Null;
-    request["NodeNames"] = (0..NODES).map(|row| json!(format!("node-{row}"))).collect();
-    request["Pod"]["spec"]["schedulerName"] = json!(scheduler);
-    request["Pod"]["metadata"]["uid"] = json!(pod);
-    Ok(serde_json::to_vec(&request)?)
-}
-
-/// What kube-scheduler asks of a pod; notes how long each answer took.
-async fn ask_both(extender: &Router, scheduler: &str, pod: &str, times: &mut Times) -> Result<()> {
-    for (verb, times) in VERBS.iter().zip(times) {
-        times.push(ask(extender, verb, request(scheduler, pod)?).await?);
+impl Client {
+    fn of(server: &Server, scheduler: &str, pod: &str) -> Result<Self> {
+        let mut document: Value = serde_json::from_str(FULL)?;
+        document["Pod"]["spec"]["schedulerName"] = json!(scheduler);
+        document["Pod"]["metadata"]["uid"] = json!(pod);
+        let model = document["Nodes"]["items"][0].clone();
+        let node = |row| {
+            let mut node = model.clone();
+            node["metadata"]["name"] = json!(format!("node-{row}"));
+            node
+        };
+        document["Nodes"]["items"] = (0..NODES).map(node).collect();
+        let nodes = request(VERBS[0], document.to_string().as_bytes());
+        document["Nodes"] = Value::Null;
+        document["NodeNames"] = (0..NODES).map(|row| json!(format!("node-{row}"))).collect();
+        let body = document.to_string();
+        let requests = VERBS.map(|verb| request(verb, body.as_bytes()));
+        Ok(Self { connection: Connection::to(server.extender), nodes, requests })
     }
-    Ok(())
-}
 
-async fn ask(extender: &Router, verb: &str, body: Vec<u8>) -> Result<Duration> {
-    let request = Request::post(verb).body(Body::from(body))?;
-    let start = Instant::now();
-    let response = extender.clone().oneshot(request).await.context("the router never fails")?;
-    let answer = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
-    let time = start.elapsed();
-    anyhow::ensure!(answer.len() > NODES, "an answer without nodes: {}", String::from_utf8_lossy(&answer));
-    Ok(time)
+    /// From then on names are enough.
+    async fn show_nodes(&mut self) -> Result<()> {
+        self.connection.ask(&self.nodes).await.map(drop)
+    }
+
+    /// Filter and Score; notes how long each answer took.
+    async fn ask_both(&mut self, times: &mut Times) -> Result<()> {
+        for (request, times) in self.requests.iter().zip(times) {
+            let start = Instant::now();
+            let answer = self.connection.ask(request).await?;
+            times.push(start.elapsed());
+            anyhow::ensure!(answer.len() > NODES, "an answer without nodes: {}", String::from_utf8_lossy(&answer));
+        }
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@
 //! requests a second and p99 below twice the steady one; ready ≤ 50 ms after a start with compiled plugins in the cache; a
 //! call that traps ≤ 0.2 ms, the fresh instance included; two plugins ≤ 1.2 × the sum of their own times.
 
-mod client;
+pub(crate) mod client;
 
 use std::{
     path::Path,

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 use crate::instant;
 
-const PODS: usize = 500;
+const PODS: usize = 1500;
 const TURNS: usize = 5;
 const NAMES: [&str; 6] = [
     "no extender",

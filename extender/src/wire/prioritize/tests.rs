@@ -30,6 +30,11 @@ fn a_name_sent_twice_is_scored_once() {
     assert_eq!(answer(&candidates, &[Priority::MAX, Priority::MAX]), br#"[{"Host":"a","Score":10}]"#);
 }
 
+#[test]
+fn a_planned_node_is_named_alone() {
+    assert_eq!(only("a\""), br#"[{"Host":"a\"","Score":10}]"#);
+}
+
 proptest! {
     #[test]
     fn whatever_the_number_the_score_is_a_whole_number_from_0_to_10(number in any::<usize>(), name in ".*") {

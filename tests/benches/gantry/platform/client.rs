@@ -91,7 +91,7 @@ impl Server {
         let mut stream = BufStream::new(TcpStream::connect(self.admin).await?);
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await?;
         stream.flush().await?;
-        let page = String::from_utf8(read(&mut stream).await?)?;
+        let page = String::from_utf8(read(&mut stream).await?.1)?;
         let counts =
             page.lines().filter(|line| line.contains(text) && !line.contains("_bucket") && !line.contains("_sum"));
         Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
@@ -107,6 +107,38 @@ fn addresses(log: &mut impl std::io::BufRead) -> Result<[SocketAddr; 2]> {
     let fields: Value = serde_json::from_str(&line)?;
     let address = |name: &str| fields[name].as_str().context("no address")?.parse().context("no address");
     Ok([address("extender")?, address("admin")?])
+}
+
+/// A connection that is kept, and opened anew where the server has closed it.
+pub(crate) struct Connection {
+    address: SocketAddr,
+    stream: Option<BufStream<TcpStream>>,
+}
+
+impl Connection {
+    pub(crate) fn to(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+
+    /// Sends a request, and waits for its answer's body.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.open().await?,
+        };
+        stream.write_all(request).await?;
+        stream.flush().await?;
+        let (head, body) = read(&mut stream).await?;
+        self.stream = (!head.to_lowercase().contains("\nconnection: close")).then_some(stream);
+        ensure!(!body.is_empty(), "an empty answer");
+        Ok(body)
+    }
+
+    async fn open(&self) -> Result<BufStream<TcpStream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(BufStream::new(stream))
+    }
 }
 
 /// Sends one kind of request.
@@ -129,21 +161,23 @@ impl Client {
         };
         document["Nodes"]["items"] = names.iter().map(node).collect();
         let mut stream = BufReader::new(Blocking::connect(address)?);
-        stream.get_mut().write_all(&bytes(&document))?;
+        stream.get_mut().write_all(&request("/prioritize", document.to_string().as_bytes()))?;
         let mut status = String::new();
         stream.read_line(&mut status)?;
         ensure!(status.starts_with("HTTP/1.1 200"), "{status}");
         document["Nodes"] = Value::Null;
         document["NodeNames"] = json!(names);
-        Ok(Self { address, request: Arc::new(bytes(&document)) })
+        Ok(Self { address, request: Arc::new(request("/prioritize", document.to_string().as_bytes())) })
     }
 
     /// One request after the other on one connection.
     pub(crate) async fn one_by_one(&self, count: usize) -> Result<Vec<Duration>> {
-        let mut stream = self.connect().await?;
+        let mut connection = Connection::to(self.address);
         let mut times = Vec::new();
         for _ in 0..count {
-            times.push(self.ask(&mut stream).await?);
+            let start = Instant::now();
+            connection.ask(&self.request).await?;
+            times.push(start.elapsed());
         }
         Ok(times)
     }
@@ -156,13 +190,13 @@ impl Client {
         let lane = |number: usize| {
             let client = self.clone();
             tokio::spawn(async move {
-                let mut stream = client.connect().await?;
+                let mut connection = Connection::to(client.address);
                 let mut times = Vec::new();
                 let mut due = interval_at(begin + pause * number as u32 / connections as u32, pause);
                 due.set_missed_tick_behavior(MissedTickBehavior::Burst);
                 while begin.elapsed() < length {
                     let at = due.tick().await;
-                    client.ask(&mut stream).await?;
+                    connection.ask(&client.request).await?;
                     times.push(at.elapsed());
                 }
                 anyhow::Ok(times)
@@ -175,31 +209,16 @@ impl Client {
         }
         Ok(times)
     }
-
-    async fn connect(&self) -> Result<BufStream<TcpStream>> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        Ok(BufStream::new(stream))
-    }
-
-    async fn ask(&self, stream: &mut BufStream<TcpStream>) -> Result<Duration> {
-        let start = Instant::now();
-        stream.write_all(&self.request).await?;
-        stream.flush().await?;
-        let answer = read(stream).await?;
-        ensure!(!answer.is_empty(), "an empty answer");
-        Ok(start.elapsed())
-    }
 }
 
-fn bytes(document: &Value) -> Vec<u8> {
-    let body = document.to_string();
-    let head = format!("POST /prioritize HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
-    [head, body].concat().into_bytes()
+/// What a client writes.
+pub(crate) fn request(path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }
 
-/// One answer with a content length.
-async fn read(stream: &mut BufStream<TcpStream>) -> Result<Vec<u8>> {
+/// One answer with a content length: its head and its body.
+async fn read(stream: &mut BufStream<TcpStream>) -> Result<(String, Vec<u8>)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         ensure!(stream.read_line(&mut head).await? > 0, "closed in the head: {head}");
@@ -210,5 +229,5 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Result<Vec<u8>> {
     let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.context("no length")?];
     stream.read_exact(&mut body).await?;
-    Ok(body)
+    Ok((head, body))
 }
