@@ -134,6 +134,12 @@ impl Cycles {
         Some(Fallback::new(self.profile(pod)?.plugin_name(), cause, detail))
     }
 
+    /// Whether nobody who is asked about a pod is expected to keep a thread for long.
+    #[must_use]
+    pub fn is_quick(&self, pod: &PodPart) -> bool {
+        self.profile(pod).is_none_or(|profile| profile.is_quick())
+    }
+
     fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {
         self.profile_of(&pod.head.spec.scheduler_name)
     }

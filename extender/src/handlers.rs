@@ -15,6 +15,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
@@ -133,13 +134,15 @@ async fn handle(verb: Verb, context: &Context, body: Body, start: Instant) -> (R
     }
 }
 
-/// A cycle, here and now: the connection has this thread to itself. It ends in time of itself, as plugins are stopped
-/// before the deadline is over; where it does not, kube-scheduler may have gone, and nothing counts as placed.
+/// A cycle, which the connection's thread does or waits for: nobody else needs that. It ends in time of itself, as plugins
+/// are stopped before the deadline is over; where it does not, kube-scheduler may have gone, and nothing counts as placed.
 fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<Answer, WireError> {
     let question = Question::parse(verb, body)?;
     // Somebody else may have been asked since, and a look at the cluster would take back what that has assumed.
     let asked = if start.elapsed() < context.deadline {
-        survive(|| question.ask(&context.cycles, start)).ok_or((Reason::Unavailable, "the cycle ended unexpectedly"))
+        let is_quick = context.cycles.is_quick(question.pod());
+        let asked = survive(is_quick, || question.ask(&context.cycles, start));
+        asked.ok_or((Reason::Unavailable, "the cycle ended unexpectedly"))
     } else {
         Err((Reason::Deadline, "the request was not read within server.deadline"))
     };
@@ -164,8 +167,22 @@ fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<
 
 /// What `work` comes to; `None` after a panic, of which the log has the place. It costs its own request alone: locks are
 /// taken in spite of it, by who knows that nothing is left half done.
-fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
+///
+/// What is not expected to be quick may make its thread step back, and so is done on another one, or on this one where the
+/// system has none left.
+fn survive<T: Send>(is_quick: bool, work: impl Fn() -> T + Sync) -> Option<T> {
+    let work = || catch_unwind(AssertUnwindSafe(&work)).ok();
+    if is_quick {
+        return work();
+    }
+    let span = Span::current();
+    thread::scope(|scope| {
+        let cycle = thread::Builder::new().name("gantry-cycle".to_owned());
+        match cycle.spawn_scoped(scope, || span.in_scope(work)) {
+            Ok(cycle) => cycle.join().ok().flatten(),
+            Err(_) => work(),
+        }
+    })
 }
 
 /// A request that could be read.

@@ -15,7 +15,7 @@ use wasmtime::{Store, Trap};
 use crate::bindings::Plugin;
 use crate::bindings::exports::gantry::scheduling::scheduler::Guest;
 use crate::blueprint::Blueprint;
-use crate::engine::Engine;
+use crate::engine::{Engine, Inside};
 use crate::error::{CallError, Entry, Failure, Reason};
 use crate::limits::transfer;
 use crate::source::SnapshotSource;
@@ -62,7 +62,7 @@ impl Instance {
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().turn.look()));
         let deadline = until(end, blueprint.limits.deadline_of(Entry::Instantiate));
         let allowance = Allowance { deadline, answer: 0, may_step_back: end.is_some() };
-        arm(blueprint.component.engine(), &mut store, allowance);
+        let _inside = arm(blueprint.component.engine(), &mut store, allowance);
         match blueprint.component.pre().instantiate(&mut store) {
             Ok(exports) => {
                 let blueprint = Arc::clone(blueprint);
@@ -177,7 +177,7 @@ impl Instance {
     ) -> Result<T, CallError> {
         let deadline = until(self.end, self.blueprint.limits.deadline_of(entry));
         let allowance = Allowance { deadline, answer, may_step_back: self.end.is_some() };
-        arm(self.blueprint.component.engine(), &mut self.store, allowance);
+        let _inside = arm(self.blueprint.component.engine(), &mut self.store, allowance);
         call(self.exports.gantry_scheduling_scheduler(), &mut self.store).map_err(|error| {
             self.is_poisoned = true;
             self.blueprint.error(entry, stopped(&self.store, error))
@@ -204,12 +204,15 @@ pub(crate) fn until(end: Option<Instant>, limit: Duration) -> Duration {
     end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
 }
 
-/// Before every entry: a deadline from now on, full budgets, and a bound on what the host copies out.
-fn arm(engine: &Engine, store: &mut Store<State>, allowance: Allowance) {
+/// Before every entry: a deadline from now on, full budgets, and a bound on what the host copies out. The deadline comes as
+/// long as the guard is held.
+fn arm(engine: &Engine, store: &mut Store<State>, allowance: Allowance) -> Inside {
+    let inside = engine.enter();
     let (turn, epochs) = Turn::begin(engine, allowance.deadline, allowance.may_step_back);
     store.set_epoch_deadline(epochs);
     store.set_hostcall_fuel(transfer(allowance.answer));
     store.data_mut().begin_entry(turn);
+    inside
 }
 
 fn stopped(store: &Store<State>, error: wasmtime::Error) -> Failure {

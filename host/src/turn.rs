@@ -18,8 +18,8 @@ use crate::engine::{Engine, ticks};
 /// tenth after two steps.
 pub const STEP: i32 = 5;
 
-/// What an honest answer takes several times over, in time on a core.
-const GRACE: Duration = Duration::from_millis(1);
+/// What an honest answer takes several times over, in time on a core: after that a thread steps back.
+pub const GRACE: Duration = Duration::from_millis(1);
 
 thread_local! {
     static HAS_STEPPED_BACK: Cell<bool> = const { Cell::new(false) };

@@ -112,6 +112,24 @@ fn filter_and_prioritize_ride_on_one_connection() {
 }
 
 #[test]
+fn a_plugin_that_keeps_its_thread_costs_kube_scheduler_no_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, guest) = (folder.path().join("gantry.yaml"), component(folder.path(), "endless_loop"));
+    let plugin = format!("{{name: g, component: {guest}, limits: {{deadline: 100ms}}}}");
+    let profiles = format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugin}]}}]");
+    std::fs::write(&file, format!("{HEAD}{profiles}\n")).unwrap();
+    let running = Running::start(&["--config", file.to_str().unwrap()]);
+    let mut stream = connect(running.extender);
+    for _ in 0..2 {
+        let body = full_request("u", "{}", &["{}"; 2]);
+        stream.get_mut().write_all(head_of("/prioritize", body.len(), "").as_bytes()).unwrap();
+        stream.get_mut().write_all(body.as_bytes()).unwrap();
+        let (head, _) = read_answer(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 200 OK") && !head.to_lowercase().contains("connection: close"), "{head}");
+    }
+}
+
+#[test]
 fn a_request_in_flight_is_answered_after_the_signal_and_the_process_ends_well() {
     let mut running = Running::start(&[]);
     let body = full_request("u1", "{}", &["{}"]);
