@@ -24,9 +24,9 @@ pub struct Args {
 pub enum Command {
     /// Place the pending pods by Gantry and by kube-scheduler's own rule, on paper, and compare.
     ///
-    /// It knows nothing of the extender's configuration: no dictionary, no weights, no section `plan`. The joint plan is
-    /// followed to the letter: the extender changes places within spread groups, so that kube-scheduler can bind them one
-    /// by one, and here nobody refuses a step.
+    /// It knows nothing of the extender's configuration: no dictionary, no section `plan`, and of weights only what
+    /// `--weights` says. The joint plan is followed to the letter: the extender changes places within spread groups, so
+    /// that kube-scheduler can bind them one by one, and here nobody refuses a step.
     Simulate(SimulateArgs),
     /// Take the gate `gantry.dev/plan` from pods that have waited too long for a plan.
     Ungate(UngateArgs),

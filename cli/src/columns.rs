@@ -51,6 +51,16 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// The same where resources count for more or less: one number for each of the objective's, which come first.
+    pub(crate) fn weighted(mut self, weights: &[f64]) -> Self {
+        if weights.iter().any(|weight| *weight != 1.0) {
+            let weight = |column: usize| weights.get(column).copied().unwrap_or(0.0);
+            let width = self.resources.max(1) as usize;
+            self.weights = self.weights.iter().enumerate().map(|(cell, base)| base * weight(cell % width)).collect();
+        }
+        self
+    }
+
     fn gather(&self, column: &[f64], rows: &[u32]) -> Vec<f64> {
         let width = self.resources as usize;
         let row = |row: &u32| column.get(*row as usize * width..(*row as usize + 1) * width).unwrap_or_default();

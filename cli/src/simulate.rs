@@ -15,6 +15,7 @@ mod kube_scheduler;
 mod load;
 mod report;
 mod trial;
+mod weights;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,6 +60,9 @@ pub struct SimulateArgs {
         default_value = "cpu,memory,gantry.dev/disk-io,gantry.dev/network"
     )]
     pub resources: Vec<String>,
+    /// How much each resource counts for Gantry, as in a profile: cpu=2,memory=0.5; 1 where nothing is said.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub weights: Vec<String>,
     /// Only pods that ask for this scheduler.
     #[arg(long, value_name = "NAME")]
     pub scheduler_name: Option<String>,
@@ -107,6 +111,7 @@ fn recording(args: &SimulateArgs) -> Result<Recording, CliError> {
 
 /// What each rule makes of the cluster: kube-scheduler's default first, the joint plan last.
 fn outcomes(args: &SimulateArgs, cluster: &mut Cluster) -> Result<Vec<Outcome>, CliError> {
+    let weights = weights::parse(&args.weights, &args.resources)?;
     let plugin = source::patient_plugin(&args.plugin, &args.settings)?;
     let snapshot = cluster.index.snapshot();
     let all = &snapshot.resources()[..snapshot.objective_resources()];
@@ -114,8 +119,8 @@ fn outcomes(args: &SimulateArgs, cluster: &mut Cluster) -> Result<Vec<Outcome>, 
     let mut rules: [Box<dyn Rule + '_>; 4] = [
         Box::new(LeastAllocated::new("kube-scheduler", cluster, &default, args.seed)),
         Box::new(LeastAllocated::new("kube-scheduler, all resources", cluster, all, args.seed)),
-        Box::new(PodByPod::new(&plugin, args.seed)),
-        Box::new(Planned::new(&plugin, args.evaluations, args.seed)),
+        Box::new(PodByPod::new(&plugin, &weights, args.seed)),
+        Box::new(Planned::new(&plugin, &weights, args.evaluations, args.seed)),
     ];
     rules.iter_mut().map(|rule| play(cluster, rule.as_mut())).collect()
 }

@@ -20,14 +20,16 @@ const OVERLOADED_SOON: u8 = 4;
 /// The best score among the rows that pass, pod by pod.
 pub(super) struct PodByPod<'a> {
     plugin: &'a Plugin,
+    weights: &'a [f64],
     seed: u64,
     /// The generation that the plugin holds.
     held: u64,
 }
 
 impl<'a> PodByPod<'a> {
-    pub(super) fn new(plugin: &'a Plugin, seed: u64) -> Self {
-        Self { plugin, seed, held: 0 }
+    /// `weights` has one number for each of the objective's resources.
+    pub(super) fn new(plugin: &'a Plugin, weights: &'a [f64], seed: u64) -> Self {
+        Self { plugin, weights, seed, held: 0 }
     }
 }
 
@@ -38,7 +40,8 @@ impl Rule for PodByPod<'_> {
 
     fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError> {
         let estimate = snapshot.estimate(pod);
-        let decision = self.plugin.decide(&Columns::of(snapshot, self.held), &lend(pod, &estimate))?;
+        let columns = Columns::of(snapshot, self.held).weighted(self.weights);
+        let decision = self.plugin.decide(&columns, &lend(pod, &estimate))?;
         self.held = snapshot.generation();
         let (verdicts, scores) = (decision.verdicts?, decision.scores?);
         let with = |verdict: u8| {
@@ -53,6 +56,7 @@ impl Rule for PodByPod<'_> {
 /// The joint plan of all pods, followed to the letter.
 pub(super) struct Planned<'a> {
     plugin: &'a Plugin,
+    weights: &'a [f64],
     budget: Budget,
     seed: u64,
     row_by_pod: HashMap<Arc<str>, u32>,
@@ -60,8 +64,9 @@ pub(super) struct Planned<'a> {
 }
 
 impl<'a> Planned<'a> {
-    pub(super) fn new(plugin: &'a Plugin, evaluations: u64, seed: u64) -> Self {
-        Self { plugin, budget: Budget { evaluations }, seed, row_by_pod: HashMap::new(), evaluations: 0 }
+    /// `weights` as those of [`PodByPod`].
+    pub(super) fn new(plugin: &'a Plugin, weights: &'a [f64], evaluations: u64, seed: u64) -> Self {
+        Self { plugin, weights, budget: Budget { evaluations }, seed, row_by_pod: HashMap::new(), evaluations: 0 }
     }
 }
 
@@ -74,7 +79,7 @@ impl Rule for Planned<'_> {
         let (plannable, groups) = snapshot.groups(pods).renumbered(pods.len());
         let pods: Vec<Arc<PodRow>> = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
         let columns = PodColumns::of(snapshot, &pods, groups);
-        let source = Columns::of(snapshot, 0);
+        let source = Columns::of(snapshot, 0).weighted(self.weights);
         let plan = columns.lend(|asked| self.plugin.plan(&source, asked, self.budget, self.seed))?;
         let rows = plan.rows.iter().map(|row| u32::try_from(*row).ok());
         let planned = pods.iter().zip(rows).filter_map(|(pod, row)| Some((Arc::clone(&pod.uid), row?)));

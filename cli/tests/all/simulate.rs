@@ -50,6 +50,16 @@ fn the_same_seed_gives_the_same_report_and_a_small_budget_a_short_search() {
 }
 
 #[test]
+fn a_resource_that_weighs_more_is_spread_more_evenly_and_kube_scheduler_is_as_it_was() {
+    let sigma = |report: &Value, rule: usize| report["rules"][rule]["sigmaByResource"]["memory"].as_f64().unwrap();
+    let (plain, weighed) = (report(&[]), report(&["--weights", "memory=50"]));
+    assert_eq!(plain["rules"][0], weighed["rules"][0]);
+    for rule in [2, 3] {
+        assert!(sigma(&weighed, rule) < sigma(&plain, rule), "{} {}", sigma(&weighed, rule), sigma(&plain, rule));
+    }
+}
+
+#[test]
 fn another_scheduler_s_pods_are_left_out() {
     let report = report(&["--scheduler-name", "gantry"]);
     assert_eq!((report["pendingPods"].as_u64(), report["leftOutPods"].as_u64()), (Some(0), Some(60)));
