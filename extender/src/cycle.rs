@@ -22,7 +22,7 @@ pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
 use crate::config::valid::{Mode, PlanMode};
 use crate::decision::{Choice, NAMED, Trace};
 use crate::metrics::Metrics;
-use crate::profile::{Combined, Profile, Profiles};
+use crate::profile::{Combined, Point, Profile, Profiles};
 use crate::rank;
 use crate::view::{Cluster, View};
 use crate::wire::args::{Candidates, PodPart, Request};
@@ -134,10 +134,10 @@ impl Cycles {
         Some(Fallback::new(self.profile(pod)?.plugin_name(), cause, detail))
     }
 
-    /// Whether nobody who is asked about a pod is expected to keep a thread for long.
+    /// Whether nobody who is asked about a pod there is expected to keep a thread for long.
     #[must_use]
-    pub fn is_quick(&self, pod: &PodPart) -> bool {
-        self.profile(pod).is_none_or(|profile| profile.is_quick())
+    pub fn is_quick(&self, pod: &PodPart, point: Point) -> bool {
+        self.profile(pod).is_none_or(|profile| profile.is_quick(point))
     }
 
     fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {

@@ -36,6 +36,7 @@ use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
 use crate::planner::{Board, PlanState};
+use crate::profile::Point;
 use crate::reload::Configuration;
 use crate::verb::{LastCalls, Verb};
 use crate::view::Cluster;
@@ -140,7 +141,7 @@ fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<
     let question = Question::parse(verb, body)?;
     // Somebody else may have been asked since, and a look at the cluster would take back what that has assumed.
     let asked = if start.elapsed() < context.deadline {
-        let is_quick = context.cycles.is_quick(question.pod());
+        let is_quick = context.cycles.is_quick(question.pod(), question.point());
         let asked = survive(is_quick, || question.ask(&context.cycles, start));
         asked.ok_or((Reason::Unavailable, "the cycle ended unexpectedly"))
     } else {
@@ -213,6 +214,14 @@ impl<'a> Question<'a> {
         match self {
             Self::Filter(request) | Self::Prioritize(request) => &request.pod,
             Self::Preempt(request) => &request.pod,
+        }
+    }
+
+    /// What plugins are asked for.
+    fn point(&self) -> Point {
+        match self {
+            Self::Filter(_) | Self::Preempt(_) => Point::Filter,
+            Self::Prioritize(_) => Point::Score,
         }
     }
 

@@ -16,7 +16,6 @@ use std::time::Instant;
 
 use gantry_cluster::Snapshot;
 use gantry_host::record::{Answer, Question, RecordedPods};
-use gantry_host::turn::GRACE;
 use gantry_host::types::{Budget, Plan, Pod, Pods};
 use gantry_host::{Plugin, Reason, SnapshotSource};
 
@@ -108,11 +107,10 @@ impl Profile {
         self.asked(Point::Score).next().is_some()
     }
 
-    /// Whether every plugin that is asked about a pod was quick when it last answered.
+    /// Whether every plugin that is asked there is expected to be quick.
     #[must_use]
-    pub fn is_quick(&self) -> bool {
-        let is_quick = |point| self.asked(point).all(|member| member.expected(point) < GRACE);
-        is_quick(Point::Filter) && is_quick(Point::Score)
+    pub fn is_quick(&self, point: Point) -> bool {
+        self.asked(point).all(|member| member.is_quick(point))
     }
 
     /// One verdict a row: of the refusals the one that binds most, among equals the first. Who has not answered at `end`

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gantry_host::turn::GRACE;
 use gantry_host::types::ExtensionPoints;
 use gantry_host::{Breaker, BreakerState, CallError, Digest, Entry, Limits, Plugin, Reason, Report};
 
@@ -20,6 +21,9 @@ use crate::metrics::Metrics;
 const FAILURES: u32 = 5;
 /// How long it is left alone before one cycle tries it again.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// Of a call that nobody has seen answered yet.
+const UNKNOWN: u64 = u64::MAX;
 
 /// What a plugin is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +81,7 @@ pub(super) struct Loaded {
     pub(super) plugin: Plugin,
     /// One an extension point: who cannot score may still filter.
     breakers: [Breaker; Point::ALL.len()],
-    /// Nanoseconds that a call is expected to take, one an extension point.
-    expected: [AtomicU64; Point::ALL.len()],
+    expected: Expected,
     restarts_told: AtomicU64,
     dropped_told: AtomicU64,
 }
@@ -92,14 +95,35 @@ impl fmt::Debug for Loaded {
 impl Loaded {
     pub(super) fn new(plugin: Plugin) -> Self {
         let breakers = Point::ALL.map(|_| Breaker::new(FAILURES, PAUSE));
-        // Who has not been asked yet may take all that it is allowed.
-        let expected = Point::ALL.map(|point| AtomicU64::new(nanoseconds(plugin.limits().deadline_of(point.entry()))));
+        let expected = Expected::nothing();
         Self { plugin, breakers, expected, restarts_told: AtomicU64::new(0), dropped_told: AtomicU64::new(0) }
+    }
+}
+
+/// Nanoseconds that a call is expected to take, or [`UNKNOWN`], one an extension point.
+#[derive(Debug)]
+struct Expected([AtomicU64; Point::ALL.len()]);
+
+impl Expected {
+    fn nothing() -> Self {
+        Self(Point::ALL.map(|_| AtomicU64::new(UNKNOWN)))
+    }
+
+    fn of(&self, point: Point) -> Option<Duration> {
+        let nanoseconds = self.0[point as usize].load(Ordering::Relaxed);
+        (nanoseconds != UNKNOWN).then(|| Duration::from_nanos(nanoseconds))
+    }
+
+    /// Whether a call is expected to be quick: as at the last answer there, or at the other extension point where there was
+    /// none yet, as where pods follow a plan and nobody asks for scores.
+    fn is_quick(&self, point: Point) -> bool {
+        let known = [point, Point::Filter, Point::Score].into_iter().find_map(|point| self.of(point));
+        known.is_some_and(|expected| expected < GRACE)
     }
 
     /// A call that failed has not shown that the plugin is quick.
-    fn expect(&self, point: Point, took: Duration, failed: bool) {
-        let expected = &self.expected[point as usize];
+    fn learn(&self, point: Point, took: Duration, failed: bool) {
+        let expected = &self.0[point as usize];
         if failed {
             expected.fetch_max(nanoseconds(took), Ordering::Relaxed);
         } else {
@@ -271,7 +295,7 @@ impl Member {
             tracing::warn!(plugin = self.name(), extension_point = point.as_str(), breaker = state.as_str(), "breaker");
         }
         let failure = result.as_ref().err().map(CallError::reason);
-        loaded.expect(point, end - start, failure.is_some());
+        loaded.expected.learn(point, end - start, failure.is_some());
         metrics.call(self.name(), point.as_str(), failure, end - start);
         result.map_err(|error| self.fallback(Cause::Plugin(error.reason()), &chain(&error)))
     }
@@ -291,11 +315,15 @@ impl Member {
     }
 
     /// How long a call is expected to take: as long as the last one that was answered, or longer where one failed since.
+    /// Who has not answered yet may take all that it is allowed.
     pub(super) fn expected(&self, point: Point) -> Duration {
-        let loaded = self.plugin.as_ref().ok();
-        loaded.map_or(Duration::ZERO, |loaded| {
-            Duration::from_nanos(loaded.expected[point as usize].load(Ordering::Relaxed))
-        })
+        let Ok(loaded) = &self.plugin else { return Duration::ZERO };
+        loaded.expected.of(point).unwrap_or_else(|| loaded.plugin.limits().deadline_of(point.entry()))
+    }
+
+    /// Whether a call is expected to be over before a thread would step back for it.
+    pub(super) fn is_quick(&self, point: Point) -> bool {
+        self.plugin.as_ref().map_or(true, |loaded| loaded.expected.is_quick(point))
     }
 
     pub(super) fn loaded(&self) -> Option<&Arc<Loaded>> {
@@ -327,4 +355,24 @@ pub fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_known_to_be_quick_is_expected_to_be_slow_and_one_point_speaks_for_the_other() {
+        let (quick, slow) = (GRACE / 2, GRACE);
+        let expected = Expected::nothing();
+        expected.learn(Point::Filter, quick, true);
+        assert!(!expected.is_quick(Point::Filter) && !expected.is_quick(Point::Score), "a failure shows nothing");
+        expected.learn(Point::Filter, quick, false);
+        assert!(expected.is_quick(Point::Filter) && expected.is_quick(Point::Score));
+        expected.learn(Point::Score, slow, false);
+        assert!(expected.is_quick(Point::Filter) && !expected.is_quick(Point::Score));
+        expected.learn(Point::Score, quick, false);
+        expected.learn(Point::Filter, slow, true);
+        assert!(!expected.is_quick(Point::Filter) && expected.is_quick(Point::Score));
+    }
 }
