@@ -18,9 +18,11 @@ mod plan;
 mod pods;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+
+use foldhash::HashMap;
 
 use crate::class::ClassTable;
 use crate::constraints::Site;
@@ -32,6 +34,7 @@ use crate::ports::HostPort;
 use crate::resources::{Resources, ResourcesError};
 use crate::snapshot::Snapshot;
 use crate::ties::TiesTable;
+use crate::unplaced::Whereabouts;
 
 pub use forecasts::{NodeForecast, Use, UseUnit, WorkloadForecast};
 
@@ -61,19 +64,6 @@ impl Default for IndexSettings {
             estimates: None,
         }
     }
-}
-
-/// Where a pod is, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whereabouts<'a> {
-    /// Never seen, or gone.
-    Unknown,
-    /// It waits for a node.
-    Waiting,
-    /// Our own answer put it on this node; the watch has not shown it there.
-    Assumed(&'a Arc<str>),
-    /// It is bound to this node.
-    Bound(&'a Arc<str>),
 }
 
 /// The cluster as events have told it.
@@ -156,11 +146,11 @@ impl Index {
             classes: ClassTable::new(settings.max_classes),
             slots: Vec::new(),
             free_rows: BTreeSet::new(),
-            tenants_by_node: HashMap::new(),
-            node_by_bound_pod: HashMap::new(),
-            forecast_by_node: HashMap::new(),
-            plan: HashMap::new(),
-            planned_by_node: HashMap::new(),
+            tenants_by_node: HashMap::default(),
+            node_by_bound_pod: HashMap::default(),
+            forecast_by_node: HashMap::default(),
+            plan: HashMap::default(),
+            planned_by_node: HashMap::default(),
             ties: TiesTable::default(),
             deadlines: BTreeSet::new(),
             node_list: Relist::default(),
@@ -182,12 +172,7 @@ impl Index {
         if let Some(node) = self.node_by_bound_pod.get(uid) {
             return Whereabouts::Bound(node);
         }
-        match self.state.unplaced.get(uid) {
-            None => Whereabouts::Unknown,
-            Some(waiting) => {
-                waiting.assumed.as_ref().map_or(Whereabouts::Waiting, |assumed| Whereabouts::Assumed(&assumed.node))
-            }
-        }
+        self.state.unbound(uid).unwrap_or(Whereabouts::Unknown)
     }
 
     /// Whether the first complete lists of nodes and pods are in. The index can be read before.

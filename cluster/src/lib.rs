@@ -50,7 +50,7 @@ pub use dictionary::{Dictionary, DictionaryEffect, DictionaryEntry, DictionaryEr
 pub use error::{ObjectError, ObjectFault};
 pub use estimates::EstimateSettings;
 pub use groups::{GroupColumns, GroupForce, GroupLimit, GroupRule};
-pub use index::{Index, IndexSettings, NodeForecast, Use, UseUnit, Whereabouts, WorkloadForecast};
+pub use index::{Index, IndexSettings, NodeForecast, Use, UseUnit, WorkloadForecast};
 pub use label::LabelColumn;
 pub use pod::PodRow;
 pub use ports::HostPort;
@@ -59,3 +59,4 @@ pub use resources::{MAX_NAMED, ResourcesError};
 pub use selector::{LabelExpression, LabelOperator, LabelSelector, SelectorError};
 pub use shared::{SharedIndex, WatchFailure, WatchHealth};
 pub use snapshot::Snapshot;
+pub use unplaced::Whereabouts;

@@ -13,7 +13,7 @@ use crate::estimates::Estimator;
 use crate::node::NodeRow;
 use crate::pod::PodRow;
 use crate::residents::Residents;
-use crate::unplaced::Unplaced;
+use crate::unplaced::{Unplaced, Whereabouts};
 
 /// Everything the request path needs to know of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -203,6 +203,13 @@ impl Snapshot {
         let waiting = self.unplaced.get(uid)?;
         self.class(waiting.pod.class)?;
         Some(&waiting.pod)
+    }
+
+    /// Where a pod is that the watch has shown on no node; `None`: it is bound, or there is none.
+    #[must_use]
+    pub fn unbound(&self, uid: &str) -> Option<Whereabouts<'_>> {
+        let assumed = self.unplaced.get(uid)?.assumed.as_ref();
+        Some(assumed.map_or(Whereabouts::Waiting, |assumed| Whereabouts::Assumed(&assumed.node)))
     }
 
     /// The node that our own answer assumed for the pod.

@@ -3,15 +3,30 @@
 //! Requests look pods up by UID in a snapshot, without a lock, while events change the map. It is split into shards so
 //! that a change copies a sixty-fourth of it at most.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Instant;
+
+use foldhash::HashMap;
+use foldhash::fast::FixedState;
 
 use crate::pod::PodRow;
 
 /// With 10,000 pending pods a shard holds about 150: copied in microseconds.
 const SHARDS: usize = 64;
+
+/// Where a pod is, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts<'a> {
+    /// Never seen, or gone.
+    Unknown,
+    /// It waits for a node.
+    Waiting,
+    /// Our own answer put it on this node; the watch has not shown it there.
+    Assumed(&'a Arc<str>),
+    /// It is bound to this node.
+    Bound(&'a Arc<str>),
+}
 
 /// A pod that is bound to no node as far as the watch has told.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,5 +94,5 @@ impl Unplaced {
 
 /// A fixed hash: API servers choose UIDs, so nobody can aim at a shard.
 fn shard(uid: &str) -> usize {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(uid) as usize % SHARDS
+    FixedState::default().hash_one(uid) as usize % SHARDS
 }

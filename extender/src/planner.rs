@@ -336,7 +336,7 @@ impl Planner {
 
     /// Writes down where planned pods went.
     fn settle(&mut self) {
-        let landed = self.ledger.settle(&self.index.lock());
+        let landed = self.ledger.settle(&self.index);
         let metrics = &self.context.metrics.plans;
         for Landed { pod, node, serial, landing, nomination } in landed {
             metrics.landed(&self.scheduler, landing);

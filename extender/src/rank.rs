@@ -9,7 +9,12 @@ use crate::wire::prioritize::Priority;
 /// What a candidate that is no row of the snapshot scores: less than any row.
 pub const UNKNOWN: f64 = -1.0;
 
-/// Maps scores, one a candidate, to priorities: the best alone 10, the last 0, the others from 9 down by rank.
+/// The candidates that a cycle tells apart. kube-scheduler takes longer to read a score than Gantry to give it, and waits
+/// for all of them: so the best of a large cluster have one, as many as of a small one.
+pub const GRADED: usize = 32;
+
+/// Maps scores, one a candidate, to priorities: the best alone 10, those behind it from 9 down to 0 by rank, the last of
+/// [`GRADED`] 0 and whoever comes after it.
 ///
 /// Ranks rather than differences, because the objective's scale changes with the load of the cluster. The distance
 /// between the first two is what outvotes in-tree scores: 10 points times the extender's weight.
@@ -18,8 +23,9 @@ pub const UNKNOWN: f64 = -1.0;
 #[must_use]
 pub fn priorities(order: &[usize]) -> Vec<Priority> {
     let mut priorities = vec![Priority::MIN; order.len()];
-    for (rank, position) in order.iter().enumerate() {
-        priorities[*position] = priority(rank, order.len());
+    let graded = order.len().min(GRADED);
+    for (rank, position) in order.iter().take(graded).enumerate() {
+        priorities[*position] = priority(rank, graded);
     }
     priorities
 }
@@ -42,11 +48,11 @@ pub fn seed(pod_uid: &str, profile: &str) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)))
 }
 
-fn priority(rank: usize, candidates: usize) -> Priority {
+fn priority(rank: usize, graded: usize) -> Priority {
     match rank {
         0 => Priority::MAX,
-        _ if candidates == 2 => Priority::MIN,
-        _ => Priority::saturating(9 * (candidates - 1 - rank) / (candidates - 2)),
+        _ if graded == 2 => Priority::MIN,
+        _ => Priority::saturating(9 * (graded - 1 - rank) / (graded - 2)),
     }
 }
 
@@ -75,6 +81,14 @@ mod tests {
         assert_eq!(numbers(&[1.0, 2.0], 1), [0, 10]);
         assert_eq!(numbers(&[50.0, 90.0, 70.0], 1), [0, 10, 9]);
         assert_eq!(numbers(&[5.0, 4.0, 3.0, 2.0, 1.0], 1), [10, 9, 6, 3, 0]);
+    }
+
+    #[test]
+    fn in_a_large_cluster_only_the_best_are_told_apart() {
+        let scores: Vec<f64> = (0..5000).map(f64::from).rev().collect();
+        let numbers = numbers(&scores, 1);
+        assert_eq!(numbers[..5], [10, 9, 8, 8, 8]);
+        assert_eq!(numbers.iter().rposition(|number| *number > 0), Some(27));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! that nothing is forecast of, one that has just started for instance; and a pod that is told to go counts until it is
 //! gone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::Index;
 use crate::pod::Tenant;
@@ -118,7 +120,7 @@ impl Index {
 
     /// How many pods each workload had while its data was collected.
     fn count_pods(&self, known: &HashMap<Box<str>, &WorkloadForecast>) -> HashMap<Box<str>, f64> {
-        let mut pods_by_workload = HashMap::new();
+        let mut pods_by_workload = HashMap::default();
         for tenant in self.tenants_by_node.values().flat_map(BTreeMap::values) {
             let Some((workload, forecast)) = known.get_key_value(&tenant.origin.workload) else { continue };
             if tenant.since <= forecast.data_until - SETTLING {

@@ -3,8 +3,10 @@
 //! A pod counts as planned while the watch shows it waiting and nobody assumed it anywhere; for as long as the plan
 //! stands it counts again when an assumption is taken back. An event costs what is planned on the rows it concerns.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::Index;
 use crate::unplaced::Waiting;

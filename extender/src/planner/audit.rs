@@ -71,19 +71,14 @@ pub(super) fn knows_all(plan: &Plan, agenda: &Agenda) -> bool {
     agenda.open.iter().all(|pod| plan.knows(&pod.uid))
 }
 
-/// What contradicts `plan` now. Load and whereabouts are read in one moment: a pod answered in between would be missing
-/// from the one and counted by the other. They are compared after the lock is given back: events need not wait.
+/// What contradicts `plan` now. Load and whereabouts are read from one snapshot: a pod answered in between would be
+/// missing from the one and counted by the other.
 pub(super) fn contradiction(plan: &Plan, index: &SharedIndex) -> Option<Deviation> {
-    let (now, claims) = {
-        let mut index = index.lock();
-        let now = index.snapshot();
-        if now.generation() == plan.base.generation() {
-            return None;
-        }
-        let stage = |pod: &PodRow| Stage::of(index.whereabouts(&pod.uid));
-        let claims = plan.claims().map(|(pod, row)| Claim { pod, row, stage: stage(pod) });
-        (now, claims.collect::<Vec<Claim>>())
-    };
+    let now = index.lock().snapshot();
+    if now.generation() == plan.base.generation() {
+        return None;
+    }
+    let claims = claims(plan, &now, index);
     let checks: [(Deviation, &dyn Fn() -> bool); 5] = [
         (Deviation::Nodes, &|| offers_otherwise(&plan.base, &now)),
         (Deviation::Domains, &|| bounds_otherwise(plan, &now)),
@@ -92,6 +87,23 @@ pub(super) fn contradiction(plan: &Plan, index: &SharedIndex) -> Option<Deviatio
         (Deviation::Forecasts, &|| foresees_otherwise(&plan.base, &now, &claims)),
     ];
     checks.into_iter().find_map(|(deviation, is_so)| is_so().then_some(deviation))
+}
+
+/// Every claim of a plan, and its stage in `now`.
+fn claims<'a>(plan: &'a Plan, now: &Snapshot, index: &SharedIndex) -> Vec<Claim<'a>> {
+    let claim = |(pod, row): (&'a Arc<PodRow>, u32)| match now.unbound(&pod.uid) {
+        Some(whereabouts) => Claim { pod, row, stage: Stage::of(whereabouts) },
+        None => Claim { pod, row, stage: Stage::Gone },
+    };
+    let mut claims: Vec<Claim> = plan.claims().map(claim).collect();
+    // A snapshot does not tell who is bound from who is gone. A lock does, and is held for no more: requests wait for it.
+    // Who was bound and is gone since has gone either way.
+    let index = index.lock();
+    for claim in claims.iter_mut().filter(|claim| claim.stage == Stage::Gone) {
+        claim.stage = Stage::of(index.whereabouts(&claim.pod.uid));
+    }
+    drop(index);
+    claims
 }
 
 /// A pod that has room in the plan, and how far it has come.

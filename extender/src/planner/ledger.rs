@@ -5,11 +5,11 @@
 //! knows nothing are in doubt: whoever made them may be gone, so they are followed up
 //! as its own, and count nowhere but when they are taken back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantry_cluster::{Index, PodRow, Whereabouts};
+use foldhash::HashMap;
+use gantry_cluster::{Index, PodRow, SharedIndex, Whereabouts};
 
 use super::nominate::{Nominator, Progress, Refusal};
 use super::plan::Plan;
@@ -180,26 +180,36 @@ impl Ledger {
     }
 
     /// Closes the entries of pods that are bound or gone.
-    pub(super) fn settle(&mut self, index: &Index) -> Vec<Landed> {
-        let mut landed = Vec::new();
-        self.entry_by_pod.retain(|uid, entry| {
-            let landing = match index.whereabouts(uid) {
-                Whereabouts::Waiting | Whereabouts::Assumed(_) => return true,
-                Whereabouts::Bound(node) if *node == entry.node => Landing::Planned,
-                Whereabouts::Bound(_) => Landing::Elsewhere,
-                Whereabouts::Unknown => Landing::Gone,
-            };
-            let nomination = match landing {
-                Landing::Planned => Some(Nomination::Kept),
-                Landing::Elsewhere => Some(Nomination::FellThrough),
-                Landing::Gone => None,
-            };
-            let nomination = nomination.filter(|_| entry.ask_at.is_some());
-            let (pod, node) = (Arc::clone(&entry.pod), Arc::clone(&entry.node));
-            landed.push(Landed { pod, node, serial: entry.serial, landing, nomination });
-            false
-        });
-        landed
+    pub(super) fn settle(&mut self, index: &SharedIndex) -> Vec<Landed> {
+        let snapshot = index.lock().snapshot();
+        let moved = self.entry_by_pod.extract_if(|uid, _| snapshot.unbound(uid).is_none()).collect::<Vec<_>>();
+        if moved.is_empty() {
+            return Vec::new();
+        }
+        // Held for those alone that have moved: requests wait for it.
+        let index = index.lock();
+        moved.into_iter().filter_map(|(uid, entry)| self.settle_one(uid, entry, &index)).collect()
+    }
+
+    fn settle_one(&mut self, uid: Arc<str>, entry: Entry, index: &Index) -> Option<Landed> {
+        let landing = match index.whereabouts(&uid) {
+            Whereabouts::Bound(node) if *node == entry.node => Landing::Planned,
+            Whereabouts::Bound(_) => Landing::Elsewhere,
+            Whereabouts::Unknown => Landing::Gone,
+            Whereabouts::Waiting | Whereabouts::Assumed(_) => {
+                // It has come back.
+                self.entry_by_pod.insert(uid, entry);
+                return None;
+            }
+        };
+        let nomination = match landing {
+            Landing::Planned => Some(Nomination::Kept),
+            Landing::Elsewhere => Some(Nomination::FellThrough),
+            Landing::Gone => None,
+        };
+        let nomination = nomination.filter(|_| entry.ask_at.is_some());
+        let Entry { pod, node, serial, .. } = entry;
+        Some(Landed { pod, node, serial, landing, nomination })
     }
 
     /// Takes in which of all released `pods` hold a nomination; those that were seen before keep their time.

@@ -1,9 +1,10 @@
 //! A plan: who goes where, made of what.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use gantry_cluster::{GroupColumns, PodRow, Snapshot};
 use gantry_host::types;
 use tokio::sync::OwnedMutexGuard;

@@ -10,11 +10,11 @@ fn names<'a>(names: &'a [&str]) -> Candidates<'a> {
 }
 
 #[test]
-fn the_answer_is_an_array_of_whole_numbers() {
+fn the_answer_is_an_array_of_whole_numbers_above_0() {
     let priorities = [Priority::MAX, Priority::saturating(9), Priority::MIN];
     assert_eq!(
         String::from_utf8(answer(&names(&["a", "b\"", "c"]), &priorities)).unwrap(),
-        r#"[{"Host":"a","Score":10},{"Host":"b\"","Score":9},{"Host":"c","Score":0}]"#
+        r#"[{"Host":"a","Score":10},{"Host":"b\"","Score":9}]"#
     );
 }
 
@@ -40,8 +40,11 @@ proptest! {
     fn whatever_the_number_the_score_is_a_whole_number_from_0_to_10(number in any::<usize>(), name in ".*") {
         let candidates = Candidates::Names(vec![Text::from(name.as_str())]);
         let bytes = answer(&candidates, &[Priority::saturating(number)]);
-        let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        prop_assert_eq!(list[0]["Host"].as_str(), Some(name.as_str()));
-        prop_assert!(list[0]["Score"].as_u64().unwrap() <= 10);
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+        prop_assert_eq!(list.is_empty(), number == 0);
+        for entry in list {
+            prop_assert_eq!(entry["Host"].as_str(), Some(name.as_str()));
+            prop_assert!((1..=10).contains(&entry["Score"].as_u64().unwrap()));
+        }
     }
 }
