@@ -83,12 +83,19 @@ impl GroupColumns {
 impl Snapshot {
     /// The rules between these pods, and between them and those that have a node. Takes no lock.
     ///
-    /// Anti-affinity in both directions, required affinity, and topology spread become hard rules; preferred
+    /// Anti-affinity in both directions, required affinity, topology spread, and host ports that several of these pods take
+    /// become hard rules; preferred
     /// anti-affinity and spread that may be broken soft ones, at most one squared percentage point a pod. What is left
     /// out: preferred affinity, and cluster-wide default spreads.
     #[must_use]
     pub fn groups(&self, pods: &[Arc<PodRow>]) -> GroupColumns {
-        Compilation::new(self, pods).compile()
+        self.groups_beside(pods, &[])
+    }
+
+    /// The same where other pods are promised rows, and count there as if they had them.
+    #[must_use]
+    pub fn groups_beside(&self, pods: &[Arc<PodRow>], promised: &[(u32, Arc<PodRow>)]) -> GroupColumns {
+        Compilation::new(self, pods, promised).compile()
     }
 }
 

@@ -30,6 +30,16 @@ impl HostPort {
         self.number == other.number && self.protocol == other.protocol && addresses_meet
     }
 
+    /// Whether it is taken on every address.
+    pub(crate) fn has_any_address(&self) -> bool {
+        self.address == ANY_ADDRESS
+    }
+
+    /// Whether the other one is the same port of one address alone.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.conflicts_with(other) && self.address != other.address && !other.has_any_address()
+    }
+
     fn read(port: &ContainerPort) -> Option<Self> {
         let or = |text: Option<&String>, default: &str| {
             text.filter(|text| !text.is_empty()).map_or_else(|| default.to_owned(), Clone::clone)

@@ -258,7 +258,8 @@ impl App {
         background: &Handle,
     ) -> Result<(), StartError> {
         let (over, is_over) = watch::channel(false);
-        let mut tasks = self.background(sockets.admin_port, background);
+        let candidate = Candidate::of_process(sockets.admin_port).filter(|_| !self.planners.is_empty());
+        let mut tasks = self.background(candidate.clone(), background);
         let keep_alive = config.server.keep_alive;
         let (router, threads) = (self.extender(), Threads::OneEach);
         let extender = Server { listener: sockets.extender, router, tls: sockets.tls, keep_alive, threads };
@@ -279,13 +280,16 @@ impl App {
         if let Err(error) = servers.await {
             tracing::error!(%error, "the servers ended unexpectedly");
         }
-        tasks.abort_all();
+        tasks.shutdown().await;
+        if let (Some(candidate), Some(client)) = (candidate, self.client) {
+            candidate.give_back(client).await;
+        }
         outcome
     }
 
     /// What runs beside the requests. A panic there ends the process, to be started anew: without its watch or its feed it
     /// would go on with what it saw last.
-    fn background(&mut self, admin_port: u16, background: &Handle) -> JoinSet<()> {
+    fn background(&mut self, candidate: Option<Candidate>, background: &Handle) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(feed) = self.feed.take() {
             tasks.spawn_on(feed.run(Arc::clone(&self.context.events)), background);
@@ -298,9 +302,10 @@ impl App {
             if let Some(notices) = self.notices.take() {
                 tasks.spawn_on(events::send_all(client.clone(), notices), background);
             }
-            let candidate = Candidate::of_process(admin_port).filter(|_| !self.planners.is_empty());
             if let (Some(candidate), Some(follower)) = (candidate, self.follower.take()) {
-                tasks.spawn_on(candidate.run(client.clone(), self.role.clone()), background);
+                let cluster = Arc::clone(&self.context.cluster);
+                let sees = move || cluster.is_ready() && cluster.stale_for(Instant::now()).is_none();
+                tasks.spawn_on(candidate.run(client.clone(), self.role.clone(), sees), background);
                 tasks.spawn_on(follower.run(), background);
             }
             for planner in self.planners() {

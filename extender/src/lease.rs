@@ -28,6 +28,8 @@ const DURATION: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(7);
 /// How often it is looked at.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long giving it back may hold the end of the process up.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What a replica is among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +64,9 @@ impl Candidate {
         Some(Self { namespace: variable("POD_NAMESPACE")?, identity: variable("POD_NAME")?, address })
     }
 
-    /// Takes part until dropped; `role` tells what that makes of this replica.
-    pub async fn run(self, client: Client, role: watch::Sender<Role>) {
+    /// Takes part until dropped; `role` tells what that makes of this replica. While it does not see the cluster
+    /// (`sees`), it does not lead: what it would plan rests on what was, and the others would follow it.
+    pub async fn run(self, client: Client, role: watch::Sender<Role>, sees: impl Fn() -> bool) {
         let leases = Api::namespaced(client, &self.namespace);
         let mut watched = Watched::default();
         let mut renewed: Option<Instant> = None;
@@ -77,7 +80,7 @@ impl Candidate {
             // An API server that hangs must not keep anybody in the belief that he leads.
             let patience = PATIENCE
                 .saturating_sub(renewed.map_or(Duration::ZERO, |renewed| start.saturating_duration_since(renewed)));
-            let attempt = tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start)).await;
+            let attempt = tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start, sees())).await;
             let why = match &attempt {
                 Ok(Ok(Role::Leads)) => "renewed",
                 Ok(Ok(_)) => "held by another",
@@ -102,13 +105,46 @@ impl Candidate {
         }
     }
 
-    /// One look, and one write where the lease is ours or free.
-    async fn attempt(&self, leases: &Api<Lease>, watched: &mut Watched, now: Instant) -> Result<Role, kube::Error> {
-        let written = match leases.get_opt(NAME).await? {
-            None => leases.create(&PostParams::default(), &self.first()).await,
-            Some(lease) if self.holds(&lease) || watched.is_free(&lease, now) => {
-                leases.replace(NAME, &PostParams::default(), &self.next(lease)).await
+    /// Gives the lease back if it is ours, so that who leads next need not wait until it ends. Nothing may be written
+    /// for it any more.
+    pub async fn give_back(&self, client: Client) {
+        let leases = Api::namespaced(client, &self.namespace);
+        match tokio::time::timeout(GOODBYE, self.vacate_if_ours(&leases)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, lease = NAME, "the lease is not given back, it ends by itself");
             }
+            Err(_elapsed) => tracing::warn!(lease = NAME, "the lease is not given back: no answer within {GOODBYE:?}"),
+        }
+    }
+
+    async fn vacate_if_ours(&self, leases: &Api<Lease>) -> Result<(), kube::Error> {
+        match leases.get_opt(NAME).await? {
+            Some(lease) if self.holds(&lease) => {
+                leases.replace(NAME, &PostParams::default(), &vacant(lease)).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One look, and one write where the lease is ours or free. Who does not see takes none and gives his own back.
+    async fn attempt(
+        &self,
+        leases: &Api<Lease>,
+        watched: &mut Watched,
+        now: Instant,
+        sees: bool,
+    ) -> Result<Role, kube::Error> {
+        let post = PostParams::default();
+        let written = match leases.get_opt(NAME).await? {
+            None if sees => leases.create(&post, &self.first()).await,
+            Some(lease) if sees && (self.holds(&lease) || watched.is_free(&lease, now)) => {
+                leases.replace(NAME, &post, &self.next(lease)).await
+            }
+            Some(lease) if self.holds(&lease) => {
+                return leases.replace(NAME, &post, &vacant(lease)).await.map(|_| Role::Alone);
+            }
+            None => return Ok(Role::Alone),
             Some(lease) => return Ok(address(&lease).map_or(Role::Alone, Role::Follows)),
         };
         match written {
@@ -154,6 +190,15 @@ impl Candidate {
         annotations.extend(first.metadata.annotations.unwrap_or_default());
         Lease { metadata: ObjectMeta { annotations: Some(annotations), ..lease.metadata }, spec: Some(new) }
     }
+}
+
+/// The lease without a holder: whoever comes next may take it at once.
+fn vacant(mut lease: Lease) -> Lease {
+    if let Some(spec) = &mut lease.spec {
+        spec.holder_identity = None;
+    }
+    lease.metadata.annotations.get_or_insert_default().remove(ADDRESS);
+    lease
 }
 
 /// A trouble is told when it begins, not every time it is met.
@@ -229,6 +274,13 @@ mod tests {
         let mut lease = candidate("a").first();
         lease.spec.as_mut().unwrap().holder_identity = Some(String::new());
         assert!(Watched::default().is_free(&lease, Instant::now()));
+    }
+
+    #[test]
+    fn a_lease_that_was_given_back_is_free_at_once_and_names_nobody() {
+        let given_back = vacant(reachable("a", "10.0.0.7:8889").first());
+        assert!(Watched::default().is_free(&given_back, Instant::now()));
+        assert_eq!((holder(&given_back), address(&given_back)), (None, None));
     }
 
     #[test]

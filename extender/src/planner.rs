@@ -33,7 +33,7 @@ mod reserved;
 mod solve;
 mod state;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use gantry_cluster::{PodRow, SharedIndex, Snapshot};
@@ -44,6 +44,7 @@ use crate::config::valid;
 use crate::handlers::Context;
 use crate::lease::Role;
 use crate::metrics::Source;
+use crate::profile::Profile;
 use crate::standing::Standing;
 use agenda::{Agenda, Gathering};
 pub use audit::Deviation;
@@ -83,6 +84,11 @@ pub struct Planner {
     is_checked: bool,
     /// What was last told of gated pods.
     noted: Option<Duty>,
+    /// The profile that is in use, and the one that the plan was made under.
+    profile: Weak<Profile>,
+    planned_under: Weak<Profile>,
+    /// The last step panicked, and the next batch may make the next one panic too.
+    has_panicked: bool,
 }
 
 /// What a planner works with beside its profile.
@@ -126,6 +132,9 @@ impl Planner {
             last_look,
             is_checked,
             noted,
+            profile: Weak::new(),
+            planned_under: Weak::new(),
+            has_panicked: false,
         }
     }
 
@@ -155,6 +164,7 @@ impl Planner {
         self.ledger = Ledger::default();
         self.gathering = Gathering::new(self.settings.window);
         (self.last_look, self.is_checked, self.followed) = (None, false, None);
+        self.has_panicked = true;
         self.give_up("panic", "the planner panicked", Duration::ZERO);
     }
 
@@ -186,6 +196,10 @@ impl Planner {
     /// The configuration may have changed since the last step.
     fn take_settings(&mut self) {
         let profile = self.context.cycles.profile_of(&self.scheduler);
+        let in_use = profile.as_ref().map_or_else(Weak::new, Arc::downgrade);
+        if !Weak::ptr_eq(&in_use, &self.profile) {
+            (self.profile, self.is_checked) = (in_use, false);
+        }
         if let Some(settings) = profile.as_ref().and_then(|profile| profile.planning())
             && *settings != self.settings
         {
@@ -260,13 +274,9 @@ impl Planner {
     }
 
     fn duty(&self) -> Duty {
-        let serves = || {
-            let profile = self.context.cycles.profile_of(&self.scheduler);
-            profile.is_some_and(|profile| profile.mode() == valid::Mode::Serve)
-        };
         match &self.nominator {
             None => Duty::Off,
-            Some(_) if !serves() => Duty::Shadow,
+            Some(_) if !self.serves() => Duty::Shadow,
             Some(_) if *self.role.borrow() != Role::Leads => Duty::NotLeading,
             Some(_) => Duty::Leads,
         }
@@ -286,11 +296,16 @@ impl Planner {
     /// Why the plan does not hold any more; `None` also where there is nothing to plan.
     fn deviation(&mut self, agenda: &Agenda, now: Instant) -> Option<Deviation> {
         if agenda.open.is_empty() {
-            self.take_down(PlanState::NothingWaits);
+            // Pods that were released with a nomination are on their way: the plan holds their room until they are bound.
+            let are_on_their_way = self.plan.is_some() && self.ledger.nominated().next().is_some();
+            if !are_on_their_way {
+                self.take_down(PlanState::NothingWaits);
+            }
             return None;
         }
         match &self.plan {
             Some(_) if self.is_expired(now) => Some(Deviation::Expired),
+            Some(_) if !Weak::ptr_eq(&self.planned_under, &self.profile) => Some(Deviation::Configuration),
             Some(plan) if audit::knows_all(plan, agenda) => audit::contradiction(plan, &self.index),
             _ => Some(Deviation::NewPods),
         }
@@ -328,16 +343,24 @@ impl Planner {
     }
 
     fn tell_who_has_no_room(&self, plan: &Plan) {
+        if !self.serves() {
+            return;
+        }
         for (pod, _) in plan.nodes().filter(|(_, node)| node.is_none()) {
-            let why = || Standing::of(&plan.base, pod).to_string();
+            let why = || no_room(plan, pod);
             self.context.events.no_feasible_node(pod, why, plan.made);
         }
+    }
+
+    /// Whether anybody goes by what it plans.
+    fn serves(&self) -> bool {
+        self.profile.upgrade().is_none_or(|profile| profile.mode() == valid::Mode::Serve)
     }
 
     /// Writes down where planned pods went.
     fn settle(&mut self) {
         let landed = self.ledger.settle(&self.index);
-        let metrics = &self.context.metrics.plans;
+        let (metrics, serves) = (&self.context.metrics.plans, self.serves());
         for Landed { pod, node, serial, landing, nomination } in landed {
             metrics.landed(&self.scheduler, landing);
             self.context.board.remember(&pod, &node, serial, landing);
@@ -345,7 +368,8 @@ impl Planner {
                 metrics.nominated(&self.scheduler, nomination);
             }
             match landing {
-                Landing::Planned => self.context.events.placed(&pod, &node, Instant::now()),
+                Landing::Planned if serves => self.context.events.placed(&pod, &node, Instant::now()),
+                Landing::Planned => {}
                 Landing::Elsewhere | Landing::Gone => {
                     let (namespace, landing) = (&*pod.namespace, landing.as_str());
                     tracing::debug!(namespace, pod = %pod.name, planned = %node, landing, "landed");
@@ -371,4 +395,12 @@ impl Planner {
             }
         }
     }
+}
+
+/// Why a plan has no node for a pod, as an Event says it.
+fn no_room(plan: &Plan, pod: &PodRow) -> String {
+    let standing = Standing::of(&plan.base, pod);
+    let taken = "; the plan gives that room to more urgent pods, or rules between pods or a forecast of heat close it";
+    let taken = if standing.with_room > 0 { taken } else { "" };
+    format!("a plan places {} of {} waiting pods, and not this one: {standing}{taken}", plan.placed(), plan.pods.len())
 }

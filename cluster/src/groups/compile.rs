@@ -11,6 +11,7 @@ use super::census::{Census, Crowd};
 use super::topologies::{NO_VALUE, Topologies, WITHOUT};
 use super::{GroupColumns, GroupForce, GroupLimit, GroupRule};
 use crate::pod::PodRow;
+use crate::ports::HostPort;
 use crate::snapshot::Snapshot;
 use crate::ties::{Spread, Term, Ties};
 
@@ -31,6 +32,8 @@ type Counts = BTreeMap<u32, u32>;
 
 /// The compilation of the rules of some pods.
 pub(super) struct Compilation<'a> {
+    pods: &'a [Arc<PodRow>],
+    promised: &'a [(u32, Arc<PodRow>)],
     families: Vec<Family<'a>>,
     census: Census<'a>,
     topologies: Topologies<'a>,
@@ -39,13 +42,15 @@ pub(super) struct Compilation<'a> {
 }
 
 impl<'a> Compilation<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, pods: &'a [Arc<PodRow>]) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, pods: &'a [Arc<PodRow>], promised: &'a [(u32, Arc<PodRow>)]) -> Self {
         let positions = || (0..).zip(pods);
         let plannable = positions().filter(|(_, pod)| !pod.ties.unplannable);
         let families = grouped(plannable.map(|(position, pod)| (&*pod.ties, position)));
         Self {
+            pods,
+            promised,
             families: families.into_iter().map(|(ties, pods)| Family { ties, pods }).collect(),
-            census: Census::take(&snapshot.residents),
+            census: Census::take(&snapshot.residents, promised),
             topologies: Topologies::new(&snapshot.nodes),
             rules: Vec::new(),
             unplannable: positions().filter(|(_, pod)| pod.ties.unplannable).map(|(position, _)| position).collect(),
@@ -67,6 +72,9 @@ impl<'a> Compilation<'a> {
         }
         for ((weight, term), owners) in self.owners(|ties| &ties.rather_apart) {
             self.rather_apart(f64::from(*weight) / 100.0, term, &owners);
+        }
+        for port in self.crowded_ports() {
+            self.keep_ports(port);
         }
         for rule in &mut self.rules {
             rule.pods.retain(|pod| !self.unplannable.contains(pod));
@@ -202,6 +210,37 @@ impl<'a> Compilation<'a> {
         } else {
             self.close(topology, owners, there.into_keys(), force);
         }
+    }
+
+    /// Host ports that more than one pod wants, such that whoever conflicts with one of them conflicts with all others who
+    /// do: a port of one address, or, where nobody names an address, of all.
+    fn crowded_ports(&self) -> BTreeSet<&'a HostPort> {
+        let everybody = self.pods.iter().chain(self.promised.iter().map(|(_, pod)| pod));
+        let ports: BTreeSet<&'a HostPort> = everybody.flat_map(|pod| pod.ports.iter()).collect();
+        let is_widest = |port: &HostPort| port.has_any_address() && ports.iter().any(|other| port.covers(other));
+        let narrow = ports.iter().copied().filter(|port| !is_widest(port));
+        narrow
+            .filter(|port| self.who_takes(port).nth(1).is_some() || self.rows_that_lose(port).next().is_some())
+            .collect()
+    }
+
+    fn who_takes(&self, port: &HostPort) -> impl Iterator<Item = u32> {
+        let takes = move |pod: &PodRow| pod.ports.iter().any(|own| own.conflicts_with(port));
+        (0..).zip(self.pods).filter(move |(_, pod)| takes(pod)).map(|(position, _)| position)
+    }
+
+    /// The rows on which somebody is promised a place who takes the port.
+    fn rows_that_lose(&self, port: &HostPort) -> impl Iterator<Item = u32> {
+        let takes = move |pod: &PodRow| pod.ports.iter().any(|own| own.conflicts_with(port));
+        self.promised.iter().filter(move |(_, pod)| takes(pod)).map(|(row, _)| *row)
+    }
+
+    /// At most one pod of a row has the port. Who has it already is seen by the pods' domain classes.
+    fn keep_ports(&mut self, port: &'a HostPort) {
+        let (pods, rows): (Vec<u32>, Counts) =
+            (self.who_takes(port).collect(), self.rows_that_lose(port).map(|row| (row, 1)).collect());
+        let topology = self.topologies.rows();
+        self.add(topology, &pods, rows, GroupLimit::AtMost(1), GroupForce::Hard);
     }
 
     /// How many pods are there already that someone means, by value; values without any are left out.

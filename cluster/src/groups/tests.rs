@@ -48,12 +48,17 @@ fn on(node: &str, mut spec: Value) -> Value {
     spec
 }
 
-/// The rules between the pods that wait, in the order given.
-fn groups(pods: &[Pod]) -> GroupColumns {
+fn index() -> Index {
     let mut index = Index::new(IndexSettings::default()).unwrap();
     for (name, zone) in [("a", "east"), ("b", "east"), ("c", "west"), ("d", "")] {
         index.apply_node(&node(name, zone)).unwrap();
     }
+    index
+}
+
+/// The rules between the pods that wait, in the order given.
+fn groups(pods: &[Pod]) -> GroupColumns {
+    let mut index = index();
     for pod in pods {
         index.apply_pod(pod).unwrap();
     }
@@ -206,4 +211,36 @@ fn preferred_anti_affinity_costs_by_its_weight() {
     let rules = groups(&[pod("p", "web", wish), pod("r", "web", on("a", json!({})))]);
     assert_eq!((rules.rules[0].limit, rules.rules[0].force), (GroupLimit::AtMost(1), GroupForce::Soft(0.5)));
     assert_eq!(rules.rules[0].existing, [(0, 1)]);
+}
+
+fn listens(uid: &str, address: &str, port: u16) -> Pod {
+    let ports = json!([{"containerPort": port, "hostPort": port, "hostIP": address}]);
+    pod(uid, "web", json!({"initContainers": [{"name": "s", "restartPolicy": "Always", "ports": ports}]}))
+}
+
+#[test]
+fn pods_that_want_the_same_port_of_the_host_share_no_node() {
+    let everywhere = "";
+    let rules = groups(&[listens("p", everywhere, 80), listens("q", everywhere, 80), listens("r", everywhere, 81)]);
+    assert_eq!(plain(&rules), [(vec![0, 1, 2, 3], vec![0, 1], vec![], GroupLimit::AtMost(1))]);
+
+    let [one, other] = ["10.0.0.1", "10.0.0.2"];
+    let rules = groups(&[listens("p", one, 80), listens("q", other, 80), listens("r", everywhere, 80)]);
+    let bound: Vec<Vec<u32>> = rules.rules.into_iter().map(|rule| rule.pods).collect();
+    assert_eq!(bound, [[0, 2], [1, 2]], "two addresses do not exclude each other, all of them exclude each");
+}
+
+#[test]
+fn pods_that_are_promised_a_node_count_there_for_rules_and_ports() {
+    let mut index = index();
+    let apart = |uid| pod(uid, "db", apart("db", "host"));
+    for pod in [apart("p"), listens("q", "", 80), apart("nominated"), listens("planned", "", 80)] {
+        index.apply_pod(&pod).unwrap();
+    }
+    let snapshot = index.snapshot();
+    let [p, q, nominated, planned] = ["p", "q", "nominated", "planned"].map(|uid| snapshot.pod(uid).unwrap().clone());
+    let rules = snapshot.groups_beside(&[p, q], &[(1, nominated), (2, planned)]);
+    let rows = vec![0, 1, 2, 3];
+    let alone = |pod: u32, row: u32| (rows.clone(), vec![pod], vec![(row, 1)], GroupLimit::AtMost(1));
+    assert_eq!(plain(&rules), [alone(0, 1), alone(1, 2)]);
 }

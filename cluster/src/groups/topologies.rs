@@ -21,6 +21,8 @@ enum Kind<'a> {
     Strict(&'a str),
     /// Only rows that take part have one.
     Within(&'a str, &'a Reach),
+    /// Every row is a value of its own: its number.
+    Rows,
 }
 
 /// The topologies that rules go by.
@@ -47,6 +49,10 @@ impl<'a> Topologies<'a> {
         self.index(Kind::Within(label, reach))
     }
 
+    pub(super) fn rows(&mut self) -> u32 {
+        self.index(Kind::Rows)
+    }
+
     /// The values that some row has, each with 0, [`NO_VALUE`] left out.
     pub(super) fn zeros(&self, topology: u32) -> BTreeMap<u32, u32> {
         let values = self.columns[topology as usize].iter().filter(|value| **value != NO_VALUE);
@@ -67,7 +73,9 @@ impl<'a> Topologies<'a> {
 
 /// Values are numbered in the order of the rows, so that every kind gives a label's values the same numbers.
 fn column<'a>(nodes: &'a [Option<Arc<NodeRow>>], kind: &Kind<'_>) -> Vec<u32> {
-    let (Kind::Plain(label) | Kind::Strict(label) | Kind::Within(label, _)) = *kind;
+    let (Kind::Plain(label) | Kind::Strict(label) | Kind::Within(label, _)) = *kind else {
+        return (0..).zip(nodes).map(|(row, node)| if node.is_some() { row } else { NO_VALUE }).collect();
+    };
     let mut number_by_value: HashMap<&'a str, u32> = HashMap::new();
     let mut value = |node: &'a NodeRow| {
         let Some(value) = node.labels.get(label) else {

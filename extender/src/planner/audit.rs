@@ -29,17 +29,19 @@ pub enum Deviation {
     Gone,
     /// Nodes came, went or offer something else.
     Nodes,
-    /// Where its pods may run has changed.
+    /// Where its pods may run has changed, or what they ask for.
     Domains,
     /// A node carries other load than the plan counted on: a pod bound elsewhere, deleted, resized, or from outside.
     Load,
     /// What nodes or pods are expected to use has changed.
     Forecasts,
+    /// The profile is another one: its weights, its plugins or their settings.
+    Configuration,
 }
 
 impl Deviation {
     /// Every deviation there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Batch,
         Self::Expired,
         Self::NewPods,
@@ -48,6 +50,7 @@ impl Deviation {
         Self::Domains,
         Self::Load,
         Self::Forecasts,
+        Self::Configuration,
     ];
 
     /// The label.
@@ -62,6 +65,7 @@ impl Deviation {
             Self::Domains => "domains",
             Self::Load => "load",
             Self::Forecasts => "forecasts",
+            Self::Configuration => "configuration",
         }
     }
 }
@@ -142,14 +146,15 @@ fn same<T: PartialEq>(one: &[T], other: &[T]) -> bool {
     std::ptr::eq(one, other) || one == other
 }
 
-/// Whether the plan's pods may run elsewhere than they might: their classes changed, they are of other classes, or what
-/// rules between pods go by.
+/// Whether the plan's pods may run elsewhere than they might: their classes changed, they are of other classes or ask for
+/// other amounts, or what rules between pods go by.
 fn bounds_otherwise(plan: &Plan, now: &Snapshot) -> bool {
     let mut changed = now.classes_changed_since(plan.base.generation());
-    let is_reclassed = |pod: &Arc<PodRow>| now.pod(&pod.uid).is_some_and(|now| now.class != pod.class);
+    let is_another =
+        |pod: &Arc<PodRow>| now.pod(&pod.uid).is_some_and(|now| now.class != pod.class || now.request != pod.request);
     changed.any(|class| plan.classes.contains(&class.id))
         || (plan.has_rules && !now.has_same_marks(&plan.base))
-        || plan.pods.iter().any(is_reclassed)
+        || plan.pods.iter().any(is_another)
 }
 
 /// The load if every claim of a pod that waits no longer was met.

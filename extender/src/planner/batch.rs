@@ -1,7 +1,8 @@
 //! A batch of gated pods: planned together, nominated, checked, released at once.
 //!
 //! Promises that every pod of the batch is released, whatever is refused on the way:
-//! with a nomination where the plan has a node for it, else without any. Only a replica
+//! with a nomination where the plan has a node for it, else without any; after a panic
+//! the next one is only released, lest it be what the planner panics of. Only a replica
 //! that no longer leads leaves them: they are the next leader's. And where the API server
 //! does not answer, what it was not asked yet is left to the next batch: to wait for
 //! every single pod would hold the planner for minutes. Nominations stand for as short
@@ -91,13 +92,14 @@ impl Planner {
     pub(super) async fn plan_batch(&mut self) {
         let Some(nominator) = self.nominator.clone() else { return };
         let mut batch = Batch::default();
+        let only_releases = std::mem::take(&mut self.has_panicked);
         for _ in 0..ROUNDS {
             let snapshot = self.index.snapshot(Instant::now());
             let agenda = self.agenda(&snapshot);
-            if agenda.gated.is_empty() {
+            batch.uids = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
+            if agenda.gated.is_empty() || only_releases {
                 break;
             }
-            batch.uids = agenda.gated.iter().map(|pod| Arc::clone(&pod.uid)).collect();
             let pods = agenda.everybody();
             let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
             // A search may take longer than a lease holds: what it found is then another replica's to nominate.

@@ -61,9 +61,9 @@ impl Feed {
         Self { profiles: board.all().iter().map(line).collect() }
     }
 
-    /// Whether a profile's plans are made there.
+    /// Whether a profile's plans are made there, by somebody who sees the cluster.
     pub(super) fn plans_for(&self, scheduler: &str) -> bool {
-        self.line(scheduler).is_some()
+        self.line(scheduler).is_some_and(|line| line.state != PlanState::NotSynced)
     }
 
     /// How planning stands in a profile, and its last plan, if one was made; `None`: it does not plan there.

@@ -163,9 +163,7 @@ impl Ledger {
 
     /// Notes that a pod was nominated for its node and released.
     pub(super) fn released(&mut self, uid: &str, now: Instant) {
-        if let Some(entry) = self.entry_by_pod.get_mut(uid) {
-            entry.ask_at = Some(now + PATIENCE);
-        }
+        self.set_ask_at(uid, Some(now + PATIENCE));
     }
 
     /// The node that a pod was nominated for, of a pod that was then released.
@@ -264,12 +262,19 @@ impl Ledger {
             Progress::NominatedElsewhere => Some(Nomination::Overridden),
             Progress::Waiting | Progress::Over | Progress::Theirs => None,
         };
-        if fate.is_some() {
-            self.entry_by_pod.remove(uid);
-        } else if let Some(entry) = self.entry_by_pod.get_mut(uid) {
-            entry.ask_at = Some(now + PATIENCE);
+        match fate {
+            // Where it lands counts still: it was planned, and kube-scheduler decided otherwise.
+            Some(Nomination::Overridden) => self.set_ask_at(uid, None),
+            Some(_) => drop(self.entry_by_pod.remove(uid)),
+            None => self.set_ask_at(uid, Some(now + PATIENCE)),
         }
         fate
+    }
+
+    fn set_ask_at(&mut self, uid: &str, at: Option<Instant>) {
+        if let Some(entry) = self.entry_by_pod.get_mut(uid) {
+            entry.ask_at = at;
+        }
     }
 
     /// What follows for a pod in doubt. It leaves when it is bound, gone, or nominated no longer.

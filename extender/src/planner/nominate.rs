@@ -15,6 +15,7 @@ use std::time::Duration;
 use gantry_cluster::PodRow;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
+use kube::core::Status;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -118,8 +119,9 @@ impl Nominator {
             None => json!({"uid": &*pod.uid}),
         };
         let patch = json!({"metadata": metadata, "spec": {"schedulingGates": gates}});
-        in_time(self.pods(pod).patch(&pod.name, &parameters(), &Patch::Strategic(patch))).await?;
-        Ok(())
+        let (pods, parameters, patch) = (self.pods(pod), parameters(), Patch::Strategic(patch));
+        let released = pods.patch(&pod.name, &parameters, &patch);
+        answered(released).await?.map(drop).map_err(unreleased)
     }
 
     /// Asks how a released pod is doing that was nominated for `node`, and takes the nomination back where it holds
@@ -154,7 +156,24 @@ impl Nominator {
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Refusal> {
-    tokio::time::timeout(PATIENCE, call).await.map_err(|_elapsed| Refusal::Silent)?.map_err(Refusal::from)
+    answered(call).await?.map_err(Refusal::from)
+}
+
+async fn answered<T>(call: impl Future<Output = T>) -> Result<T, Refusal> {
+    tokio::time::timeout(PATIENCE, call).await.map_err(|_elapsed| Refusal::Silent)
+}
+
+/// Why a gate stays. No value of ours is tested there, so what cannot be processed is what a policy denies, and it will
+/// again, unless it is the UID: then the pod is another one by now.
+fn unreleased(error: kube::Error) -> Refusal {
+    match &error {
+        kube::Error::Api(status) if status.code == 422 && !is_another_pod(status) => Refusal::Api(Box::new(error)),
+        _ => Refusal::from(error),
+    }
+}
+
+fn is_another_pod(status: &Status) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == "metadata.uid")
 }
 
 fn our_gate_alone() -> (&'static str, Value) {
@@ -216,6 +235,17 @@ mod tests {
 
     fn refusal(reason: &str) -> Value {
         json!([{"type": "PodScheduled", "status": "False", "reason": reason}])
+    }
+
+    #[test]
+    fn a_denied_release_is_the_api_servers_word_and_another_uid_is_another_pod() {
+        let refused = |field: &str| {
+            let details = json!({"causes": [{"reason": "FieldValueInvalid", "message": "no", "field": field}]});
+            let status = json!({"status": "Failure", "code": 422, "reason": "Invalid", "details": details});
+            unreleased(kube::Error::Api(serde_json::from_value(status).unwrap()))
+        };
+        assert!(matches!(refused(""), Refusal::Api(_)));
+        assert!(matches!(refused("metadata.uid"), Refusal::Lost));
     }
 
     #[test]

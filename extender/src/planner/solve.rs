@@ -6,7 +6,7 @@
 //! half of a core; after a failure a second at least.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
@@ -39,6 +39,7 @@ impl Planner {
         reserved: Vec<Reservation>,
     ) -> Option<Plan> {
         self.serial += 1;
+        self.planned_under = Weak::clone(&self.profile);
         self.tell_of_search();
         let turn = self.context.board.turn();
         let turn = self.attend(turn).await;
@@ -84,7 +85,7 @@ impl Planner {
     }
 
     fn question(&self, snapshot: &Arc<Snapshot>, pods: Vec<Arc<PodRow>>, reserved: Vec<Reservation>) -> Question {
-        let (pods, left, groups) = plannable(snapshot, pods);
+        let (pods, left, groups) = plannable(snapshot, pods, &reserved);
         Question {
             scheduler: Arc::clone(&self.scheduler),
             warm_start: self.warm_start(snapshot, &pods),
@@ -152,9 +153,14 @@ impl Planner {
 
 /// The pods whose demands rules can express, the others, and the rules between the former. Pods whose class had to make
 /// room are among the others: nobody knows any more where they may run.
-fn plannable(snapshot: &Snapshot, pods: Vec<Arc<PodRow>>) -> (Vec<Arc<PodRow>>, Vec<Arc<PodRow>>, GroupColumns) {
+fn plannable(
+    snapshot: &Snapshot,
+    pods: Vec<Arc<PodRow>>,
+    reserved: &[Reservation],
+) -> (Vec<Arc<PodRow>>, Vec<Arc<PodRow>>, GroupColumns) {
+    let promised: Vec<_> = reserved.iter().map(|claim| (claim.row, Arc::clone(&claim.pod))).collect();
     let (pods, mut left): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| snapshot.class(pod.class).is_some());
-    let groups = snapshot.groups(&pods);
+    let groups = snapshot.groups_beside(&pods, &promised);
     if groups.unplannable.is_empty() {
         return (pods, left, groups);
     }
@@ -235,7 +241,7 @@ mod tests {
         let snapshot = index.snapshot();
         let mut pods: Vec<Arc<PodRow>> = snapshot.pending().cloned().collect();
         pods.sort_by(|one, other| one.name.cmp(&other.name));
-        let (plannable, left, _) = plannable(&snapshot, pods);
+        let (plannable, left, _) = plannable(&snapshot, pods, &[]);
         let names = |pods: &[Arc<PodRow>]| pods.iter().map(|pod| pod.name.to_string()).collect::<Vec<_>>();
         assert_eq!((names(&plannable), names(&left)), (vec!["b".to_owned()], vec!["a".to_owned()]));
     }

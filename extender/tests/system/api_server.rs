@@ -3,7 +3,7 @@
 //! It answers as a real one does, which the end-to-end tests ask, and refuses, hangs or changes a pod under the
 //! planner's hands where a test tells it to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -27,6 +27,7 @@ pub(crate) struct State {
     index: Option<Arc<SharedIndex>>,
     pod_by_name: BTreeMap<String, Value>,
     lease: Option<Value>,
+    denied_releases: HashSet<String>,
     refusal_by_pod: BTreeMap<String, u16>,
     event_by_pod: BTreeMap<String, Event>,
     reads: Vec<String>,
@@ -82,6 +83,11 @@ impl ApiServer {
     /// Nominations of this pod are answered with this status.
     pub(crate) fn refuse(&self, name: &str, code: u16) {
         self.state().refusal_by_pod.insert(name.to_owned(), code);
+    }
+
+    /// A policy denies to take this pod's gate away.
+    pub(crate) fn deny_release(&self, name: &str) {
+        self.state().denied_releases.insert(name.to_owned());
     }
 
     /// From now on no request is answered.
@@ -204,6 +210,9 @@ impl State {
             return failure(409);
         }
         self.writes.push(format!("release {name}"));
+        if self.denied_releases.contains(name) {
+            return failure(422);
+        }
         (200, self.change(name, |pod| pod["spec"]["schedulingGates"] = json!([])))
     }
 

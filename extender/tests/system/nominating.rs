@@ -1,6 +1,9 @@
 //! Nominations beside an API server's double: pods that change under the planner's hands, and what it leaves behind.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::api_server::{State, nominated_by};
 use crate::planning::{BUILTIN, NODES, Trial, until};
@@ -59,6 +62,29 @@ async fn a_pod_that_was_released_and_nominated_by_preemption_meanwhile_keeps_its
 }
 
 #[tokio::test]
+async fn a_released_pod_counts_on_its_planned_node_until_it_is_bound() {
+    let (_folder, trial) = trial();
+    trial.server.create("gated", true);
+    until("the release", async || trial.server.has_released_all()).await;
+    let is_over = async || trial.metric("gantry_plan_state", "state", "nothing-waits").await == 1.0;
+    let ten_looks = Duration::from_millis(200);
+    assert!(timeout(ten_looks, until("the end", is_over)).await.is_err(), "it is not over before it is bound");
+    assert!(trial.app.index().snapshot(Instant::now()).planned_row("gated").is_some());
+    trial.server.change("gated", |pod| pod["spec"]["nodeName"] = nomination(pod));
+    until("the end", is_over).await;
+}
+
+#[tokio::test]
+async fn a_gate_that_a_policy_keeps_on_is_no_lost_race() {
+    let (_folder, trial) = trial();
+    trial.server.deny_release("kept");
+    trial.server.create("kept", true);
+    until("the count of it", async || trial.nominations("refused").await == 1.0).await;
+    assert_eq!(trial.nominations("lost-race").await, 0.0);
+    assert_eq!(trial.server.writes(), ["nominate kept", "release kept"], "and it is not tried again at once");
+}
+
+#[tokio::test]
 async fn a_node_that_the_next_round_has_no_room_on_is_given_back_before_the_release() {
     let (_folder, trial) = trial();
     trial.server.before_nomination("late", occupy_all);
@@ -106,6 +132,9 @@ async fn what_becomes_of_nominations_is_told_and_only_room_held_in_vain_is_taken
     for outcome in ["fell-through", "overridden", "cleared"] {
         until(outcome, async || trial.nominations(outcome).await == 1.0).await;
     }
+    trial.server.change("overridden", |pod| pod["spec"]["nodeName"] = json!("elsewhere"));
+    let elsewhere = async || trial.metric("gantry_plan_landings_total", "outcome", "elsewhere").await;
+    until("both landings elsewhere", async || elsewhere().await == 2.0).await;
     assert_eq!(nomination(&trial.server.pod("in-vain")), Value::Null);
     until("the question after it", async || trial.server.has_been_read("preempts")).await;
     another_batch(&trial).await;

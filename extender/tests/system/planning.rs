@@ -3,13 +3,16 @@
 mod deviations;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gantry_extender::app::App;
-use gantry_extender::config::valid::{ForecastSource, Forecasts};
+use gantry_extender::config::valid::{Config, ForecastSource, Forecasts};
 use gantry_extender::events::Events;
 use gantry_extender::forecasts::Feed;
 use gantry_extender::lease::{Candidate, Role};
+use gantry_extender::profile::Profiles;
 use gantry_extender::profile::loader::{Loader, Occasion};
 use k8s_openapi::api::core::v1::Node;
 use serde_json::{Value, json};
@@ -39,15 +42,8 @@ impl Trial {
     }
 
     fn of_profiles(folder: &Path, profiles: &[String]) -> Self {
-        let kubeconfig = folder.join("kubeconfig");
-        std::fs::write(&kubeconfig, "").unwrap();
-        let config = checked(&format!(
-            "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nserver: {{deadline: 4s}}\n\
-             cluster: {{mode: auto, kubeconfig: '{}'}}\nprofiles: [{}]\n",
-            kubeconfig.display(),
-            profiles.join(", ")
-        ));
-        let profiles = Loader::new(None, None).load(&config.profiles, &[], Occasion::Change).unwrap();
+        let config = configuration(folder, profiles);
+        let profiles = loaded(&config);
         let server = ApiServer::default();
         let mut app = App::assemble(&config, Some(server.client()), profiles).unwrap();
         server.tell(app.index());
@@ -102,6 +98,21 @@ impl Trial {
         until("the landing", async || self.explanation(pod).await["landed"].is_object()).await;
         self.explanation(pod).await
     }
+}
+
+fn configuration(folder: &Path, profiles: &[String]) -> Config {
+    let kubeconfig = folder.join("kubeconfig");
+    std::fs::write(&kubeconfig, "").unwrap();
+    checked(&format!(
+        "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\nserver: {{deadline: 4s}}\n\
+         cluster: {{mode: auto, kubeconfig: '{}'}}\nprofiles: [{}]\n",
+        kubeconfig.display(),
+        profiles.join(", ")
+    ))
+}
+
+fn loaded(config: &Config) -> Profiles {
+    Loader::new(None, None).load(&config.profiles, &[], Occasion::Change).unwrap()
 }
 
 /// A profile as a configuration has it.
@@ -330,10 +341,42 @@ async fn a_holder_whose_api_server_hangs_stops_leading_before_anybody_else_may_b
     let (role, mut now) = watch::channel(Role::Alone);
     let candidate = Candidate { namespace: "default".to_owned(), identity: "a".to_owned(), address: None };
     let mut tasks = JoinSet::new();
-    tasks.spawn(candidate.run(server.client(), role));
+    tasks.spawn(candidate.run(server.client(), role, || true));
     now.wait_for(|role| *role == Role::Leads).await.unwrap();
     server.hang();
     let heard = Instant::now();
     now.wait_for(|role| *role != Role::Leads).await.unwrap();
     assert!(heard.elapsed() < Duration::from_secs(10), "{:?}", heard.elapsed());
+}
+
+#[tokio::test]
+async fn a_holder_that_sees_the_cluster_no_longer_or_ends_makes_room_for_the_next_at_once() {
+    let server = ApiServer::default();
+    let start = Instant::now();
+    let candidate = |identity: &str| {
+        let (namespace, identity) = ("default".to_owned(), identity.to_owned());
+        Candidate { namespace, identity, address: None }
+    };
+    let sees: [Arc<AtomicBool>; 3] = [true, true, true].map(|sees| Arc::new(AtomicBool::new(sees)));
+    let mut tasks = JoinSet::new();
+    let mut roles = Vec::new();
+    for (identity, sees) in ["a", "b", "c"].into_iter().zip(&sees) {
+        let ((role, mut now), sees) = (watch::channel(Role::Alone), Arc::clone(sees));
+        let is_first = roles.is_empty();
+        let task = tasks.spawn(candidate(identity).run(server.client(), role, move || sees.load(Ordering::Relaxed)));
+        if is_first {
+            now.wait_for(|role| *role == Role::Leads).await.unwrap();
+        }
+        roles.push((now, task));
+    }
+    sees[0].store(false, Ordering::Relaxed);
+    sees[2].store(false, Ordering::Relaxed);
+    roles[1].0.wait_for(|role| *role == Role::Leads).await.unwrap();
+    assert_eq!(*roles[0].0.borrow(), Role::Alone);
+
+    roles[1].1.abort();
+    candidate("b").give_back(server.client()).await;
+    sees[2].store(true, Ordering::Relaxed);
+    roles[2].0.wait_for(|role| *role == Role::Leads).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10), "nobody waited for a lease to end: {:?}", start.elapsed());
 }

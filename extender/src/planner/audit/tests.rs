@@ -132,6 +132,12 @@ fn nodes_that_come_go_or_change_contradict_it() {
 }
 
 #[test]
+fn a_planned_pod_that_asks_for_another_amount_contradicts_it() {
+    let more = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]});
+    assert_eq!(after(|index| apply(index, &pod("p0", &more, &json!({})))), Some(Deviation::Domains));
+}
+
+#[test]
 fn another_dictionary_contradicts_it() {
     let told = |index: &mut Index| {
         let entry =

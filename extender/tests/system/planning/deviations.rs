@@ -83,6 +83,19 @@ async fn whatever_contradicts_a_plan_makes_another_and_is_counted_as_the_cause()
 }
 
 #[tokio::test]
+async fn a_plan_of_a_profile_that_was_changed_is_made_again_by_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::of_profiles(folder.path(), &[profile("default-scheduler", &[PLUGIN], "{}")]);
+    trial.tell(|index| assert!(index.apply_pod(&ours("waits", json!({}))).unwrap()));
+    until("the first plan", async || trial.plans("new-pods").await == 1.0).await;
+    let weighted = profile("default-scheduler", &[PLUGIN], "{}, weights: {cpu: 5}");
+    let profiles = loaded(&configuration(folder.path(), &[weighted]));
+    trial.app.context.cycles.replace(profiles, || {});
+    until("another plan", async || trial.plans("configuration").await == 1.0).await;
+    assert_eq!(trial.nodes(0).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_plan_whose_time_is_up_is_made_again_and_says_the_same_while_nothing_changes() {
     let folder = tempfile::tempdir().unwrap();
     let trial = Trial::of_profiles(folder.path(), &[profile("default-scheduler", &[PLUGIN], "{ttl: 1s}")]);
