@@ -18,7 +18,7 @@ use hyper::StatusCode;
 
 use crate::config::valid::{ComponentSource, Fetch};
 use client::Client;
-use credentials::Credentials;
+use credentials::Login;
 
 /// An error of another library.
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -34,6 +34,9 @@ pub enum FetchError {
         /// What is wrong with it.
         source: Source,
     },
+    /// There is nobody to trust.
+    #[error("no certificate authorities are found on this system; name those of the server by fetch.caFile")]
+    NoAuthorities,
     /// Nobody answers there, or not over TLS that we trust.
     #[error("{address} does not answer")]
     Connect {
@@ -50,7 +53,7 @@ pub enum FetchError {
         /// The status.
         status: StatusCode,
         /// What to look at.
-        hint: &'static str,
+        hint: String,
     },
     /// It leads elsewhere, in a way that is not followed.
     #[error("{address} leads to {target}: {why}")]
@@ -131,18 +134,19 @@ pub fn fetch(source: &ComponentSource, how: &Fetch) -> Result<Vec<u8>, FetchErro
 }
 
 async fn get(source: &ComponentSource, how: &Fetch) -> Result<Vec<u8>, FetchError> {
-    let credentials = how.auth_file.as_deref().map(Credentials::read).transpose()?.unwrap_or_default();
+    let (ca_file, auth_file) = (how.ca_file.as_deref(), how.auth_file.as_deref());
     match source {
         ComponentSource::Https(address) => {
-            let client = Client::new(how.ca_file.as_deref(), false)?;
-            let basic = address.authority().and_then(|authority| credentials.basic(authority.as_str()));
-            Ok(client.get(address, "*/*", basic.as_deref(), MAX_BYTES).await?.ok()?.body.to_vec())
+            let host = address.authority().map_or("", |authority| authority.as_str());
+            let login = Login::read(auth_file, host, address.path().trim_start_matches('/'))?;
+            let client = Client::new(ca_file, false, login.hint)?;
+            Ok(client.get(address, "*/*", login.basic.as_deref(), MAX_BYTES).await?.ok()?.body.to_vec())
         }
         ComponentSource::Oci(image) => {
+            let login = Login::read(auth_file, &image.registry, &image.repository)?;
             // A registry on this machine speaks plain HTTP unless an authority is named for it.
-            let is_plain = image.is_local() && how.ca_file.is_none();
-            let client = Client::new(how.ca_file.as_deref(), is_plain)?;
-            registry::Registry::new(client, image, &credentials).pull(how.public_key.as_deref()).await
+            let client = Client::new(ca_file, image.is_local() && ca_file.is_none(), login.hint)?;
+            registry::Registry::new(client, image, login.basic).pull(how.public_key.as_deref()).await
         }
         ComponentSource::Builtin | ComponentSource::File(_) => Ok(Vec::new()),
     }

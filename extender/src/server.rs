@@ -27,8 +27,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
+
+use crate::tls::Handshakes;
 
 /// A handshake takes milliseconds; who needs longer keeps a socket from others.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -55,7 +56,7 @@ pub struct Server {
     /// What is served.
     pub router: Router,
     /// https instead of http.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Handshakes>,
     /// How long a connection may lie idle, and how long a request's head may take.
     pub keep_alive: Duration,
     /// Where its connections are served.
@@ -66,7 +67,7 @@ pub struct Server {
 #[derive(Clone)]
 struct Connections {
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Handshakes>,
     http: http1::Builder,
 }
 
@@ -169,7 +170,7 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "no TCP_NODELAY");
         }
-        match self.tls.clone() {
+        match self.tls.as_ref().map(Handshakes::acceptor) {
             None => self.talk(stream, peer, watcher).await,
             Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
                 Ok(Ok(stream)) => self.talk(stream, peer, watcher).await,

@@ -44,6 +44,9 @@ const WALL_CLOCK: &[&str] = &[
     "host/src/cache.rs",
 ];
 
+/// What builds an image besides the sources: the licence is copied into it, and bindings are made of `wit/`.
+const BUILT_FROM: &[&str] = &["Cargo.lock", "Cargo.toml", "LICENSE", "wit/plugin.wit", "wit/types.wit"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -141,4 +144,90 @@ fn the_wall_clock_decides_nothing_but_about_forecasts() {
         files.iter().filter(reads).map(|file| file.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
     let found: BTreeSet<String> = names.collect();
     assert_eq!(found, WALL_CLOCK.iter().map(ToString::to_string).collect());
+}
+
+/// The files that a file's code has compiled in, as it names them; tests at its end left out.
+fn compiled_in(text: &str) -> Vec<&str> {
+    let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let named = ["include_str!(\"", "include_bytes!(\""].into_iter().flat_map(move |call| code.split(call).skip(1));
+    named.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// What programs have compiled in, from the repository's folder on.
+fn compiled_in_anywhere() -> BTreeSet<String> {
+    let root = root().canonicalize().unwrap();
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let is_code = |file: &&PathBuf| {
+        let path = file.strip_prefix(&root).unwrap();
+        path.components().any(|part| part.as_os_str() == "src") && !path.ends_with("tests.rs")
+    };
+    let of_one = |file: &PathBuf| -> Vec<String> {
+        let (text, folder) = (fs::read_to_string(file).unwrap(), file.parent().unwrap());
+        let named = compiled_in(&text).into_iter().map(|name| folder.join(name).canonicalize().unwrap());
+        named.map(|path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned()).collect()
+    };
+    files.iter().filter(is_code).flat_map(of_one).collect()
+}
+
+/// Whether a build's context lacks a file: the last rule that names it, or a folder that it is in, holds.
+fn is_left_out(rules: &str, file: &str) -> bool {
+    let rules = rules.lines().map(str::trim).filter(|rule| !rule.is_empty() && !rule.starts_with('#'));
+    rules.fold(false, |is_out, rule| match rule.strip_prefix('!') {
+        Some(kept) => is_out && !names(kept, file),
+        None => is_out || names(rule, file),
+    })
+}
+
+fn names(rule: &str, file: &str) -> bool {
+    let rule: Vec<&str> = rule.split('/').collect();
+    let parts: Vec<&str> = file.split('/').collect();
+    (1..=parts.len()).any(|length| fits(&rule, &parts[..length]))
+}
+
+fn fits(rule: &[&str], parts: &[&str]) -> bool {
+    match (rule, parts) {
+        ([], []) => true,
+        (["**", rule @ ..], _) => (0..=parts.len()).any(|depth| fits(rule, &parts[depth..])),
+        ([first, rule @ ..], [part, parts @ ..]) => is_like(first, part) && fits(rule, parts),
+        _ => false,
+    }
+}
+
+/// One `*` is all that our rules need.
+fn is_like(pattern: &str, part: &str) -> bool {
+    pattern.split_once('*').map_or(pattern == part, |(head, tail)| {
+        part.len() >= head.len() + tail.len() && part.starts_with(head) && part.ends_with(tail)
+    })
+}
+
+#[test]
+fn images_are_built_with_all_that_is_compiled_into_programs() {
+    let rules = fs::read_to_string(root().join(".containerignore")).unwrap();
+    let compiled_in = compiled_in_anywhere();
+    assert!(compiled_in.contains("docs/gantry-configuration.schema.json"), "{compiled_in:?}");
+    for file in compiled_in.iter().map(String::as_str).chain(BUILT_FROM.iter().copied()) {
+        assert!(root().join(file).is_file(), "{file} is gone");
+        assert!(!is_left_out(&rules, file), "{file} is compiled in, and .containerignore leaves it out");
+    }
+    let of_docker = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    assert_eq!(of_docker, rules, ".dockerignore says something else than .containerignore");
+}
+
+#[test]
+fn a_file_is_left_out_of_a_build_by_the_last_rule_that_names_it() {
+    let rules = "# docs/c\ntarget-*\ndocs/*\n!docs/a.json\n**/*.log\nmanifests\n";
+    for file in ["docs/b", "docs/b/a.json", "target-1/x", "x.log", "a/b/x.log", "manifests/base/a"] {
+        assert!(is_left_out(rules, file), "{file}");
+    }
+    for file in ["docs/a.json", "a/docs/b", "a/target-1", "x.logs", "a/manifests", "docs"] {
+        assert!(!is_left_out(rules, file), "{file}");
+    }
+}
+
+#[test]
+fn what_tests_alone_have_compiled_in_is_no_part_of_a_program() {
+    let text = "const A: &str = include_str!(\"a\");\nconst B: &[u8] = include_bytes!(\"../b\");\n\n\
+                #[cfg(test)]\nmod tests {\n    const C: &str = include_str!(\"c\");\n}\n";
+    assert_eq!(compiled_in(text), ["a", "../b"]);
 }

@@ -250,12 +250,13 @@ pub enum ComponentSource {
     Oci(Image),
 }
 
+/// As it may be shown to anybody: not for fetching.
 impl fmt::Display for ComponentSource {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Builtin => formatter.write_str("builtin:gantry"),
             Self::File(path) => write!(formatter, "file:{}", path.display()),
-            Self::Https(address) => write!(formatter, "{address}"),
+            Self::Https(address) => formatter.write_str(without_query(&address.to_string())),
             Self::Oci(image) => write!(formatter, "{image}"),
         }
     }
@@ -317,6 +318,11 @@ impl Image {
     }
 }
 
+/// An address as it may be shown: signed ones carry secrets in their query.
+pub(crate) fn without_query(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
 /// Whether a host, without its port, is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
@@ -349,6 +355,16 @@ mod tests {
         for text in ["", "p", "/p", "r/", "r/P", "r/../p", "r/p:", "r/p:a b", "r/p@sha256:0", "r/p?x", "a b/p"] {
             assert_eq!(Image::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_component_is_shown_without_the_secret_in_its_address_and_fetched_with_it() {
+        let address: Uri = "https://r.example/p.wasm?sig=secret".parse().unwrap();
+        let source = ComponentSource::Https(address.clone());
+        assert_eq!(source.to_string(), "https://r.example/p.wasm");
+        assert_eq!(source, ComponentSource::Https(address));
+        let other = ComponentSource::Https("https://r.example/p.wasm?sig=other".parse().unwrap());
+        assert!(source != other, "two secrets are two sources");
     }
 
     #[test]

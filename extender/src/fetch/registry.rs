@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 
 use super::FetchError;
 use super::client::{Answer, Client};
-use super::credentials::Credentials;
 use super::signature::{self, PublicKey};
 use crate::config::valid::{Image, is_loopback};
 
@@ -76,8 +75,9 @@ struct Token {
 }
 
 impl<'a> Registry<'a> {
-    pub(super) fn new(client: Client, image: &'a Image, credentials: &Credentials) -> Self {
-        Self { client, image, basic: credentials.basic(&image.registry) }
+    /// `basic`: what `Authorization` holds, if anything.
+    pub(super) fn new(client: Client, image: &'a Image, basic: Option<String>) -> Self {
+        Self { client, image, basic }
     }
 
     /// The component's bytes; with `public_key`, only if the artifact is signed by it.
@@ -196,7 +196,7 @@ impl<'a> Registry<'a> {
         let own = format!("{}://{}/", self.scheme(), self.image.registry);
         // Whom the registry leads to may not ask for what is the registry's.
         let realm = Some(&answer).filter(|answer| answer.address.starts_with(&own)).and_then(realm);
-        let Some(realm) = realm else { return Err(unauthorized(answer)) };
+        let Some(realm) = realm else { return Err(answer.refused()) };
         let token = self.client.get(&realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
         let token: Token = self.parse(&token.body)?;
         let bearer = format!("Bearer {}", token.token);
@@ -242,11 +242,6 @@ fn check(answer: &Answer, expected: Digest) -> Result<(), FetchError> {
     if found == expected { Ok(()) } else { Err(FetchError::Digest { address, expected, found }) }
 }
 
-fn unauthorized(answer: Answer) -> FetchError {
-    let hint = "; fetch.authFile names the credentials";
-    FetchError::Status { address: answer.address, status: answer.status, hint }
-}
-
 /// Where a token is to be had: `Bearer realm="https://…",service="…",scope="…"`. Only over https, or on this machine where
 /// the registry is.
 fn realm(answer: &Answer) -> Option<Uri> {
@@ -285,7 +280,8 @@ mod tests {
         let challenge = format!("Bearer realm=\"{realm}\",service=\"s\"").parse().unwrap();
         let headers = [(WWW_AUTHENTICATE, challenge)].into_iter().collect();
         let status = StatusCode::UNAUTHORIZED;
-        let answer = Answer { address: address.to_owned(), status, headers, body: bytes::Bytes::new() };
+        let (address, body, login) = (address.to_owned(), bytes::Bytes::new(), String::new());
+        let answer = Answer { address, status, headers, body, login };
         super::realm(&answer).map(|realm| realm.to_string())
     }
 

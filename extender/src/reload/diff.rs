@@ -1,11 +1,14 @@
 //! What differs between two documents, key by key.
 //!
-//! Pure. Entries of lists are told apart by their position.
+//! Pure. Entries of lists are told apart by their position. Promises that no query of an
+//! address is told: signed addresses carry secrets there.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
+
+use crate::config::valid::without_query;
 
 /// One key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +58,20 @@ fn walk(key: String, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec
             walk(format!("{key}[{position}]"), old, new, changes);
         }
     } else {
-        let [old, new] = sides.map(|side| side.map(Value::to_string));
+        let [old, new] = sides.map(|side| side.map(|side| shown(side).to_string()));
         changes.push(Change { key, old, new });
+    }
+}
+
+/// A value as it may be shown to anybody. That there is a query is told: it may be all that differs.
+fn shown(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.contains("://") && text.contains('?') => {
+            format!("{}?…", without_query(text)).into()
+        }
+        Value::Array(list) => list.iter().map(shown).collect(),
+        Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        other => other.clone(),
     }
 }
 
@@ -81,6 +96,17 @@ mod tests {
         let new = json!({"a": 1, "profiles": [{"weight": 5, "mode": "serve"}, {"weight": 2}]});
         assert_eq!(lines(&old, &new), ["profiles[0].weight: 1 → 5", "profiles[1].weight: (absent) → 2"]);
         assert_eq!(lines(&old, &old), [""; 0]);
+    }
+
+    #[test]
+    fn a_secret_in_an_address_is_not_told_and_that_it_differs_is() {
+        let component = |query: &str| json!({"component": format!("https://r.example/p.wasm{query}")});
+        let (old, new) = (component("?sig=secret"), component("?sig=other"));
+        let masked = "\"https://r.example/p.wasm?…\"";
+        assert_eq!(lines(&old, &new), [format!("component: {masked} → {masked}")]);
+        assert_eq!(lines(&component(""), &new), [format!("component: \"https://r.example/p.wasm\" → {masked}")]);
+        let deep = lines(&json!({"component": [old, "why?"]}), &json!({"component": 1}));
+        assert_eq!(deep, [format!("component: [{{\"component\":{masked}}},\"why?\"] → 1")]);
     }
 
     #[test]

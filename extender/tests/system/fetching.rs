@@ -16,14 +16,14 @@ use futures::{StreamExt as _, stream};
 use gantry_extender::config::valid::{ComponentSource, Fetch, Image, Tls};
 use gantry_extender::fetch::{FetchError, fetch};
 use gantry_extender::server::{Server, Threads};
-use gantry_extender::tls;
+use gantry_extender::tls::Certificates;
 use gantry_host::Digest;
 use rcgen::{CertificateParams, KeyPair, SanType, date_time_ymd};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::harness::Extender;
+use crate::harness::{Extender, HEAD};
 use crate::tls::{certificates, certificates_with};
 use seal::Seal;
 
@@ -56,7 +56,7 @@ impl Shop {
         let address = listener.local_addr().unwrap();
         let seal = Arc::new(Seal::new(artifact()));
         let router = Router::new().fallback(serve).with_state((address, Arc::clone(&seal)));
-        let tls = Some(tls::acceptor(&files).unwrap());
+        let tls = Some(Certificates::read(&files).unwrap().handshakes());
         let (over, is_over) = watch::channel(false);
         let (keep_alive, threads) = (Duration::from_mins(2), Threads::Shared);
         tokio::spawn(Server { listener, router, tls, keep_alive, threads }.run(is_over));
@@ -68,10 +68,13 @@ impl Shop {
     }
 
     fn how(&self) -> Fetch {
-        let auth_file = self.folder.path().join("config.json");
         // `user:word`.
-        let auths = json!({"auths": {self.host(): {"auth": "dXNlcjp3b3Jk"}}});
-        std::fs::write(&auth_file, auths.to_string()).unwrap();
+        self.with_auths(&json!({self.host(): {"auth": "dXNlcjp3b3Jk"}}))
+    }
+
+    fn with_auths(&self, auths: &serde_json::Value) -> Fetch {
+        let auth_file = self.folder.path().join("config.json");
+        std::fs::write(&auth_file, json!({"auths": auths}).to_string()).unwrap();
         Fetch {
             ca_file: Some(self.authority()),
             auth_file: Some(auth_file),
@@ -122,7 +125,7 @@ fn manifest(kind: &str, digest: &str) -> Vec<u8> {
 /// What the shop has: files, an artifact that wants a password, one that wants a token, and some that are broken.
 async fn serve(State((address, seal)): State<(SocketAddr, Arc<Seal>)>, request: Request<Body>) -> Response<Body> {
     let digest = Digest::of(component()).to_string();
-    let path = request.uri().path();
+    let (path, is_signed) = (request.uri().path(), request.uri().query() == Some("sig=secret"));
     let authorization = text(request.headers(), header::AUTHORIZATION);
     let host = format!("localhost:{}", address.port());
     let needs = if path.contains("/token/") { "Bearer t0ken" } else { "Basic dXNlcjp3b3Jk" };
@@ -131,6 +134,10 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<Seal>)>, request: 
         "/moved" => redirect("/spread.wasm"),
         "/downgrade" => redirect(&format!("http://{host}/spread.wasm")),
         "/loop" => redirect("/loop"),
+        "/signed" if is_signed => reply(StatusCode::OK, component().to_vec()),
+        "/signed/moved" => redirect("/signed?sig=secret"),
+        "/signed/downgrade" => redirect(&format!("http://{host}/signed?sig=secret")),
+        "/signed/loop" => redirect("/signed/loop?sig=secret"),
         "/huge" => reply(StatusCode::OK, vec![0; (64 << 20) + 1]),
         "/hangs" | "/v2/hangs/p/manifests/latest" => std::future::pending().await,
         "/stalls" => Response::new(Body::from_stream(
@@ -217,6 +224,41 @@ async fn what_goes_wrong_on_the_way_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn secrets_in_addresses_are_sent_and_never_shown() {
+    let shop = Shop::open().await;
+    for path in ["/signed?sig=secret", "/signed/moved"] {
+        assert_eq!(shop.get(path, shop.how()).await.unwrap(), component(), "{path}");
+    }
+    for (path, message) in [
+        ("/none?sig=secret", "404"),
+        ("/signed/downgrade", "only https is followed"),
+        ("/signed/loop?sig=secret", "one redirect too many"),
+    ] {
+        let error = gantry_extender::profile::chain(&shop.get(path, shop.how()).await.unwrap_err());
+        assert!(error.contains(message) && !error.contains("secret"), "{path}: {error}");
+    }
+    let at = format!("https://{}/none?sig=secret", shop.host());
+    let (_, page) = Extender::new(&plugin(&shop, &at, "")).admin("/profiles").await;
+    assert!(page.contains(&format!("https://{}/none", shop.host())) && !page.contains("secret"), "{page}");
+}
+
+#[test]
+fn where_no_authority_is_known_it_is_said_what_to_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, empty) = (folder.path().join("gantry.yaml"), folder.path().join("empty.pem"));
+    let plugin = "{name: guest, component: 'https://localhost:1/spread.wasm'}";
+    let profiles = format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugin}]}}]");
+    std::fs::write(&file, format!("{HEAD}{profiles}\n")).unwrap();
+    std::fs::write(&empty, "").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gantry-extender"));
+    command.arg("check-config").arg(&file).env("SSL_CERT_FILE", &empty).env_remove("SSL_CERT_DIR");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no certificate authorities") && said.contains("fetch.caFile"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_is_given_up_in_time() {
     let shop = Shop::open().await;
     let start = Instant::now();
@@ -277,6 +319,18 @@ async fn an_artifact_comes_from_a_registry_by_password_by_token_and_by_digest() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_the_secrets_for_parts_of_a_registry_each_goes_to_its_part() {
+    let shop = Shop::open().await;
+    let part = |name: &str| format!("{}/{name}", shop.host());
+    let how = shop.with_auths(&json!({part("basic"): {"auth": "dXNlcjp3b3Jk"}, part("aaa"): {"auth": "bm9ib2R5Og=="}}));
+    assert_eq!(shop.pull_as("basic/p:1.0", how.clone()).await.unwrap(), component());
+    for (name, words) in [("aaa/p", "do not suffice"), ("other/p", "fetch.authFile has no entry for localhost")] {
+        let error = shop.pull_as(name, how.clone()).await.unwrap_err().to_string();
+        assert!(error.contains("401") && error.contains(words), "{name}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whom_a_registry_leads_to_gets_no_password_by_asking_for_one() {
     let both = |params: &mut CertificateParams| {
         params.subject_alt_names.push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
@@ -303,7 +357,12 @@ async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_
 }
 
 fn sections(shop: &Shop, digest: &str) -> String {
-    let component = format!("component: 'https://{}/spread.wasm', digest: '{digest}'", shop.host());
+    plugin(shop, &format!("https://{}/spread.wasm", shop.host()), &format!(", digest: '{digest}'"))
+}
+
+/// A profile with the component at an address of the shop.
+fn plugin(shop: &Shop, address: &str, more: &str) -> String {
+    let component = format!("component: '{address}'{more}");
     let fetch = format!("fetch: {{caFile: {}}}", shop.authority().display());
     format!("profiles: [{{schedulerName: default-scheduler, plugins: [{{name: guest, {component}, {fetch}}}]}}]")
 }
