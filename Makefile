@@ -7,7 +7,7 @@ SHELL := /bin/sh
 UNIT := --lib --bins --test all --test captured --test cmma_ga --test dictionary_ga --test house --test incremental --test mabc --test promises --test quota_ga --test sandbox_equals_native --test system --test tcga
 E2E := --test e2e --test real
 
-.PHONY: help setup run test check e2e soak bench referees papers deny fmt clean
+.PHONY: help setup run simulate test check e2e soak bench referees papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
 # Scenarios wait for kube-scheduler's own pauses a good part of their time: three at once also on two cores.
@@ -26,6 +26,9 @@ run: setup ## Shows `simulate` on a recorded cluster, then serves on 127.0.0.1:8
 	echo; echo 'kubectl gantry simulate examples/cluster.json'; echo; \
 	"$$built/kubectl-gantry" simulate examples/cluster.json; \
 	echo; exec "$$built/gantry-extender" serve --demo
+
+simulate: setup ## On paper, Gantry beside kube-scheduler: `simulate` on a recorded cluster (FILE=examples/cluster.json)
+	cargo run --release --locked -p kubectl-gantry -- simulate $(or $(FILE),examples/cluster.json)
 
 test: ## Every test there is, the real control plane's too (what CI runs)
 	@scripts/setup.sh test

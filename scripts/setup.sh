@@ -15,7 +15,8 @@ NODE_NEEDED=18
 TARGET=wasm32-unknown-unknown
 # tests/e2e/build.sh looks here too.
 GO_HOME=${XDG_CACHE_HOME:-$HOME/.cache}/gantry/go
-PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+# First, as in the Makefile: rustup's Rust goes before a distribution's.
+PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -40,17 +41,21 @@ install_rust() {
     printf 'setup: installing Rust with rustup\n' >&2
     installer=$(mktemp) || return 1
     curl --proto '=https' --tlsv1.2 --fail --silent --show-error --location --output "$installer" https://static.rust-lang.org/rustup/rustup-init.sh &&
-        sh "$installer" -y --no-modify-path --default-toolchain "$RUST_NEEDED" --profile minimal --component clippy,rustfmt >&2 &&
+        RUSTUP_INIT_SKIP_PATH_CHECK=yes sh "$installer" -y --no-modify-path --default-toolchain "$RUST_NEEDED" --profile minimal --component clippy,rustfmt >&2 &&
         installed=yes || installed=no
     rm -f "$installer"
     [ "$installed" = yes ]
 }
 
+# A distribution's Rust that is too old stays where it is: rustup's goes before it.
 need_rust() {
     command -v cargo >/dev/null || install_rust || die "no cargo, and rustup's installer did not come: install Rust $RUST_NEEDED or newer"
     found=$(rustc --version | cut -d ' ' -f 2 | cut -d - -f 1)
-    at_least "$found" "$RUST_NEEDED" ||
-        die "rustc $found is too old: Gantry needs $RUST_NEEDED or newer; try 'rustup update stable'"
+    at_least "$found" "$RUST_NEEDED" && return
+    ! command -v rustup >/dev/null ||
+        die "rustc $found is too old: Gantry needs $RUST_NEEDED or newer; try 'rustup update stable && rustup default stable'"
+    install_rust || die "rustc $found is too old, and rustup's installer did not come: install Rust $RUST_NEEDED or newer"
+    hash -r
 }
 
 # The component is built for $TARGET. Rust's own target is best; a distribution's library source does as well, because
