@@ -6,8 +6,9 @@
 //! it. Requests go before what the process learns of the cluster, and that before searches. Must not know: what the work
 //! is.
 
+use std::any::Any;
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use futures::FutureExt;
@@ -47,6 +48,24 @@ pub fn run<T: Send + 'static>(
 /// What `work` left half done stays so: whoever goes on puts it right.
 pub async fn ends_well(work: impl Future<Output = ()>) -> bool {
     AssertUnwindSafe(work).catch_unwind().await.is_ok()
+}
+
+/// Does `work` on this thread; after a panic, of which the log has the place, gives its words.
+///
+/// What `work` left half done stays so: whoever goes on puts it right.
+///
+/// # Errors
+/// What the panic said.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| words(&*panic))
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(words), _) => (*words).to_owned(),
+        (None, Some(words)) => words.clone(),
+        (None, None) => "it gave no reason".to_owned(),
+    }
 }
 
 /// The first of `tasks` to panic, as it says; never, if none does.
@@ -94,6 +113,15 @@ mod tests {
     async fn a_panic_is_told_from_a_good_end() {
         assert!(ends_well(async {}).await);
         assert!(!ends_well(async { panic!("on purpose") }).await);
+    }
+
+    #[test]
+    fn a_panic_that_is_caught_leaves_its_words_behind() {
+        assert_eq!(caught(|| 1), Ok(1));
+        assert_eq!(caught(|| -> u8 { panic!("on purpose") }), Err("on purpose".to_owned()));
+        let two = 2;
+        assert_eq!(caught(|| -> u8 { panic!("on purpose, {two} times") }), Err("on purpose, 2 times".to_owned()));
+        assert_eq!(caught(|| -> u8 { std::panic::panic_any(two) }), Err("it gave no reason".to_owned()));
     }
 
     #[tokio::test]

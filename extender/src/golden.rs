@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gantry_cluster::{Index, IndexSettings, PodRow, Snapshot};
 use gantry_host::types::{Budget, ExtensionPoints, Pods};
-use gantry_host::{CallError, Plugin};
+use gantry_host::{CallError, Plugin, Reason};
 use serde_json::value::RawValue;
 
 use crate::columns::{self, Columns};
@@ -32,35 +32,47 @@ struct Trial {
     pod: Arc<PodRow>,
 }
 
+/// A plugin that cannot do what it would be asked for.
+#[derive(Debug)]
+pub struct Failed {
+    /// Which plugin, and how it failed.
+    pub problem: Problem,
+    /// The same in one word.
+    pub reason: Reason,
+}
+
 /// Asks every plugin that is there for what it would be asked for. `config` is what the profiles were made of.
 ///
 /// # Errors
 /// One problem a plugin that fails.
 pub fn try_all(profiles: &[Arc<Profile>], config: &Config) -> Result<(), ConfigError> {
-    try_those(profiles, config, |_| true)
+    let failed = failures(profiles, config, |_| true)?;
+    let problems: Vec<Problem> = failed.into_iter().map(|failed| failed.problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
-/// The same of those plugins that `is_new` says yes to.
+/// The same of those plugins that `is_tried` says yes to: which of them fail, in the order of the configuration.
 ///
 /// # Errors
-/// As [`try_all`].
-pub fn try_those(
+/// There is nothing to ask with: the objective's resources are refused.
+pub fn failures(
     profiles: &[Arc<Profile>],
     config: &Config,
-    is_new: impl Fn(&valid::Plugin) -> bool,
-) -> Result<(), ConfigError> {
+    is_tried: impl Fn(&valid::Plugin) -> bool,
+) -> Result<Vec<Failed>, ConfigError> {
     let trial = Trial::new(config)?;
-    let mut problems = Vec::new();
+    let mut failures = Vec::new();
     for profile in profiles {
-        for member in profile.members().iter().filter(|member| is_new(member.config())) {
-            if let Err(why) = trial.run(profile, member) {
+        for member in profile.members().iter().filter(|member| is_tried(member.config())) {
+            if let Err((reason, why)) = trial.run(profile, member) {
                 let remedy = format!("it fails on a recorded request: {why}");
                 let plugin = member.config();
-                problems.push(Problem::new(format!("{}.component", plugin.key), &plugin.component, remedy));
+                let problem = Problem::new(format!("{}.component", plugin.key), &plugin.component, remedy);
+                failures.push(Failed { problem, reason });
             }
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
+    Ok(failures)
 }
 
 impl Trial {
@@ -79,10 +91,10 @@ impl Trial {
         Ok(Self { snapshot: index.snapshot(), pod })
     }
 
-    fn run(&self, profile: &Profile, member: &Member) -> Result<(), String> {
+    fn run(&self, profile: &Profile, member: &Member) -> Result<(), (Reason, String)> {
         let Some(plugin) = member.trial() else { return Ok(()) };
-        let plugin = plugin.map_err(|error| format!("{}: {}", error.reason(), chain(&error)))?;
-        self.ask(&plugin, profile, member.config()).map_err(|error| chain(&error))
+        let plugin = plugin.map_err(|error| (error.reason(), format!("{}: {}", error.reason(), chain(&error))))?;
+        self.ask(&plugin, profile, member.config()).map_err(|error| (error.reason(), chain(&error)))
     }
 
     fn ask(&self, plugin: &Plugin, profile: &Profile, config: &valid::Plugin) -> Result<(), CallError> {

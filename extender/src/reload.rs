@@ -2,20 +2,22 @@
 //!
 //! ```text
 //!  file ─ poll ─► digest differs, twice the same ─► parse ─► check ─► what needs a restart? ─► load ─► trial
-//!                                                     │ any error: the one before stays               │
+//!                                                     │ any error, or panic: the one before stays     │
 //!                                                     ▼                                               ▼
 //!                              /profiles, metric, Event, log ◄──────────────── swap between two cycles
 //! ```
 //!
 //! Promises that a cycle sees one configuration from its beginning to its end, that
-//! requests never wait for a change, and that a change takes effect whole or not at
-//! all. Polls the content, not the file system's events: a `ConfigMap`'s mount swaps
+//! requests never wait for a change, that a change takes effect whole or not at all, and
+//! that none waits for an older one's registry. Polls the content, not the file system's events: a `ConfigMap`'s mount swaps
 //! links, and editors write in steps.
 
 pub mod diff;
 mod restart;
 mod status;
+mod vigil;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -26,14 +28,16 @@ use gantry_host::{Digest, Reason};
 pub use status::Configuration;
 
 use crate::args::ServeArgs;
-use crate::config::{ConfigError, Draft, Problem, Surroundings, valid};
+use crate::background;
+use crate::config::{Config, ConfigError, Draft, Problem, Surroundings, valid};
 use crate::events::Subject;
-use crate::golden;
+use crate::golden::{self, Failed};
 use crate::handlers::Context;
 use crate::metrics::Reload;
-use crate::profile::loader::{Loader, Occasion, failed_before};
+use crate::profile::loader::{self, Loader, Occasion, failed_before};
 use crate::profile::{Member, Profile, Profiles};
 use restart::refuse_what_needs_a_restart;
+use vigil::Vigil;
 
 /// How often the file is read; a change takes effect after two looks that agree.
 const POLL: Duration = Duration::from_millis(500);
@@ -77,14 +81,26 @@ impl Again {
 }
 
 /// Why a change is not used.
-struct Refusal {
-    error: ConfigError,
-    may_pass: bool,
+enum Setback {
+    Refused {
+        error: ConfigError,
+        may_pass: bool,
+    },
+    /// The file holds another one by now.
+    Superseded,
 }
 
-impl From<ConfigError> for Refusal {
+impl Setback {
+    /// `words`: what the panic said.
+    fn of_panic(words: &str) -> Self {
+        let what = format!("Gantry panicked while it tried this change: {words}; the log says where: please report it");
+        ConfigError::from(Problem::new("", "", what)).into()
+    }
+}
+
+impl From<ConfigError> for Setback {
     fn from(error: ConfigError) -> Self {
-        Self { error, may_pass: false }
+        Self::Refused { error, may_pass: false }
     }
 }
 
@@ -120,20 +136,26 @@ impl Reloader {
         for looks in 1_u32.. {
             tokio::time::sleep(POLL).await;
             // Compiling takes seconds where a plugin holds an interpreter: not on a thread that serves.
-            let look = tokio::task::spawn_blocking(move || {
-                self.look();
-                if looks.is_multiple_of(LOOKS_PER_RETRY) || self.loader.has_news() {
-                    self.retry();
-                }
+            let turn = tokio::task::spawn_blocking(move || {
+                self.turn(looks.is_multiple_of(LOOKS_PER_RETRY));
                 self
             });
-            match look.await {
-                Ok(reloader) => self = reloader,
-                Err(error) => {
-                    tracing::error!(%error, "reading the configuration ended unexpectedly; no change is seen any more");
-                    return;
-                }
+            // A panic is caught there: only the end of the process is left to end this.
+            let Ok(reloader) = turn.await else { return };
+            self = reloader;
+        }
+    }
+
+    /// A look at the file, and at what was left out where that is due. The next turn comes even if this one panics.
+    fn turn(&mut self, is_retry_due: bool) {
+        let turned = background::caught(|| {
+            self.look();
+            if is_retry_due || self.loader.has_news() {
+                self.retry();
             }
+        });
+        if let Err(panic) = turned {
+            tracing::error!(%panic, "following the configuration panicked; it goes on with the next look");
         }
     }
 
@@ -145,6 +167,15 @@ impl Reloader {
     /// The same at a time: a change that was refused for what may pass is tried again, ever less often, and says something
     /// only when that is something else.
     pub fn look_at(&mut self, now: Instant) -> Option<Reload> {
+        self.look_with(now, Self::apply)
+    }
+
+    /// `apply` is what is done with a change.
+    fn look_with(
+        &mut self,
+        now: Instant,
+        apply: impl FnOnce(&mut Self, &[u8]) -> Result<(), Setback>,
+    ) -> Option<Reload> {
         let text = std::fs::read(&self.file);
         let digest = text.as_ref().ok().map(|text| Digest::of(text));
         let is_settled = std::mem::replace(&mut self.looked, digest) == digest;
@@ -153,74 +184,111 @@ impl Reloader {
         if !is_settled || !(is_new || is_due) {
             return None;
         }
-        self.decided = digest;
-        let last = self.again.take().filter(|_| !is_new);
         if is_new {
+            let file = self.file.display();
+            tracing::info!(?digest, %file, "the configuration file has changed; the change is tried");
             self.loader.forget_refusals();
         }
-        let unreadable = |source| ConfigError::Unreadable { path: self.file.clone(), source }.into();
-        let outcome = match text.map_err(unreadable).and_then(|text| self.apply(&text)) {
-            Ok(()) => Reload::Applied,
-            Err(Refusal { error, may_pass }) => {
+        let (decided, again) = (std::mem::replace(&mut self.decided, digest), self.again.take());
+        self.status().tries(digest, SystemTime::now());
+        let unreadable = |source| Setback::from(ConfigError::Unreadable { path: self.file.clone(), source });
+        let result = text.map_err(unreadable).and_then(|text| self.guarded(|this| apply(this, &text)));
+        let outcome = match result {
+            Ok(()) => Some(Reload::Applied),
+            Err(Setback::Refused { error, may_pass }) => {
+                let last = again.filter(|_| !is_new);
                 let message = error.to_string();
                 let is_told = last.as_ref().is_some_and(|last| last.message == message);
                 self.again = may_pass.then(|| Again::after(last.as_ref(), message, now));
-                if is_told {
-                    return None;
-                }
-                self.refuse(digest, &error);
-                Reload::Refused
+                (!is_told).then(|| self.refuse(digest, &error))
+            }
+            Err(Setback::Superseded) => {
+                tracing::info!(?digest, "the configuration file has changed again; this change is tried no longer");
+                // As if it had never been seen: the file may come back to it.
+                (self.decided, self.again) = (decided, again);
+                None
             }
         };
-        self.context.metrics.reload(outcome);
-        Some(outcome)
+        self.status().tries_no_more();
+        outcome.inspect(|outcome| self.context.metrics.reload(*outcome))
     }
 
-    /// Tries again what could not be loaded: a registry may answer by now. True if more plugins decide.
+    /// A panic is the change's fault, as far as anybody knows, and no reason to see no other one.
+    fn guarded(&mut self, apply: impl FnOnce(&mut Self) -> Result<(), Setback>) -> Result<(), Setback> {
+        background::caught(|| apply(self)).unwrap_or_else(|panic| Err(Setback::of_panic(&panic)))
+    }
+
+    /// Tries again what was left out: a registry may answer by now. What fails keeps out only itself. True if more plugins
+    /// decide.
     pub fn retry(&mut self) -> bool {
         let before = self.context.cycles.profiles();
         let was_left_out = failures(&before, &[]);
         if was_left_out.is_empty() {
             return false;
         }
-        let profiles = match self.loader.load(&self.active.config.profiles, &before, Occasion::Retry) {
-            Ok(profiles) => profiles,
+        let profiles = match self.load_left_out(&before) {
+            Ok(Some(profiles)) => profiles,
+            Ok(None) => return false,
             Err(error) => {
                 tracing::error!(%error, "plugins that were left out cannot be tried again");
                 return false;
             }
         };
         let is_left_out = failures(&profiles, &[]);
-        if is_left_out == was_left_out {
+        if is_left_out.len() == was_left_out.len() && is_left_out.iter().all(|problem| was_left_out.contains(problem)) {
             return false;
         }
-        let has = |problems: &[Problem], plugin: &valid::Plugin| {
-            problems.iter().any(|problem| problem.key == component_key(plugin))
-        };
-        let is_new = |plugin: &valid::Plugin| has(&was_left_out, plugin) && !has(&is_left_out, plugin);
-        if let Err(error) = golden::try_those(&profiles, &self.active.config, is_new) {
-            tracing::warn!(%error, "a plugin that could be loaded at last is still left out");
-            return false;
-        }
+        loader::tell(&profiles, &before);
         self.context.cycles.replace(profiles, || ());
         is_left_out.len() < was_left_out.len()
     }
 
-    fn apply(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    /// The profiles in use with what can be loaded by now and does well. `None`: the file has changed meanwhile.
+    fn load_left_out(&mut self, before: &[Arc<Profile>]) -> Result<Option<Profiles>, ConfigError> {
+        let config = self.active.config.clone();
+        let loaded = self.load(&config.profiles, before, Occasion::Retry, self.decided)?;
+        let Some(mut profiles) = loaded else { return Ok(None) };
+        let were_left_out = left_out_before(&profiles, before);
+        let failed = golden::failures(&profiles, &config, |plugin| were_left_out.contains(&component_key(plugin)))?;
+        leave_out(&mut profiles, &failed);
+        Ok(Some(profiles))
+    }
+
+    /// Loads plugins for as long as the file holds `tried`; `None`: it holds something else by now.
+    fn load(
+        &mut self,
+        profiles: &[valid::Profile],
+        before: &[Arc<Profile>],
+        occasion: Occasion,
+        tried: Option<Digest>,
+    ) -> Result<Option<Profiles>, ConfigError> {
+        let mut vigil = Vigil::new(&self.file, tried, self.looked, Instant::now());
+        let mut goes_on = |awaited: &[String]| {
+            self.status().awaits(awaited);
+            vigil.holds(Instant::now())
+        };
+        let loaded = self.loader.load_while(profiles, before, occasion, &mut goes_on);
+        self.looked = vigil.looked();
+        loaded
+    }
+
+    fn apply(&mut self, text: &[u8]) -> Result<(), Setback> {
         let draft = self.flags.draft_of(text, &self.file, self.surroundings)?;
         let changes = diff::changes(&self.active.document, &draft.document);
         refuse_what_needs_a_restart(&self.active.config, &draft.config, &changes)?;
         let before = self.context.cycles.profiles();
-        let profiles = self.loader.load(&draft.config.profiles, &before, Occasion::Change)?;
+        let loaded = self.load(&draft.config.profiles, &before, Occasion::Change, draft.digest)?;
+        let mut profiles = loaded.ok_or(Setback::Superseded)?;
         let may_pass = may_pass(&profiles);
-        refuse_failures(&profiles, &before).map_err(|error| Refusal { error, may_pass })?;
-        golden::try_all(&profiles, &draft.config)?;
+        refuse_failures(&profiles, &before).map_err(|error| Setback::Refused { error, may_pass })?;
+        refuse_incapable(&mut profiles, &before, &draft.config)?;
+        loader::tell(&profiles, &before);
         self.swap(&draft, profiles);
+        self.active = draft;
         for change in &changes {
             tracing::info!(%change, "configuration changed");
         }
-        tracing::info!(digest = ?draft.digest, changes = changes.len(), "configuration applied");
-        self.active = draft;
+        tracing::info!(digest = ?self.active.digest, changes = changes.len(), "configuration applied");
         Ok(())
     }
 
@@ -237,13 +305,14 @@ impl Reloader {
         self.context.metrics.configuration(draft.digest, now);
     }
 
-    fn refuse(&self, digest: Option<Digest>, error: &ConfigError) {
+    fn refuse(&self, digest: Option<Digest>, error: &ConfigError) -> Reload {
         let file = self.file.display();
         tracing::error!(%error, %file, "the changed configuration is not used; the one before it stays");
         if let Some(own_pod) = &self.own_pod {
             self.context.events.configuration_refused(own_pod, digest, &error.to_string(), Instant::now());
         }
         self.status().refuse(digest, error, SystemTime::now());
+        Reload::Refused
     }
 
     fn status(&self) -> std::sync::MutexGuard<'_, Configuration> {
@@ -260,6 +329,38 @@ impl Reloader {
 pub fn refuse_failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Result<(), ConfigError> {
     let problems = failures(profiles, before);
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
+}
+
+/// Tries plugins with the recorded request. One that fails and was left out before stays so, as if it could not be loaded;
+/// any other that fails refuses the change.
+fn refuse_incapable(profiles: &mut [Arc<Profile>], before: &[Arc<Profile>], config: &Config) -> Result<(), Setback> {
+    let were_left_out = left_out_before(profiles, before);
+    let failed = golden::failures(profiles, config, |_| true)?;
+    let (old, new): (Vec<Failed>, Vec<Failed>) =
+        failed.into_iter().partition(|failed| were_left_out.contains(&failed.problem.key));
+    if new.is_empty() {
+        leave_out(profiles, &old);
+        return Ok(());
+    }
+    let may_pass = new.iter().any(|failed| is_passing(failed.reason));
+    let error = ConfigError::Refused(new.into_iter().map(|failed| failed.problem).collect());
+    Err(Setback::Refused { error, may_pass })
+}
+
+fn leave_out(profiles: &mut [Arc<Profile>], failed: &[Failed]) {
+    loader::leave_out(profiles, |plugin| {
+        let failed = failed.iter().find(|failed| failed.problem.key == component_key(plugin))?;
+        Some((failed.reason, failed.problem.remedy.clone()))
+    });
+}
+
+/// The plugins that were left out before, in the same words of the configuration, by the keys that they have now.
+fn left_out_before(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> HashSet<String> {
+    let of_one = |profile: &Arc<Profile>| -> Vec<String> {
+        let was_left_out = |config: &&valid::Plugin| failed_before(before, profile.scheduler_name(), config).is_some();
+        profile.members().iter().map(Member::config).filter(was_left_out).map(component_key).collect()
+    };
+    profiles.iter().flat_map(of_one).collect()
 }
 
 fn component_key(plugin: &valid::Plugin) -> String {
@@ -285,5 +386,51 @@ fn failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Vec<Problem> 
 /// Whether some plugin is missing for what is no fault of its bytes: nobody answered, or the machine was busy.
 fn may_pass(profiles: &[Arc<Profile>]) -> bool {
     let mut failures = profiles.iter().flat_map(|profile| profile.members()).filter_map(Member::failure);
-    failures.any(|(reason, _)| matches!(reason, Reason::Unavailable | Reason::Deadline | Reason::Memory))
+    // Of a plugin that is not there yet it is compiling that took the memory.
+    failures.any(|(reason, _)| is_passing(reason) || reason == Reason::Memory)
+}
+
+/// Whether the same plugin may do on another day what it failed in: it was not there, or not given the time.
+fn is_passing(reason: Reason) -> bool {
+    matches!(reason, Reason::Unavailable | Reason::Deadline | Reason::Overloaded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::App;
+
+    fn text(mode: &str) -> String {
+        let profile = "schedulerName: default-scheduler, plugins: [{name: gantry, component: 'builtin:gantry'}]";
+        let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
+        format!("{head}profiles: [{{{profile}, mode: {mode}}}]\n")
+    }
+
+    fn panicking(_: &mut Reloader, _: &[u8]) -> Result<(), Setback> {
+        panic!("on purpose")
+    }
+
+    #[test]
+    fn a_panic_while_a_change_is_tried_refuses_it_and_the_next_change_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gantry.yaml");
+        let write = |text: &str| std::fs::write(&file, text).unwrap();
+        write(&text("serve"));
+        let flags = ServeArgs { config: Some(file.clone()), ..ServeArgs::default() };
+        let mut reloader = App::reloading(&flags).unwrap().1.unwrap();
+        let now = Instant::now();
+        write(&text("shadow"));
+        assert_eq!(reloader.look_with(now, panicking), None, "the first look only notes the change");
+        assert_eq!(reloader.look_with(now, panicking), Some(Reload::Refused));
+        assert_eq!(reloader.look_with(now, panicking), None, "refused once");
+        let page = reloader.status().to_json();
+        let message = page["lastError"]["message"].as_str().unwrap();
+        assert!(message.contains("panicked") && message.contains("on purpose"), "{message}");
+        assert!(page["trying"].is_null(), "{page:#}");
+        assert_eq!(reloader.active.document["profiles"][0]["mode"], "serve");
+
+        write(&(text("shadow") + "# corrected\n"));
+        assert_eq!((reloader.look(), reloader.look()), (None, Some(Reload::Applied)));
+        assert_eq!(reloader.active.document["profiles"][0]["mode"], "shadow");
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Cache, Component, Failure, Plugin, Workshop};
+use gantry_host::{Cache, Component, Failure, Plugin, Reason, Workshop};
 
 use super::member::{Loaded, Member, Point, Unloaded, chain};
 use super::supply::{Met, Patience, Supply, Wish};
@@ -30,7 +30,8 @@ pub enum Occasion {
     /// The process starts, and should serve soon: after 5 s without the bytes, and after 30 s in any case, a plugin is left
     /// out.
     Start,
-    /// The configuration changed, or is checked: everything is waited for. Files are read again.
+    /// The configuration changed, or is checked: everything is waited for, unless whoever waits gives up. Files are read
+    /// again.
     Change,
     /// Plugins that were left out are tried again, as patiently as at a start. What one refuses leaves it out.
     Retry,
@@ -99,7 +100,38 @@ impl Loader {
         before: &[Arc<Profile>],
         occasion: Occasion,
     ) -> Result<Profiles, ConfigError> {
-        let met_by_wish = self.components(profiles, before, occasion);
+        // There are none only for who gives up.
+        let met_by_wish = self.components(profiles, before, occasion, &mut |_: &[String]| true).unwrap_or_default();
+        let (loaded, problems) = self.assembled(profiles, before, occasion, &met_by_wish);
+        tell(&loaded, before);
+        if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::Refused(problems)) }
+    }
+
+    /// The same for as long as `goes_on` says yes, which is told now and then what is waited for; `None`: it said no.
+    /// Logs nothing: the profiles may not come into use.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn load_while(
+        &self,
+        profiles: &[valid::Profile],
+        before: &[Arc<Profile>],
+        occasion: Occasion,
+        goes_on: &mut dyn FnMut(&[String]) -> bool,
+    ) -> Result<Option<Profiles>, ConfigError> {
+        let Some(met_by_wish) = self.components(profiles, before, occasion, goes_on) else { return Ok(None) };
+        let (loaded, problems) = self.assembled(profiles, before, occasion, &met_by_wish);
+        if problems.is_empty() { Ok(Some(loaded)) } else { Err(ConfigError::Refused(problems)) }
+    }
+
+    /// Profiles of these components, and what is wrong with them.
+    fn assembled(
+        &self,
+        profiles: &[valid::Profile],
+        before: &[Arc<Profile>],
+        occasion: Occasion,
+        met_by_wish: &HashMap<Wish, Met>,
+    ) -> (Profiles, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut loaded = Vec::with_capacity(profiles.len());
         for (position, config) in profiles.iter().enumerate() {
@@ -114,7 +146,7 @@ impl Loader {
         let in_use = before.iter().chain(&loaded).flat_map(|profile| profile.members()).filter_map(Member::digest);
         let just_met = met_by_wish.values().flatten().map(Component::digest);
         self.supply.forget_unused(&in_use.chain(just_met).collect());
-        if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::Refused(problems)) }
+        (loaded, problems)
     }
 
     /// The components of all plugins but those that failed before and whose entry is left alone: they have their own time.
@@ -123,7 +155,8 @@ impl Loader {
         profiles: &[valid::Profile],
         before: &[Arc<Profile>],
         occasion: Occasion,
-    ) -> HashMap<Wish, Met> {
+        goes_on: &mut dyn FnMut(&[String]) -> bool,
+    ) -> Option<HashMap<Wish, Met>> {
         let mut met_by_wish = in_use(before, occasion);
         let mut open = HashSet::new();
         for profile in profiles {
@@ -135,8 +168,8 @@ impl Loader {
             let wishes = wishes.filter(|(plugin, wish)| !met_by_wish.contains_key(wish) && !rests(plugin, wish));
             open.extend(wishes.map(|(_, wish)| wish));
         }
-        met_by_wish.extend(self.supply.meet(open, occasion.patience()));
-        met_by_wish
+        met_by_wish.extend(self.supply.meet(open, occasion.patience(), goes_on)?);
+        Some(met_by_wish)
     }
 }
 
@@ -181,14 +214,19 @@ fn member(
         Err(NotLoaded::Refused(problem)) if occasion == Occasion::Retry => Err(Unloaded::by(&problem)),
         Err(NotLoaded::Refused(problem)) => return Err(problem),
     };
-    let is_news = match &plugin {
-        Ok(loaded) => before.is_none_or(|before| !Arc::ptr_eq(before, loaded)),
-        Err(unloaded) => failure.is_none_or(|failure| failure.detail != unloaded.detail),
-    };
-    if is_news {
-        log(&profile.scheduler_name, config, plugin.as_ref());
-    }
     Ok(Member::new(config.clone(), plugin))
+}
+
+/// Leaves out the plugins that `why` has a reason for. The profiles are not in use yet.
+pub(crate) fn leave_out(profiles: &mut [Arc<Profile>], why: impl Fn(&valid::Plugin) -> Option<(Reason, String)>) {
+    for profile in profiles {
+        let profile = Arc::get_mut(profile).expect("invariant: a profile that is not in use yet has one owner");
+        for member in &mut profile.members {
+            if let Some((reason, detail)) = why(member.config()) {
+                *member = Member::new(member.config().clone(), Err(Unloaded { reason, detail }));
+            }
+        }
+    }
 }
 
 fn loaded(config: &valid::Plugin, met: Met, before: Option<&Arc<Loaded>>) -> Result<Arc<Loaded>, NotLoaded> {
@@ -241,16 +279,31 @@ fn names(is_one: impl Fn(Point) -> bool) -> String {
     named.join(", ")
 }
 
-fn log(scheduler: &str, config: &valid::Plugin, plugin: Result<&Arc<Loaded>, &Unloaded>) {
-    let name = &config.name;
-    match plugin {
-        Ok(loaded) => {
-            let (info, digest) = (loaded.plugin.info(), loaded.plugin.digest());
-            tracing::info!(scheduler, plugin = name, name = info.name, version = info.version, %digest, "plugin loaded");
+/// Logs the plugins that are not as they were `before`.
+pub(crate) fn tell(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) {
+    for profile in profiles {
+        for member in profile.members().iter().filter(|member| is_news(profile, member, before)) {
+            log(&profile.scheduler_name, member);
         }
-        Err(Unloaded { reason, detail }) => {
-            let reason = reason.as_str();
-            tracing::error!(scheduler, plugin = name, reason, detail, "plugin not loaded; it is left out");
-        }
+    }
+}
+
+fn is_news(profile: &Profile, member: &Member, before: &[Arc<Profile>]) -> bool {
+    let Some(loaded) = member.loaded() else {
+        let failure = failed_before(before, &profile.scheduler_name, member.config());
+        return failure.map(|failure| failure.detail.as_str()) != member.failure().map(|(_, detail)| detail);
+    };
+    let mut members = before.iter().flat_map(|profile| profile.members());
+    !members.any(|other| other.loaded().is_some_and(|other| Arc::ptr_eq(other, loaded)))
+}
+
+fn log(scheduler: &str, member: &Member) {
+    let name = member.name();
+    if let Some(loaded) = member.loaded() {
+        let (info, digest) = (loaded.plugin.info(), loaded.plugin.digest());
+        tracing::info!(scheduler, plugin = name, name = info.name, version = info.version, %digest, "plugin loaded");
+    } else if let Some((reason, detail)) = member.failure() {
+        let reason = reason.as_str();
+        tracing::error!(scheduler, plugin = name, reason, detail, "plugin not loaded; it is left out");
     }
 }

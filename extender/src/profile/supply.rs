@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Promises that equal wishes are met once, that nobody waits for longer than they have
-//! patience, and that what comes late is there for whoever asks next. Each wish has a
-//! thread, which ends within the times that the configuration gives. Knows no profiles.
+//! patience or a use for it, and that what comes late is there for whoever asks next. Each
+//! wish has a thread, which ends within the times that the configuration gives. Knows no
+//! profiles.
 
 mod refusals;
 
@@ -23,6 +24,9 @@ use super::member::{Unloaded, chain};
 use crate::config::valid::{self, ComponentSource, Fetch};
 use crate::fetch;
 use refusals::Refusals;
+
+/// How often whoever waits is asked whether they still do.
+const QUESTION: Duration = Duration::from_millis(100);
 
 /// What a component is asked for by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -115,17 +119,28 @@ impl Supply {
     }
 
     /// What became of wishes. Those that take too long go on: asked for again, they are not begun anew.
-    pub(super) fn meet(&self, wishes: HashSet<Wish>, patience: Patience) -> HashMap<Wish, Met> {
+    ///
+    /// `goes_on` is told now and then what is waited for. Once it says no, there is nothing: all goes on, and what has
+    /// come is kept for whoever asks next. It must not come back here, as it is called with the stages locked.
+    pub(super) fn meet(
+        &self,
+        wishes: HashSet<Wish>,
+        patience: Patience,
+        goes_on: &mut dyn FnMut(&[String]) -> bool,
+    ) -> Option<HashMap<Wish, Met>> {
         self.begin(&wishes);
         let start = Instant::now();
         let mut stages = lock(&self.0.stage_by_wish);
         loop {
             let left = wishes.iter().filter_map(|wish| stages.get(wish)?.left(patience, start.elapsed())).max();
             let Some(left) = left else { break };
-            let woken = self.0.moved.wait_timeout(stages, left);
+            if !goes_on(&awaited(&stages, &wishes)) {
+                return None;
+            }
+            let woken = self.0.moved.wait_timeout(stages, left.min(QUESTION));
             stages = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        wishes.into_iter().map(|wish| (wish.clone(), take(&mut stages, &wish))).collect()
+        Some(wishes.into_iter().map(|wish| (wish.clone(), take(&mut stages, &wish))).collect())
     }
 
     fn begin(&self, wishes: &HashSet<Wish>) {
@@ -157,6 +172,15 @@ impl Supply {
 }
 
 impl Stage {
+    /// What is being done, if anything still is.
+    fn doing(&self) -> Option<&'static str> {
+        match self {
+            Self::Fetching => Some("fetched"),
+            Self::Compiling => Some("compiled"),
+            Self::Met(_) => None,
+        }
+    }
+
     /// How much longer to wait, if at all.
     fn left(&self, patience: Patience, elapsed: Duration) -> Option<Duration> {
         let patience = match self {
@@ -168,12 +192,19 @@ impl Stage {
     }
 }
 
+/// The wishes that are not met yet, as an admin reads them.
+fn awaited(stages: &HashMap<Wish, Stage>, wishes: &HashSet<Wish>) -> Vec<String> {
+    let line = |wish: &Wish| Some(format!("{} is being {}", wish.source, stages.get(wish)?.doing()?));
+    let mut lines: Vec<String> = wishes.iter().filter_map(line).collect();
+    lines.sort_unstable();
+    lines
+}
+
 /// What became of a wish, told once.
 fn take(stages: &mut HashMap<Wish, Stage>, wish: &Wish) -> Met {
-    let doing = match stages.get(wish) {
-        Some(Stage::Fetching) => "fetched",
-        Some(Stage::Compiling) => "compiled",
-        Some(Stage::Met(_)) | None => match stages.remove(wish) {
+    let doing = match stages.get(wish).and_then(Stage::doing) {
+        Some(doing) => doing,
+        None => match stages.remove(wish) {
             Some(Stage::Met(met)) => return met,
             _ => "loaded",
         },

@@ -104,6 +104,8 @@ fn profile(name: &str, plugins: &[&str]) -> String {
 }
 
 const GANTRY: &str = "{name: gantry, component: 'builtin:gantry'}";
+/// More of a plugin's entry: nobody waits for as long.
+const SLOW: &str = ", fetch: {timeout: 10m}";
 
 /// A configuration file with one profile of these plugins.
 fn write(folder: &Path, plugins: &[&str]) {
@@ -118,6 +120,33 @@ fn start(folder: &Path, plugins: &[&str]) -> (Extender, Reloader) {
 
 async fn page(extender: &Extender) -> Value {
     harness::json(extender.admin("/profiles").await.1.as_bytes())
+}
+
+/// Starts to try a change to a plugin of a registry that hangs, and gives it up for a file with the plugins `by`.
+async fn superseded(registry: &Registry, folder: &Path, by: &[&str]) -> (Extender, Reloader) {
+    let (extender, mut reloader) = start(folder, &[GANTRY]);
+    write(folder, &[GANTRY, &registry.plugin(SLOW)]);
+    assert_eq!(reloader.look(), None);
+    let waiting = std::thread::spawn(move || (reloader.look(), reloader));
+    let begun = Instant::now();
+    let next = async || {
+        assert!(begun.elapsed() < Duration::from_mins(1), "a change waits for an older one");
+        tokio::task::yield_now().await;
+    };
+    let trying = async || page(&extender).await["configuration"]["trying"].clone();
+    while trying().await["waitsFor"] != json!([format!("oci://{}/plugins/p:1 is being fetched", registry.address)]) {
+        next().await;
+    }
+    let of_file = Digest::of(&std::fs::read(folder.join("gantry.yaml")).unwrap()).to_string();
+    let tried = trying().await;
+    assert_eq!((&tried["digest"], tried["forSeconds"].is_u64()), (&json!(of_file), true), "{tried:#}");
+    write(folder, by);
+    while !waiting.is_finished() {
+        next().await;
+    }
+    let (outcome, reloader) = waiting.join().unwrap();
+    assert_eq!((outcome, trying().await), (None, Value::Null));
+    (extender, reloader)
 }
 
 async fn failure(extender: &Extender, position: usize) -> Value {
@@ -216,4 +245,26 @@ async fn a_change_that_was_refused_because_nobody_answered_is_tried_again_ever_l
     assert_eq!(failure(&extender, 1).await, Value::Null);
     assert_eq!(extender.metric("gantry_config_reloads_total{outcome=\"refused\"}").await, Some(1.0));
     assert_eq!(page(&extender).await["configuration"]["lastError"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_correction_takes_effect_while_the_change_before_it_waits_for_a_registry() {
+    let (registry, folder) = (Registry::open(Mood::Hangs), tempfile::tempdir().unwrap());
+    let corrected = GANTRY.replace('}', ", weight: 2}");
+    let (extender, mut reloader) = superseded(&registry, folder.path(), &[&corrected]).await;
+    assert_eq!(reloader.look(), Some(Reload::Applied), "two looks have agreed already");
+    assert_eq!(page(&extender).await["profiles"][0]["plugins"][0]["weight"], 2.0);
+    assert_eq!(extender.metric("gantry_config_reloads_total{outcome=\"refused\"}").await, Some(0.0));
+    registry.set(Mood::Answers);
+}
+
+#[tokio::test]
+async fn a_file_that_comes_back_to_a_change_that_was_given_up_has_it_tried_again() {
+    let (registry, folder) = (Registry::open(Mood::Hangs), tempfile::tempdir().unwrap());
+    let corrected = GANTRY.replace('}', ", weight: 2}");
+    let (extender, mut reloader) = superseded(&registry, folder.path(), &[&corrected]).await;
+    registry.set(Mood::Answers);
+    write(folder.path(), &[GANTRY, &registry.plugin(SLOW)]);
+    assert_eq!((reloader.look(), reloader.look()), (None, Some(Reload::Applied)));
+    assert_eq!((failure(&extender, 1).await, registry.asked().len()), (Value::Null, 2), "what was begun went on");
 }

@@ -313,11 +313,62 @@ async fn a_plugin_that_could_not_be_loaded_at_the_start_is_tried_again() {
     assert!(!reloader.retry(), "it still cannot");
     std::fs::write(&path, gantry_guests::bytes("nan_scores")).unwrap();
     assert!(!reloader.retry(), "it is a plugin by now, but it fails on the recorded request");
-    assert_eq!(failure().await["reason"], "invalid-component");
+    assert_eq!(failure().await["reason"], "not-finite");
     std::fs::write(&path, gantry_guests::bytes("well_behaved")).unwrap();
     assert!(reloader.retry());
     assert_eq!(failure().await, Value::Null);
     assert!(!reloader.retry(), "nothing is left to try");
+}
+
+#[tokio::test]
+async fn one_plugin_that_fails_the_recorded_request_keeps_no_other_one_out_and_holds_up_no_change() {
+    let components = tempfile::tempdir().unwrap();
+    let path = |name: &str| components.path().join(format!("{name}.wasm"));
+    let plugin = |name: &str| format!("{{name: {name}, component: 'file:{}'}}", path(name).display());
+    for name in ["bad", "good"] {
+        std::fs::write(path(name), gantry_guests::garbage()).unwrap();
+    }
+    let plugins = format!("{GANTRY}, {}, {}", plugin("bad"), plugin("good"));
+    let file = File::new(&profiles(&plugins, ""));
+    let (extender, mut reloader) = Extender::reloading(&file.path());
+    let failure = async |position: usize| page(&extender).await["profiles"][0]["plugins"][position]["failure"].clone();
+    assert_eq!([failure(1).await, failure(2).await].map(|failure| failure["reason"].clone()), ["invalid-component"; 2]);
+
+    std::fs::write(path("bad"), gantry_guests::bytes("nan_scores")).unwrap();
+    std::fs::write(path("good"), gantry_guests::bytes("well_behaved")).unwrap();
+    assert!(reloader.retry(), "one more decides");
+    assert_eq!(failure(2).await, Value::Null);
+    let why = failure(1).await;
+    assert_eq!(why["reason"], "not-finite");
+    assert!(why["detail"].as_str().unwrap().contains("recorded request"), "{why:#}");
+    assert!(!reloader.retry(), "the other one is no better than before");
+
+    file.write(&profiles(&plugins, "mode: shadow,"));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied), "its entry is left alone");
+    assert_eq!((failure(1).await, failure(2).await), (why, Value::Null));
+}
+
+#[tokio::test]
+async fn a_change_whose_plugin_was_too_slow_for_the_recorded_request_is_tried_again() {
+    let components = tempfile::tempdir().unwrap();
+    let guest = format!("{{name: guest, component: {}}}", component(components.path(), "loop_in_filter"));
+    let file = File::new(&profiles(GANTRY, ""));
+    let (extender, mut reloader) = Extender::reloading(&file.path());
+    file.write(&profiles(&format!("{GANTRY}, {guest}"), ""));
+    let now = Instant::now();
+    let mut look = |seconds| reloader.look_at(now + Duration::from_secs(seconds));
+    assert_eq!((look(0), look(0), look(29)), (None, Some(Reload::Refused), None));
+    let message = page(&extender).await["configuration"]["lastError"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("recorded request") && message.contains("deadline"), "{message}");
+    // Slowness passes; so that it does here, it is another plugin by then.
+    std::fs::write(components.path().join("loop_in_filter.wasm"), gantry_guests::bytes("well_behaved")).unwrap();
+    assert_eq!((look(31), look(10_000)), (Some(Reload::Applied), None));
+    assert_eq!(page(&extender).await["configuration"]["lastError"], Value::Null);
+
+    file.write(&profiles(&format!("{GANTRY}, {}", guest.replace("loop_in_filter", "nan_scores")), ""));
+    std::fs::write(components.path().join("nan_scores.wasm"), gantry_guests::bytes("nan_scores")).unwrap();
+    assert_eq!((look(10_001), look(10_001)), (None, Some(Reload::Refused)));
+    assert_eq!(look(20_000), None, "a wrong answer does not pass");
 }
 
 #[tokio::test]
