@@ -1,14 +1,15 @@
 //! `explain`, `plan` and `nodes`: what the extender says of itself on its admin port.
 //!
 //! The way there is an address that was typed, or the API server's proxy to each replica: every replica remembers what
-//! it answered itself, so all are asked and the newest record is shown. Promises to print what the extender wrote,
-//! unchanged; must not know what is in it, but for the `time` of a record.
+//! it answered itself, and one plans for all, so all are asked, and what is shown is by choice. Promises to print what
+//! the extender wrote, unchanged, but for decisions that another replica has; must not know what else is in it.
+
+mod choice;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use crate::CliError;
 use crate::api::{self, ClusterArgs, Reply};
 use crate::output::Format;
 use crate::recording::write_file;
+use choice::Answer;
 
 /// The label of the extender's pods and the name of its Service (manifests/base).
 const EXTENDER: &str = "gantry-extender";
@@ -90,25 +92,28 @@ pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Cli
              started, or too many pods ago. Is the pod's schedulerName one of a profile's? \
              `kubectl -n {namespace} describe pod {pod}` says what kube-scheduler knows"
         );
-        extender.print(&format!("/explain/{namespace}/{pod}"), args.look.output, &absent, out).await
+        extender.explain(&format!("/explain/{namespace}/{pod}"), args.look.output, &absent, out).await
     })
 }
 
 /// The plan in force.
 pub(crate) fn plan(args: &PlanArgs, out: &mut dyn Write) -> Result<(), CliError> {
     const ABSENT: &str = "no replica of the extender has a plan: is the planner on in a profile?";
-    let Some(file) = &args.record else { return look(&args.look, "/plan", ABSENT, out) };
+    let Some(file) = &args.record else { return look(&args.look, "/plan", choice::of_leader, ABSENT, out) };
     api::block_on(async { Extender::find(&args.look).await?.write("/plan/record", ABSENT, file, out).await })
 }
 
 /// The nodes as Gantry sees them.
 pub(crate) fn nodes(args: &LookArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    look(args, "/nodes", "no replica of the extender serves /nodes: is it of this release?", out)
+    look(args, "/nodes", choice::newest, "no replica of the extender serves /nodes: is it of this release?", out)
 }
 
-fn look(args: &LookArgs, path: &str, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
-    api::block_on(async { Extender::find(args).await?.print(path, args.output, absent, out).await })
+fn look(args: &LookArgs, path: &str, choose: Choice, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    api::block_on(async { Extender::find(args).await?.print(path, choose, args.output, absent, out).await })
 }
+
+/// Whose word counts; nobody's where nobody has answered.
+type Choice = fn(&[Answer]) -> Option<&Answer>;
 
 /// All replicas of the extender, each by the path that leads to it.
 struct Extender {
@@ -140,43 +145,66 @@ impl Extender {
         Ok(Self { client, replicas })
     }
 
-    /// Prints the newest of the replicas' answers.
-    async fn print(&self, path: &str, format: Format, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
-        let (replica, json) = self.newest(path, absent).await?;
+    /// Prints the answer of the replica whose word counts.
+    async fn print(
+        &self,
+        path: &str,
+        choose: Choice,
+        format: Format,
+        absent: &str,
+        out: &mut dyn Write,
+    ) -> Result<(), CliError> {
+        let answers = self.ask(path).await?;
+        let Answer { replica, body, .. } = choose(&answers).ok_or_else(|| CliError::Failed(absent.to_owned()))?;
         let text = match format {
-            Format::Json => json,
+            Format::Json => body.clone(),
             Format::Table => self.text(&format!("{replica}{path}?format=text")).await?,
+        };
+        Ok(writeln!(out, "{}", text.trim_end())?)
+    }
+
+    /// Prints what is known of a pod, the decisions beside it where another replica has them.
+    async fn explain(&self, path: &str, format: Format, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+        let answers = self.ask(path).await?;
+        let chosen = choice::of_pod(&answers).ok_or_else(|| CliError::Failed(absent.to_owned()))?;
+        let text = match (chosen, format) {
+            ((standing, None), Format::Json) => standing.body.clone(),
+            ((standing, Some(asked)), Format::Json) => format!("{:#}", standing.with_decisions_of(asked)),
+            ((standing, None), Format::Table) => self.text(&format!("{}{path}?format=text", standing.replica)).await?,
+            ((standing, Some(asked)), Format::Table) => {
+                let part = |answer: &Answer, part: &str| format!("{}{path}?format=text&part={part}", answer.replica);
+                let standing = self.text(&part(standing, "standing")).await?;
+                format!("{}\n{}", standing.trim_end(), self.text(&part(asked, "decisions")).await?)
+            }
         };
         Ok(writeln!(out, "{}", text.trim_end())?)
     }
 
     /// Writes the newest of the replicas' answers to a file, byte for byte.
     async fn write(&self, path: &str, absent: &str, file: &Path, out: &mut dyn Write) -> Result<(), CliError> {
-        let (_, json) = self.newest(path, absent).await?;
-        write_file("--record", file, &json)?;
-        Ok(writeln!(out, "{}: {} bytes; kubectl-gantry replay {0}", file.display(), json.len())?)
+        let answers = self.ask(path).await?;
+        let newest = choice::newest(&answers).ok_or_else(|| CliError::Failed(absent.to_owned()))?;
+        write_file("--record", file, &newest.body)?;
+        Ok(writeln!(out, "{}: {} bytes; kubectl-gantry replay {0}", file.display(), newest.body.len())?)
     }
 
-    /// The newest of the replicas' answers, and the way to the replica that gave it.
-    async fn newest(&self, path: &str, absent: &str) -> Result<(&str, String), CliError> {
-        let mut newest: Option<(Option<Timestamp>, &str, String)> = None;
+    /// The answers of all replicas that know something. That one refuses counts where no other has an answer.
+    async fn ask(&self, path: &str) -> Result<Vec<Answer>, CliError> {
+        let mut answers = Vec::new();
         let mut refusal = None;
         for replica in &self.replicas {
             let what = format!("{replica}{path}?format=json");
             match api::get(&self.client, &what).await {
-                Ok(reply) if reply.status.is_success() => {
-                    let time = time(&reply.body);
-                    if newest.as_ref().is_none_or(|(known, ..)| time > *known) {
-                        newest = Some((time, replica, reply.body));
-                    }
-                }
+                Ok(reply) if reply.status.is_success() => answers.push(Answer::new(replica, reply.body)),
                 Ok(reply) if reply.status == http::StatusCode::NOT_FOUND => {}
                 Ok(reply) => refusal = Some(refused(&what, &reply)),
                 Err(error) => refusal = Some(error),
             }
         }
-        let newest = newest.map(|(_, replica, json)| (replica, json));
-        newest.ok_or_else(|| refusal.unwrap_or_else(|| CliError::Failed(absent.to_owned())))
+        match refusal {
+            Some(error) if answers.is_empty() => Err(error),
+            _ => Ok(answers),
+        }
     }
 
     async fn text(&self, path: &str) -> Result<String, CliError> {
@@ -200,12 +228,6 @@ fn replica(pod: &Pod, base: &str) -> Option<String> {
     let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
     let port = ports.find(|port| port.name.as_deref() == Some(PORT)).map_or(PORT_NUMBER, |port| port.container_port);
     (phase == Some("Running")).then(|| format!("{base}/pods/{}:{port}/proxy", pod.name_any()))
-}
-
-/// When a record was made.
-fn time(json: &str) -> Option<Timestamp> {
-    let record: Value = serde_json::from_str(json).ok()?;
-    record["time"].as_str()?.parse().ok()
 }
 
 /// The name in `pod/NAME`, as kubectl takes it.

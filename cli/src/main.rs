@@ -17,8 +17,8 @@ fn main() -> ExitCode {
     if let Ok(own) = std::env::current_exe() {
         compile_apart(own);
     }
-    // What a plugin logs is worth reading; the rest of the program speaks through its output.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // What a plugin logs is worth reading, and the host writes it; the rest of the program speaks through its output.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,gantry_host=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
     let mut out = io::stdout().lock();
     match run(args, &mut out).and_then(|()| out.flush().map_err(Into::into)) {

@@ -29,7 +29,7 @@ pub enum PluginCommand {
     Inspect(inspect::InspectArgs),
     /// Check that a plugin keeps the contract.
     Validate(validate::ValidateArgs),
-    /// Ask a plugin about the pending pods of a recorded cluster.
+    /// Ask a plugin about the pods of a recorded cluster: those that wait, one that is named, or a made-up one.
     Run(run::RunArgs),
     /// Measure a plugin beside the built-in one.
     Bench(bench::BenchArgs),

@@ -31,11 +31,26 @@ const PACKAGE: &str = "gantry:scheduling/";
 /// Interfaces of the package that a component may import: the one with a function, and the one with types only.
 const IMPORTS: [&str; 2] = ["log", "types"];
 
+/// What a plugin may import, in the words of a refusal.
+const ALLOWED: &str = "gantry:scheduling/log@0.1.0";
+
 /// The interface that a component must export.
 const EXPORT: &str = "scheduler";
 
 /// The largest component taken. A Python interpreter with its library is 18 MB, a JavaScript engine 12 MB.
 pub const MAX_BYTES: usize = 64 << 20;
+
+/// The first eight bytes of a core module: magic number, version 1, layer 0 (WebAssembly core specification, §5.5.16).
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// The engine would speak of a version only; what compilers leave is a module, and there is a command for it.
+const NO_COMPONENT: &str = "a core module, not a component: `kubectl-gantry plugin pack` makes one of it";
+
+/// Whether these bytes begin like a core module, as compilers leave it before it is made a component.
+#[must_use]
+pub fn is_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(MODULE)
+}
 
 /// The SHA-256 of a component's bytes, written `sha256:` and 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,6 +157,9 @@ impl Component {
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(LoadError::DigestMismatch { expected, found: digest });
         }
+        if is_module(bytes) {
+            return Err(LoadError::Invalid(NO_COMPONENT.into()));
+        }
         Self::new(engine, digest, &compile::compile(engine, bytes, &digest, cache, workshop)?)
     }
 
@@ -202,18 +220,27 @@ fn link(engine: &Engine, compiled: &wasmtime::component::Component) -> Result<Pl
 /// The engine would refuse unknown imports too, but would not say that another version is at fault, and a later linker
 /// that offers more would let them in.
 fn check_names(engine: &Engine, component: &ComponentType) -> Result<(), LoadError> {
-    for (import, _) in component.imports(engine.inner()) {
-        check_import(import)?;
-    }
+    let imports: Vec<&str> = component.imports(engine.inner()).map(|(import, _)| import).collect();
+    check_imports(&imports)?;
     let mut exports = component.exports(engine.inner()).map(|(export, _)| export);
     exports.try_for_each(check_export)
 }
 
-fn check_import(import: &str) -> Result<(), LoadError> {
-    let Some((_, version)) = of_our_package(import).filter(|(interface, _)| IMPORTS.contains(interface)) else {
-        return Err(LoadError::ForeignImport { import: import.to_owned(), allowed: "gantry:scheduling/log@0.1.0" });
-    };
-    check_version(version, import)
+/// All that are foreign at once: who builds a component anew for each of them would give up.
+fn check_imports(imports: &[&str]) -> Result<(), LoadError> {
+    let foreign = imports.iter().filter(|import| version_of_import(import).is_none());
+    let mut foreign: Vec<String> = foreign.map(|import| (*import).to_owned()).collect();
+    if !foreign.is_empty() {
+        foreign.sort_unstable();
+        return Err(LoadError::ForeignImport { imports: foreign, allowed: ALLOWED });
+    }
+    imports.iter().try_for_each(|import| check_version(version_of_import(import).unwrap_or_default(), import))
+}
+
+/// The version of an interface that a plugin may import; `None`: it may not import this.
+fn version_of_import(import: &str) -> Option<&str> {
+    let (_, version) = of_our_package(import).filter(|(interface, _)| IMPORTS.contains(interface))?;
+    Some(version)
 }
 
 fn check_export(export: &str) -> Result<(), LoadError> {
@@ -256,6 +283,18 @@ mod tests {
         }
     }
 
+    fn check_import(import: &str) -> Result<(), LoadError> {
+        check_imports(&[import])
+    }
+
+    #[test]
+    fn all_foreign_imports_are_named_in_order_and_no_other() {
+        let imports = ["wasi:io/streams@0.2.0", "gantry:scheduling/log@0.1.0", "wasi:cli/stdout@0.2.0"];
+        let error = check_imports(&imports).unwrap_err().to_string();
+        let named = "imports `wasi:cli/stdout@0.2.0`, `wasi:io/streams@0.2.0`; a plugin may import";
+        assert!(error.contains(named) && error.contains("--stub-wasi"), "{error}");
+    }
+
     #[test]
     fn only_the_log_and_the_types_of_this_version_may_be_imported() {
         assert!(check_import("gantry:scheduling/log@0.1.0").is_ok());
@@ -279,6 +318,7 @@ mod tests {
             let error = check(other).unwrap_err();
             assert_eq!(error.reason(), Reason::InvalidComponent);
             assert!(error.to_string().contains(other) && error.to_string().contains(WIT_VERSION), "{error}");
+            assert!(error.to_string().contains("rebuild it with wit/"), "{error}");
         }
     }
 }

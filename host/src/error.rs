@@ -11,6 +11,13 @@ use crate::component::Digest;
 use crate::types;
 use crate::workshop::CompileError;
 
+/// How many imports a message names. The runtime of a language brings some thirty, of which a few tell enough.
+const NAMED_IMPORTS: usize = 8;
+
+/// What to do about imports of WASI, which languages' tools add unasked.
+const WITHOUT_WASI: &str = "; WASI is not there: build Rust for wasm32-unknown-unknown, and have componentize-py and \
+                            componentize-qjs leave it out by --stub-wasi";
+
 /// An error of the engine, whose own type is no [`Error`].
 pub type Source = Box<dyn Error + Send + Sync>;
 
@@ -133,15 +140,19 @@ pub enum LoadError {
     #[error(transparent)]
     NotCompiled(#[from] CompileError),
     /// The component wants something of the host that no plugin may have. Nothing of it was run.
-    #[error("the component imports `{import}`; a plugin may import `{allowed}` and nothing else")]
+    #[error(
+        "the component imports {}; a plugin may import `{allowed}` and nothing else{}",
+        listed(.imports),
+        remedy(.imports)
+    )]
     ForeignImport {
-        /// The interface or function imported.
-        import: String,
+        /// The interfaces or functions imported, sorted.
+        imports: Vec<String>,
         /// What a plugin may import.
         allowed: &'static str,
     },
     /// The component was built for another version of the contract.
-    #[error("the component speaks `{found}`, this host speaks version {spoken}")]
+    #[error("the component speaks `{found}`, this host speaks version {spoken}: rebuild it with wit/ of this version")]
     WorldVersion {
         /// The import or export found.
         found: String,
@@ -176,6 +187,18 @@ impl LoadError {
             | Self::NotCompiled(CompileError::Crashed { .. }) => Reason::InvalidComponent,
         }
     }
+}
+
+fn listed(imports: &[String]) -> String {
+    let named: Vec<String> = imports.iter().take(NAMED_IMPORTS).map(|import| format!("`{import}`")).collect();
+    match imports.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn remedy(imports: &[String]) -> &'static str {
+    if imports.iter().any(|import| import.starts_with("wasi:")) { WITHOUT_WASI } else { "" }
 }
 
 /// A call that gave no usable answer.
@@ -323,5 +346,30 @@ impl Failure {
             Self::Overloaded { .. } => Reason::Overloaded,
             Self::NotOffered => Reason::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign(imports: impl IntoIterator<Item = String>) -> String {
+        LoadError::ForeignImport { imports: imports.into_iter().collect(), allowed: "log" }.to_string()
+    }
+
+    #[test]
+    fn eight_foreign_imports_are_named_and_the_others_counted() {
+        let all = |count: usize| foreign((1..=count).map(|number| format!("i{number}")));
+        assert_eq!(all(1), "the component imports `i1`; a plugin may import `log` and nothing else");
+        assert!(all(8).contains("`i7`, `i8`; a plugin"), "{}", all(8));
+        assert!(all(11).contains("`i8` and 3 more; a plugin") && !all(11).contains("i9"), "{}", all(11));
+    }
+
+    #[test]
+    fn whoever_imports_wasi_is_told_how_to_build_without_it_and_nobody_else() {
+        let wasi = foreign(["somebody:else/files".into(), "wasi:cli/stdout@0.2.0".into()]);
+        assert!(wasi.contains("wasm32-unknown-unknown") && wasi.contains("--stub-wasi"), "{wasi}");
+        let other = foreign(["somebody:else/wasi".into()]);
+        assert!(!other.contains("--stub-wasi"), "{other}");
     }
 }

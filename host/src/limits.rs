@@ -3,6 +3,7 @@
 //! It promises that a component never holds more memory than its limit, whatever it asks for, and that the reason of a
 //! later trap can still be told. It must not know what is called.
 
+use std::num::NonZero;
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ const TABLE_ENTRIES: usize = 1 << 17;
 /// What the host sets aside for one of them, whose bytes count as the component's memory.
 const ENTRY_BYTES: usize = size_of::<usize>();
 
+/// The most warm instances that a plugin has unasked. Each is started at once and may hold its whole memory: eight at
+/// 64 MiB are half of the 1 GiB that the manifests give the container, however many cores the node has.
+const MOST_WORKERS: usize = 8;
+
 /// What a guest may hand to the host in one call besides the answer that was asked for: descriptions and log lines.
 const TRANSFER_FLOOR: usize = 64 << 10;
 
@@ -47,8 +52,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Log lines in one entry. Default 1000.
     pub log_calls: usize,
-    /// Warm instances, hence calls at a time; at least 1; one more plans, where the plugin does. Default half of the cores:
-    /// a plugin that uses its whole deadline at every call leaves the others' calls a core to run on.
+    /// Warm instances, hence calls at a time; at least 1; one more plans, where the plugin does. Default half of the
+    /// cores, 1 to 8: a plugin that uses its whole deadline at every call leaves the others' calls a core to run on.
     pub workers: usize,
     /// Callers that may wait for an instance; one more is turned away at once. Default 32.
     pub queue: usize,
@@ -64,7 +69,7 @@ impl Default for Limits {
             plan_deadline: Duration::from_secs(10),
             log_bytes: 64 << 10,
             log_calls: 1000,
-            workers: half_of_the_cores(),
+            workers: default_workers(cores()),
             queue: 32,
         }
     }
@@ -85,7 +90,20 @@ impl Limits {
 
 /// At least one.
 pub(crate) fn half_of_the_cores() -> usize {
-    thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+    half_of(cores())
+}
+
+/// Those that this process may use; one where the system does not tell.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn half_of(cores: usize) -> usize {
+    (cores / 2).max(1)
+}
+
+fn default_workers(cores: usize) -> usize {
+    half_of(cores).min(MOST_WORKERS)
 }
 
 /// Bytes that the host is willing to copy out of a guest for an answer of `entries` numbers: twice what an honest
@@ -179,6 +197,16 @@ mod tests {
             };
             assert_eq!((apart.deadline_of(*entry), shared.deadline_of(*entry)), (own, default), "{entry}");
         }
+    }
+
+    #[test]
+    fn a_large_machine_starts_no_more_instances_unasked_than_a_container_has_room_for() {
+        for (cores, workers) in [(0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (16, 8), (18, 8), (64, 8), (256, 8)] {
+            assert_eq!(default_workers(cores), workers, "{cores} cores");
+        }
+        assert!((1..=MOST_WORKERS).contains(&Limits::default().workers));
+        assert!(MOST_WORKERS * Limits::default().memory <= 512 << 20);
+        assert_eq!(half_of(256), 128, "a compiler holds no instances");
     }
 
     #[test]

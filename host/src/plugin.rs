@@ -58,10 +58,7 @@ impl Plugin {
     pub fn new(name: &str, component: &Component, settings: &str, limits: Limits) -> Result<Self, CallError> {
         let workers = limits.workers.max(1);
         let queue = limits.queue;
-        let name: Arc<str> = name.into();
-        let logbook = Arc::new(Logbook::new(&name, limits.log_bytes));
-        let (component, settings) = (component.clone(), settings.into());
-        let blueprint = Arc::new(Blueprint { name, component, settings, limits, logbook });
+        let blueprint = blueprint(name, component, settings, limits);
         let info = describe(&blueprint)?;
         let tally = Arc::default();
         let start = |count: usize| -> Result<_, CallError> {
@@ -71,6 +68,14 @@ impl Plugin {
         let (workers, planner) =
             (start(workers)?, start(info.extension_points.contains(ExtensionPoints::PLAN).into())?);
         Ok(Self { blueprint, info, workers, planner, tally })
+    }
+
+    /// What a component says of itself, without settings: also of one that refuses to do without.
+    ///
+    /// # Errors
+    /// When the component fails before it has said so, or describes itself in a way that the contract does not allow.
+    pub fn describe(name: &str, component: &Component, limits: Limits) -> Result<PluginInfo, CallError> {
+        describe(&blueprint(name, component, "", limits))
     }
 
     /// The plugin's name in the configuration.
@@ -231,6 +236,13 @@ impl Plugin {
             self.blueprint.error(entry, failure)
         })
     }
+}
+
+fn blueprint(name: &str, component: &Component, settings: &str, limits: Limits) -> Arc<Blueprint> {
+    let name: Arc<str> = name.into();
+    let logbook = Arc::new(Logbook::new(&name, limits.log_bytes));
+    let (component, settings) = (component.clone(), settings.into());
+    Arc::new(Blueprint { name, component, settings, limits, logbook })
 }
 
 fn describe(blueprint: &Arc<Blueprint>) -> Result<PluginInfo, CallError> {

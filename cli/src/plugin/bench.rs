@@ -52,11 +52,12 @@ const CALLS: [(&str, ExtensionPoints, Call); 2] =
 /// Runs the command.
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let plugin = args.plugin.start_patiently()?;
+    let offered = offered(&args.plugin.plugin, plugin.info().extension_points)?;
     let builtin = patient_plugin(BUILTIN, "")?;
     let sample = Sample::new(args.nodes as usize);
-    let offered = CALLS.into_iter().filter(|(_, point, _)| plugin.info().extension_points.contains(*point));
     let measured: Result<Vec<_>, CallError> = offered
-        .map(|(name, _, call)| {
+        .into_iter()
+        .map(|(name, call)| {
             let [own, other] = medians([&plugin, &builtin], &sample, call, args.calls)?;
             let per_node = |nanoseconds: f64| nanoseconds / f64::from(args.nodes);
             Ok(Measured {
@@ -71,6 +72,17 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), CliError>
         Format::Json => json(out, &measured?),
         Format::Table => print(args, &measured?, out),
     }
+}
+
+/// The calls that the plugin answers.
+fn offered(plugin: &str, points: ExtensionPoints) -> Result<Vec<(&'static str, Call)>, CliError> {
+    let offered = CALLS.into_iter().filter(|(_, point, _)| points.contains(*point));
+    let offered: Vec<_> = offered.map(|(name, _, call)| (name, call)).collect();
+    if offered.is_empty() {
+        let remedy = "it offers neither filter nor score, and nothing else is measured: name a plugin that does";
+        return Err(CliError::refused("PLUGIN", plugin, remedy));
+    }
+    Ok(offered)
 }
 
 fn print(args: &BenchArgs, measured: &[Measured], out: &mut dyn Write) -> Result<(), CliError> {
@@ -111,4 +123,20 @@ fn medians(plugins: [&Plugin; 2], sample: &Sample, call: Call, calls: u32) -> Re
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_only_plans_is_refused_instead_of_measured_in_an_empty_table() {
+        let Err(error) = offered("plans.wasm", ExtensionPoints::PLAN) else { panic!("there is nothing to measure") };
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.chain().contains("PLUGIN: `plans.wasm`"), "{}", error.chain());
+        assert!(error.chain().contains("neither filter nor score"), "{}", error.chain());
+        let both = ExtensionPoints::SCORE | ExtensionPoints::PLAN;
+        let names: Vec<&str> = offered("p", both).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["score"]);
+    }
 }

@@ -1,11 +1,17 @@
-//! `plugin run`: what a plugin says of the pending pods of a recorded cluster, node by node.
+//! `plugin run`: what a plugin says of the pods of a recorded cluster, node by node.
+//!
+//! Promises an answer for every cluster: where no pod waits it asks for a made-up one, and a pod that was named may be on
+//! a node already. What is not as in the dump is told on standard error.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gantry_cluster::{PodRow, Snapshot};
+use gantry_cluster::{Index, PodRow, Snapshot};
 use gantry_host::Plugin;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use super::source::PluginArgs;
@@ -17,6 +23,11 @@ use crate::recording::Recording;
 /// The verdicts of the contract, by number.
 const VERDICTS: [&str; 5] = ["pass", "forbidden", "mismatch", "insufficient", "overloaded-soon"];
 
+/// Name and UID of the made-up pod.
+const MADE_UP: &str = "made-up";
+/// What it asks for: little, so that it fits wherever there is room.
+const ASKED: [(&str, &str); 2] = [("cpu", "100m"), ("memory", "128Mi")];
+
 /// Flags of `plugin run`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
@@ -26,7 +37,7 @@ pub struct RunArgs {
     /// A dump as printed by `kubectl get nodes,pods -A -o json`, `-` for standard input.
     #[arg(long, value_name = "DUMP")]
     pub cluster: PathBuf,
-    /// Only this pending pod.
+    /// Only this pod. One that is on a node is asked about as if it waited, and takes nothing there.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub pod: Option<String>,
     /// The resources that count, and behind them labels, as in the configuration.
@@ -58,9 +69,14 @@ struct NodeAnswer {
 
 /// Runs the command.
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut index = Recording::read(std::slice::from_ref(&args.cluster))?.index(&args.resources)?;
+    let recording = Recording::read(std::slice::from_ref(&args.cluster))?;
+    let mut index = recording.index(&args.resources)?;
+    let pods = match &args.pod {
+        Some(named) => vec![one(&mut index, &recording, named)?],
+        None => pending(&mut index)?,
+    };
+    // Taken now, it has the classes of pods that the dump does not show as waiting.
     let snapshot = index.snapshot();
-    let pods = pods(&snapshot, args.pod.as_deref())?;
     let plugin = args.plugin.start_patiently()?;
     let answers: Result<Vec<_>, _> = pods.iter().map(|pod| answer(&plugin, &snapshot, pod)).collect();
     match args.output {
@@ -69,17 +85,66 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
     }
 }
 
-/// The pending pods by name, or the one that was named.
-fn pods(snapshot: &Snapshot, named: Option<&str>) -> Result<Vec<Arc<PodRow>>, CliError> {
-    let mut pods: Vec<_> = snapshot.pending().cloned().collect();
-    pods.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
-    let Some(named) = named else { return Ok(pods) };
-    pods.retain(|pod| name(pod) == named);
+/// The pending pods by name, or a made-up one where there are none: in a healthy cluster none waits for long.
+fn pending(index: &mut Index) -> Result<Vec<Arc<PodRow>>, CliError> {
+    let mut pods: Vec<_> = index.snapshot().pending().cloned().collect();
     if pods.is_empty() {
-        let remedy = "there is no such pod without a node in the dump: write NAMESPACE/NAME of a pending one";
-        return Err(CliError::refused("--pod", named, remedy));
+        let made_up = index.row_of(&made_up())?;
+        let asked = ASKED.map(|(resource, amount)| format!("{resource} {amount}")).join(", ");
+        note(&format!("no pod waits in the dump; {} is a made-up one that asks for {asked}", name(&made_up)));
+        return Ok(vec![made_up]);
     }
+    pods.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     Ok(pods)
+}
+
+fn made_up() -> Pod {
+    let requests = ASKED.map(|(resource, amount)| (resource.to_owned(), Quantity(amount.to_owned())));
+    let resources = ResourceRequirements { requests: Some(requests.into()), ..ResourceRequirements::default() };
+    let container = Container { name: MADE_UP.to_owned(), resources: Some(resources), ..Container::default() };
+    let metadata = ObjectMeta {
+        namespace: Some("default".to_owned()),
+        name: Some(MADE_UP.to_owned()),
+        uid: Some(MADE_UP.to_owned()),
+        ..ObjectMeta::default()
+    };
+    Pod { metadata, spec: Some(PodSpec { containers: vec![container], ..PodSpec::default() }), status: None }
+}
+
+/// The pod that was named, as if it waited: what it takes on its node is free again.
+fn one(index: &mut Index, recording: &Recording, named: &str) -> Result<Arc<PodRow>, CliError> {
+    let Some(pod) = recording.pods.iter().find(|pod| is_named(pod, named) && !is_over(pod)) else {
+        let remedy = "there is no such pod in the dump, or it is over: write NAMESPACE/NAME of one that waits or runs";
+        return Err(CliError::refused("--pod", named, remedy));
+    };
+    let mut pod = pod.clone();
+    if let Some(node) = leave(&mut pod) {
+        note(&format!("{named} is on {node}; it is asked about as if it waited and took nothing there"));
+    }
+    index.apply_pod(&pod)?;
+    Ok(index.row_of(&pod)?)
+}
+
+fn is_named(pod: &Pod, named: &str) -> bool {
+    let (namespace, name) = (pod.metadata.namespace.as_deref(), pod.metadata.name.as_deref());
+    named.split_once('/').is_some_and(|(first, second)| namespace == Some(first) && name == Some(second))
+}
+
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Makes it a pod that waits; tells the node that it was on.
+fn leave(pod: &mut Pod) -> Option<String> {
+    // A pod that was told to go and has no node is none that could be asked about.
+    pod.metadata.deletion_timestamp = None;
+    pod.spec.as_mut()?.node_name.take().filter(|node| !node.is_empty())
+}
+
+/// Standard output is for the answers, and they are worth something without this.
+fn note(text: &str) {
+    drop(writeln!(io::stderr(), "kubectl-gantry: {text}"));
 }
 
 fn answer(plugin: &Plugin, snapshot: &Snapshot, pod: &PodRow) -> Result<Answer, CliError> {
@@ -110,4 +175,58 @@ fn table(answers: &[Answer]) -> String {
 
 fn name(pod: &PodRow) -> String {
     format!("{}/{}", pod.namespace, pod.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(name: &str, cpu: &str, phase: &str) -> Value {
+        json!({
+            "metadata": {"namespace": "ns", "name": name, "uid": name},
+            "spec": {"nodeName": "n", "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]},
+            "status": {"phase": phase},
+        })
+    }
+
+    /// One node of four cores, with two pods on it and one that is over.
+    fn healthy() -> Recording {
+        let allocatable = json!({"cpu": "4", "memory": "8Gi", "pods": "110"});
+        let node = json!({"metadata": {"name": "n"}, "status": {"allocatable": allocatable}});
+        let pods = json!([pod("a", "3", "Running"), pod("b", "500m", "Running"), pod("over", "1", "Succeeded")]);
+        Recording { nodes: vec![serde_json::from_value(node).unwrap()], pods: serde_json::from_value(pods).unwrap() }
+    }
+
+    #[test]
+    fn a_pod_on_a_node_is_asked_about_as_if_it_waited_and_takes_nothing_there() {
+        let recording = healthy();
+        let mut index = recording.index(&["cpu".to_owned()]).unwrap();
+        assert_eq!(index.snapshot().requested()[0], 3_500.0);
+        let asked = one(&mut index, &recording, "ns/a").unwrap();
+        let snapshot = index.snapshot();
+        assert_eq!((name(&asked).as_str(), asked.request[0], snapshot.requested()[0]), ("ns/a", 3_000.0, 500.0));
+        assert!(snapshot.class(asked.class).is_some());
+    }
+
+    #[test]
+    fn a_pod_that_is_over_or_not_there_is_refused_by_its_name() {
+        let recording = healthy();
+        let mut index = recording.index(&["cpu".to_owned()]).unwrap();
+        for named in ["ns/over", "ns/c", "other/a", "a"] {
+            let error = one(&mut index, &recording, named).unwrap_err();
+            assert!(error.exit_code() == 2 && error.chain().contains(named), "{}", error.chain());
+        }
+    }
+
+    #[test]
+    fn where_no_pod_waits_a_small_one_is_made_up_that_takes_nothing_from_the_cluster() {
+        let mut index = healthy().index(&["cpu".to_owned()]).unwrap();
+        let asked = pending(&mut index).unwrap();
+        let [made_up] = &asked[..] else { panic!("{asked:?}") };
+        let snapshot = index.snapshot();
+        assert_eq!((made_up.request[0], snapshot.requested()[0]), (100.0, 3_500.0));
+        assert!(snapshot.class(made_up.class).is_some() && snapshot.pending().next().is_none());
+    }
 }

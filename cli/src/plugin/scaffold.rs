@@ -76,7 +76,7 @@ fn check_name(name: &str) -> Result<(), CliError> {
 
 /// Writes the component of a core module.
 pub(super) fn pack(args: &PackArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let component = source::bytes(&args.module.to_string_lossy())?;
+    let (component, _) = source::bytes(&args.module.to_string_lossy())?;
     let to = args.to.as_deref().map_or_else(|| Cow::Owned(beside(&args.module)), Cow::Borrowed);
     write_file("--to", &to, &component)?;
     Ok(writeln!(out, "{}: {} bytes, {}", to.display(), component.len(), gantry_host::Digest::of(&component))?)

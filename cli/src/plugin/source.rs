@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use gantry_host::component::is_module;
+use gantry_host::types::PluginInfo;
 use gantry_host::{Cache, CompileLimits, Component, Engine, Limits, Plugin, Workshop};
 use wit_component::ComponentEncoder;
 
@@ -13,9 +15,6 @@ use crate::recording::read_file;
 
 /// The plugin that comes with Gantry.
 pub(crate) const BUILTIN: &str = "builtin:gantry";
-
-/// The first eight bytes of a core module: magic number, version 1, layer 0 (WebAssembly core specification, §5.5.16).
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// The argument that this program is started with to compile a plugin for its parent.
 pub const COMPILE_PLUGIN: &str = "compile-plugin";
@@ -71,19 +70,26 @@ pub(crate) struct Loaded {
     /// Its name in messages and in metrics.
     pub(super) name: String,
     pub(super) size: usize,
+    /// Whether it was a core module that was named: its component has been made here, and is nowhere else.
+    pub(super) was_module: bool,
     pub(crate) component: Component,
 }
 
 impl Loaded {
     /// What `builtin:gantry`, a path, or `file:` and a path name.
     pub(crate) fn new(spec: &str, cache: Option<&Cache>) -> Result<Self, CliError> {
-        let bytes = bytes(spec)?;
+        let (bytes, was_module) = bytes(spec)?;
         let engine = Engine::new()?;
         let component = match WORKSHOP.get().filter(|_| spec != BUILTIN) {
             Some(workshop) => Component::load_apart(&engine, &bytes, None, cache, workshop)?,
             None => Component::load(&engine, &bytes, None, cache)?,
         };
-        Ok(Self { name: name(spec), size: bytes.len(), component })
+        Ok(Self { name: name(spec), size: bytes.len(), was_module, component })
+    }
+
+    /// What the plugin says of itself, whether or not it can be configured.
+    pub(super) fn describe(&self) -> Result<PluginInfo, CliError> {
+        Ok(Plugin::describe(&self.name, &self.component, patient_limits())?)
     }
 
     /// The plugin with these settings.
@@ -108,17 +114,17 @@ pub(crate) fn patient_limits() -> Limits {
     }
 }
 
-/// A component's bytes; a core module is wrapped first.
-pub(super) fn bytes(spec: &str) -> Result<Cow<'static, [u8]>, CliError> {
+/// A component's bytes, and whether it was a core module, which is wrapped first.
+pub(super) fn bytes(spec: &str) -> Result<(Cow<'static, [u8]>, bool), CliError> {
     if spec == BUILTIN {
-        return Ok(gantry_component::BYTES.into());
+        return Ok((gantry_component::BYTES.into(), false));
     }
     if let Some(other) = spec.strip_prefix("builtin:") {
         let remedy = format!("there is one plugin built in, {BUILTIN}; or name a file");
         return Err(CliError::refused("PLUGIN", format!("builtin:{other}"), remedy));
     }
     let bytes = read_file("PLUGIN", Path::new(spec.strip_prefix("file:").unwrap_or(spec)))?;
-    if bytes.starts_with(MODULE) { Ok(encode(spec, &bytes)?.into()) } else { Ok(bytes.into()) }
+    if is_module(&bytes) { Ok((encode(spec, &bytes)?.into(), true)) } else { Ok((bytes.into(), false)) }
 }
 
 /// The component of a core module. The world is in the module: the bindings' generator left it there.

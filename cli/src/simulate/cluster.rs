@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use gantry_cluster::{Index, PodRow};
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, Pod, Volume};
 
 use crate::CliError;
 use crate::recording::Recording;
@@ -28,6 +28,8 @@ pub(super) struct Cluster {
     pub(super) left_out: usize,
     /// Waiting pods with required constraints between pods, which no rule here looks at.
     pub(super) between_pods: usize,
+    /// What waiting pods need that only kube-scheduler looks after.
+    pub(super) need_by_pod: HashMap<Arc<str>, &'static str>,
     pub(super) unsaid_by_pod: HashMap<Arc<str>, Unsaid>,
     pub(super) unsaid_by_node: BTreeMap<Arc<str>, Unsaid>,
 }
@@ -43,6 +45,7 @@ impl Cluster {
             running: 0,
             left_out: 0,
             between_pods: 0,
+            need_by_pod: HashMap::new(),
             unsaid_by_pod: HashMap::new(),
             unsaid_by_node: BTreeMap::new(),
         };
@@ -74,6 +77,7 @@ impl Cluster {
             return;
         }
         self.between_pods += usize::from(has_constraints_between_pods(pod));
+        self.need_by_pod.extend(need(pod).map(|need| (Arc::clone(&row.uid), need)));
         self.unsaid_by_pod.insert(Arc::clone(&row.uid), unsaid(pod));
         self.waiting.push(Arc::clone(row));
     }
@@ -118,6 +122,23 @@ fn has_constraints_between_pods(pod: &Pod) -> bool {
     let spreads = spec.topology_spread_constraints.iter().flatten();
     required.into_iter().flatten().any(|terms| !terms.is_empty())
         || spreads.into_iter().any(|spread| spread.when_unsatisfiable == "DoNotSchedule")
+}
+
+/// What of a pod's demands binds it to nodes in a way that only kube-scheduler knows: the first of several.
+fn need(pod: &Pod) -> Option<&'static str> {
+    let spec = pod.spec.as_ref()?;
+    let of_volume = |volume: &Volume| match volume {
+        Volume { persistent_volume_claim: Some(_), .. } => Some("persistent volume claim"),
+        Volume { ephemeral: Some(_), .. } => Some("ephemeral volume"),
+        Volume { gce_persistent_disk: Some(_), .. }
+        | Volume { aws_elastic_block_store: Some(_), .. }
+        | Volume { azure_disk: Some(_), .. }
+        | Volume { iscsi: Some(_), .. }
+        | Volume { rbd: Some(_), .. } => Some("attached disk"),
+        _ => None,
+    };
+    let has_claims = spec.resource_claims.iter().flatten().next().is_some();
+    spec.volumes.iter().flatten().find_map(of_volume).or_else(|| has_claims.then_some("resource claim"))
 }
 
 /// The defaults for the containers that ask for no cpu, or no memory. Requests of the pod as a whole leave nothing

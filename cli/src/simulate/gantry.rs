@@ -1,8 +1,9 @@
 //! Gantry's rules: one pod at a time by scores, and all pods together by a plan.
 //!
-//! What decides is the plugin in its sandbox, asked as the extender asks it.
+//! What decides is the plugin in its sandbox, asked as the extender asks it. Pods with demands that no plan can express
+//! are kube-scheduler's to place, as there: with a plan they come after all others, one at a time by scores.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gantry_cluster::{PodRow, Snapshot};
@@ -53,20 +54,27 @@ impl Rule for PodByPod<'_> {
     }
 }
 
-/// The joint plan of all pods, followed to the letter.
+/// The joint plan of all pods that can be planned, followed to the letter.
 pub(super) struct Planned<'a> {
-    plugin: &'a Plugin,
-    weights: &'a [f64],
+    /// Chooses for the others.
+    pod_by_pod: PodByPod<'a>,
     budget: Budget,
-    seed: u64,
     row_by_pod: HashMap<Arc<str>, u32>,
+    /// The others.
+    left: HashSet<Arc<str>>,
     evaluations: u64,
 }
 
 impl<'a> Planned<'a> {
     /// `weights` as those of [`PodByPod`].
     pub(super) fn new(plugin: &'a Plugin, weights: &'a [f64], evaluations: u64, seed: u64) -> Self {
-        Self { plugin, weights, budget: Budget { evaluations }, seed, row_by_pod: HashMap::new(), evaluations: 0 }
+        Self {
+            pod_by_pod: PodByPod::new(plugin, weights, seed),
+            budget: Budget { evaluations },
+            row_by_pod: HashMap::new(),
+            left: HashSet::new(),
+            evaluations: 0,
+        }
     }
 }
 
@@ -76,11 +84,15 @@ impl Rule for Planned<'_> {
     }
 
     fn begin(&mut self, snapshot: &Snapshot, pods: &[Arc<PodRow>]) -> Result<(), CallError> {
-        let (plannable, groups) = snapshot.groups(pods).renumbered(pods.len());
+        let groups = snapshot.groups(pods);
+        let left = groups.unplannable.iter().map(|position| Arc::clone(&pods[*position as usize].uid));
+        self.left = left.collect();
+        let (plannable, groups) = groups.renumbered(pods.len());
         let pods: Vec<Arc<PodRow>> = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
         let columns = PodColumns::of(snapshot, &pods, groups);
-        let source = Columns::of(snapshot, 0).weighted(self.weights);
-        let plan = columns.lend(|asked| self.plugin.plan(&source, asked, self.budget, self.seed))?;
+        let PodByPod { plugin, weights, seed, .. } = self.pod_by_pod;
+        let source = Columns::of(snapshot, 0).weighted(weights);
+        let plan = columns.lend(|asked| plugin.plan(&source, asked, self.budget, seed))?;
         let rows = plan.rows.iter().map(|row| u32::try_from(*row).ok());
         let planned = pods.iter().zip(rows).filter_map(|(pod, row)| Some((Arc::clone(&pod.uid), row?)));
         self.row_by_pod = planned.collect();
@@ -89,7 +101,14 @@ impl Rule for Planned<'_> {
     }
 
     fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError> {
+        if self.leaves(pod) {
+            return self.pod_by_pod.choose(snapshot, pod);
+        }
         Ok(self.row_by_pod.get(&pod.uid).copied().filter(|row| fits(snapshot, pod, *row)))
+    }
+
+    fn leaves(&self, pod: &PodRow) -> bool {
+        self.left.contains(&pod.uid)
     }
 
     fn evaluations(&self) -> Option<u64> {

@@ -54,6 +54,9 @@ struct Line {
     moves: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluations: Option<u64>,
+    /// Pods that it left to kube-scheduler, by name: for what.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_to_kube_scheduler: BTreeMap<String, &'static str>,
     /// Why, by pod.
     unplaced: BTreeMap<String, String>,
     /// Node by pod.
@@ -83,6 +86,23 @@ impl Evenness {
     }
 }
 
+impl Line {
+    /// How many pods it left to kube-scheduler, and for what.
+    fn left(&self) -> String {
+        let mut count_by_need: BTreeMap<&str, usize> = BTreeMap::new();
+        for need in self.left_to_kube_scheduler.values().copied() {
+            *count_by_need.entry(need).or_default() += 1;
+        }
+        let counts: Vec<String> = count_by_need.iter().map(|(need, count)| format!("{need}: {count}")).collect();
+        format!(
+            "{} pods are left to kube-scheduler ({}): \"{}\" places them one by one, after the others",
+            self.left_to_kube_scheduler.len(),
+            counts.join(", "),
+            self.rule
+        )
+    }
+}
+
 impl Report {
     /// The report; the first outcome is the one that moves are counted against.
     pub(super) fn new(cluster: &Cluster, before: &Loads, outcomes: Vec<Outcome>) -> Self {
@@ -91,11 +111,13 @@ impl Report {
             let moves = outcome.nodes.iter().zip(&baseline).filter(|(node, base)| node.is_some() && node != base);
             let pods = || cluster.waiting.iter().map(|pod| name(pod));
             let assignment = pods().zip(&outcome.nodes);
+            let left = cluster.waiting.iter().zip(&outcome.left).filter(|(_, is_left)| **is_left);
             Line {
                 placed: outcome.nodes.iter().flatten().count(),
                 evenness: Evenness::of(&outcome.loads),
                 moves: moves.count(),
                 evaluations: outcome.evaluations,
+                left_to_kube_scheduler: left.map(|(pod, _)| (name(pod), need(cluster, pod))).collect(),
                 unplaced: pods().zip(outcome.reasons).filter_map(|(pod, reason)| Some((pod, reason?))).collect(),
                 assignment: assignment.filter_map(|(pod, node)| Some((pod, node.as_ref()?.to_string()))).collect(),
                 rule: outcome.rule.to_owned(),
@@ -146,6 +168,9 @@ impl Report {
             )
             .expect(INFALLIBLE);
         }
+        for line in self.rules.iter().filter(|line| !line.left_to_kube_scheduler.is_empty()) {
+            writeln!(text, "{}", line.left()).expect(INFALLIBLE);
+        }
         text
     }
 
@@ -183,6 +208,11 @@ const LEGEND: &str = "\n\
     σ: standard deviation over the nodes of their load (and of one resource's), in percentage points; less is more even.\n\
     moves: pods on another node than kube-scheduler's rule puts them on. kube-scheduler: LeastAllocated and\n\
     BalancedAllocation on cpu and memory, as by default; all resources: the same told of every resource in the table.\n";
+
+/// Why a pod cannot be planned.
+fn need(cluster: &Cluster, pod: &PodRow) -> &'static str {
+    cluster.need_by_pod.get(&pod.uid).copied().unwrap_or("affinity or spread that no plan expresses")
+}
 
 fn name(pod: &PodRow) -> String {
     format!("{}/{}", pod.namespace, pod.name)

@@ -26,6 +26,11 @@ pub(super) trait Rule {
     /// The row for a pod, one that it fits on; none where it fits nowhere.
     fn choose(&mut self, snapshot: &Snapshot, pod: &PodRow) -> Result<Option<u32>, CallError>;
 
+    /// Whether the pod is none of its own: it is placed after all others, once the rule has begun.
+    fn leaves(&self, _pod: &PodRow) -> bool {
+        false
+    }
+
     /// Hears that a pod is on a row now.
     fn placed(&mut self, _pod: &PodRow, _row: u32) {}
 
@@ -42,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) nodes: Vec<Option<Arc<str>>>,
     /// Why each pod that has none has none.
     pub(super) reasons: Vec<Option<String>>,
+    /// Which pods the rule left to kube-scheduler.
+    pub(super) left: Vec<bool>,
     pub(super) loads: Loads,
     pub(super) evaluations: Option<u64>,
 }
@@ -67,6 +74,7 @@ pub(super) fn play(cluster: &mut Cluster, rule: &mut dyn Rule) -> Result<Outcome
     free.sort_by_key(|(position, _)| *position);
     let unplaced: Vec<Arc<PodRow>> = free.iter().map(|(_, pod)| Arc::clone(pod)).collect();
     rule.begin(&cluster.index.snapshot(), &unplaced)?;
+    free.sort_by_key(|(position, pod)| (rule.leaves(pod), *position));
     for (position, pod) in free {
         let snapshot = cluster.index.snapshot();
         if let Some(row) = rule.choose(&snapshot, &pod)? {
@@ -98,8 +106,9 @@ fn outcome(cluster: &mut Cluster, rule: &dyn Rule, nodes: Vec<Option<Arc<str>>>)
     let snapshot = cluster.index.snapshot();
     let pods = cluster.waiting.iter().zip(&nodes);
     let reasons = pods.map(|(pod, node)| node.is_none().then(|| reason(&snapshot, pod))).collect();
+    let left = cluster.waiting.iter().map(|pod| rule.leaves(pod)).collect();
     let loads = Loads::of(&snapshot);
-    Outcome { rule: rule.name(), nodes, reasons, loads, evaluations: rule.evaluations() }
+    Outcome { rule: rule.name(), nodes, reasons, left, loads, evaluations: rule.evaluations() }
 }
 
 /// Whether the pod's constraints let it run on the row.

@@ -64,6 +64,59 @@ fn the_newest_record_of_all_replicas_is_shown() {
     }
 }
 
+/// Two replicas with a document each at this path. A text tells who wrote it, and what was asked for.
+fn two_replicas(path: &'static str, documents: [Value; 2]) -> Server {
+    Server::start(move |_, request| {
+        let proxied = request.path.strip_prefix("/api/v1/namespaces/gantry-system/pods/");
+        let mut known = ["one:8889", "two:9889"].into_iter().zip(&documents);
+        let asked = known.find(|(replica, _)| proxied == Some(&*format!("{replica}/proxy{path}")));
+        match asked {
+            None => pod_list(&replicas(), ""),
+            Some((_, document)) if request.query == "format=json" => (200, document.to_string()),
+            Some((replica, _)) => (200, format!("{replica} {}\n", request.query)),
+        }
+    })
+}
+
+#[test]
+fn of_two_replicas_the_leader_s_plans_are_shown() {
+    let plans = |leads: bool, made: &str| json!([{"schedulerName": "ours", "leads": leads, "made": made}]);
+    let follower = plans(false, "2026-11-22T08:00:01Z");
+    let server = two_replicas("/plan", [follower, plans(true, "2026-11-22T08:00:00Z")]);
+    let kubeconfig = server.kubeconfig();
+    assert_eq!(run(&["plan", "--kubeconfig", &kubeconfig]).ok(), "two:9889 format=text\n");
+    let text = run(&["plan", "--kubeconfig", &kubeconfig, "--output", "json"]).ok();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()[0]["leads"], true);
+}
+
+#[test]
+fn a_pod_s_fate_is_shown_by_the_leader_and_what_was_answered_by_the_replica_that_was_asked() {
+    let asked = json!({
+        "uid": "u", "state": "bound", "leads": false, "plan": {"stands": false}, "time": "2026-11-22T08:00:01Z",
+        "decisions": [{"verb": "filter"}],
+    });
+    let leader = json!({
+        "uid": "u", "state": "bound", "leads": true, "landed": {"landing": "planned"}, "time": null, "decisions": [],
+    });
+    let server = two_replicas("/explain/shop/web-1", [asked, leader]);
+    let kubeconfig = server.kubeconfig();
+    let text = run(&["explain", "web-1", "--kubeconfig", &kubeconfig]).ok();
+    assert_eq!(text, "two:9889 format=text&part=standing\none:8889 format=text&part=decisions\n");
+    let text = run(&["explain", "web-1", "--kubeconfig", &kubeconfig, "--output", "json"]).ok();
+    let both: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&both["landed"]["landing"], &both["leads"]), (&json!("planned"), &json!(true)));
+    assert_eq!((&both["decisions"][0]["verb"], &both["time"]), (&json!("filter"), &json!("2026-11-22T08:00:01Z")));
+}
+
+#[test]
+fn a_replica_that_has_heard_of_a_former_namesake_only_does_not_speak_of_the_pod() {
+    let gone = json!({"uid": "old", "state": "unknown", "leads": true, "time": "2026-11-22T08:00:01Z"});
+    let new = json!({"uid": "new", "state": "bound", "landed": {"time": "2026-11-22T08:00:00Z"}});
+    let server = two_replicas("/explain/shop/web-1", [gone, new]);
+    let text = run(&["explain", "web-1", "--kubeconfig", &server.kubeconfig()]).ok();
+    assert_eq!(text, "two:9889 format=text\n");
+}
+
 #[test]
 fn a_pod_that_nobody_knows_is_said_to_be_unknown_and_why() {
     let server = Server::start(|_, request| proxied(request, &[]));

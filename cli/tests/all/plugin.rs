@@ -17,6 +17,27 @@ fn guest(folder: &TempDir, name: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// What the program itself writes to standard output and to standard error.
+fn outputs(arguments: &[&str], log: Option<&str>) -> (String, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kubectl-gantry"));
+    program.env_remove("RUST_LOG").envs(log.map(|filter| ("RUST_LOG", filter))).args(arguments);
+    let output = program.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The recorded cluster without the pods that wait: as a file, and its first pod.
+fn healthy(folder: &TempDir) -> (String, Value) {
+    let text = fs::read_to_string(root().join("examples/cluster.json")).unwrap();
+    let mut dump: Value = serde_json::from_str(&text).unwrap();
+    let items = dump["items"].as_array_mut().unwrap();
+    items.retain(|item| item["kind"] == "Node" || item["spec"]["nodeName"].is_string());
+    let pod = items.iter().find(|item| item["kind"] == "Pod").unwrap().clone();
+    let path = folder.path().join("healthy.json");
+    fs::write(&path, dump.to_string()).unwrap();
+    (path.to_string_lossy().into_owned(), pod)
+}
+
 #[test]
 fn the_built_in_plugin_is_described() {
     let text = run(&["plugin", "inspect", "builtin:gantry"]).ok();
@@ -26,6 +47,20 @@ fn the_built_in_plugin_is_described() {
     }
     let json: Value = serde_json::from_str(&run(&["plugin", "inspect", "builtin:gantry", "-o", "json"]).ok()).unwrap();
     assert_eq!(json["settingsSchema"]["additionalProperties"], false);
+    assert!(json.get("configure").is_none(), "{json}");
+}
+
+#[test]
+fn a_plugin_that_refuses_its_settings_is_described_all_the_same_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = guest(&folder, "bad_configure");
+    let text = run(&["plugin", "inspect", &plugin]).ok();
+    for part in ["sha256:", "settings schema", "configure: refused: setting `objective`"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let json: Value = serde_json::from_str(&run(&["plugin", "inspect", &plugin, "-o", "json"]).ok()).unwrap();
+    assert!(json["configure"].as_str().unwrap().contains("nothing is good enough"), "{json}");
+    assert!(json["settingsSchema"].is_object(), "{json}");
 }
 
 #[test]
@@ -33,7 +68,7 @@ fn a_component_that_wants_more_than_the_log_is_refused_by_what_it_wants() {
     let folder = tempfile::tempdir().unwrap();
     let (code, message) = run(&["plugin", "inspect", &guest(&folder, "foreign_import")]).failed();
     assert_eq!(code, 2);
-    assert!(message.contains("imports"), "{message}");
+    assert!(message.contains("imports `somebody:clocks/wall-clock@0.2.0`; a plugin may import"), "{message}");
     let (code, message) = run(&["plugin", "inspect", "/no/such/plugin.wasm"]).failed();
     assert!(code == 2 && message.contains("PLUGIN"), "{message}");
 }
@@ -113,6 +148,37 @@ fn a_pod_s_nodes_are_listed_by_score_with_what_the_filter_says() {
 }
 
 #[test]
+fn where_no_pod_waits_a_made_up_one_is_asked_about_and_said_to_be_made_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cluster, _) = healthy(&folder);
+    let (table, said) = outputs(&["plugin", "run", "builtin:gantry", "--cluster", &cluster], None);
+    assert_eq!(table.lines().filter(|line| line.starts_with("default/made-up")).count(), 12, "{table}");
+    assert!(said.contains("made-up one that asks for cpu 100m, memory 128Mi"), "{said}");
+}
+
+#[test]
+fn a_pod_on_a_node_may_be_named_and_is_said_to_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cluster, pod) = healthy(&folder);
+    let [namespace, name] = ["namespace", "name"].map(|key| pod["metadata"][key].as_str().unwrap());
+    let (named, node) = (format!("{namespace}/{name}"), pod["spec"]["nodeName"].as_str().unwrap());
+    let asked = ["plugin", "run", "builtin:gantry", "--cluster", &cluster, "--pod", &named];
+    let (table, said) = outputs(&asked, None);
+    assert_eq!(table.lines().filter(|line| line.starts_with(&named)).count(), 12, "{table}");
+    assert!(said.contains(&format!("{named} is on {node}")), "{said}");
+}
+
+#[test]
+fn what_a_plugin_logs_is_shown_unless_less_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((cluster, _), plugin) = (healthy(&folder), guest(&folder, "log_flood"));
+    let asked = ["plugin", "run", &plugin, "--cluster", &cluster];
+    let [usual, quiet] = [None, Some("warn")].map(|log| outputs(&asked, log).1);
+    assert!(usual.contains("look at me"), "{usual}");
+    assert!(!quiet.contains("look at me"), "{quiet}");
+}
+
+#[test]
 fn a_plugin_is_measured_beside_the_built_in_one() {
     let text = run(&["plugin", "bench", "builtin:gantry", "--nodes", "500", "--calls", "21", "-o", "json"]).ok();
     let measured: Value = serde_json::from_str(&text).unwrap();
@@ -160,7 +226,10 @@ fn a_plugin_made_from_the_template_builds_and_keeps_the_contract() {
     assert!(text.contains("sha256:"), "{text}");
     let text = run(&["plugin", "validate", component]).ok();
     assert_eq!(text.lines().filter(|line| line.starts_with("kept")).count(), 9, "{text}");
-    assert!(run(&["plugin", "inspect", module.to_str().unwrap()]).ok().contains("spread-cpu"));
+    let text = run(&["plugin", "inspect", module.to_str().unwrap()]).ok();
+    let packs = "a core module, not a component: `kubectl gantry plugin pack`";
+    assert!(text.contains("spread-cpu") && text.contains(packs), "{text}");
+    assert!(!text.contains("sha256:"), "that of what was packed in passing: {text}");
 
     let example = root().join("examples/cluster.json").to_string_lossy().into_owned();
     let resources = "cpu,memory,gantry.dev/disk-io,gantry.dev/network,label:node.kubernetes.io/instance-type=edge";

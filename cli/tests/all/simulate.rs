@@ -66,6 +66,66 @@ fn another_scheduler_s_pods_are_left_out() {
     assert_eq!(report["rules"][3]["sigma"], report["before"]["sigma"]);
 }
 
+/// A node of so many processors.
+fn node(name: &str, cpu: u32) -> Value {
+    let allocatable = json!({"cpu": cpu.to_string(), "memory": "64Gi", "pods": "110"});
+    json!({"kind": "Node", "metadata": {"name": name}, "status": {"allocatable": allocatable}})
+}
+
+/// A pod that waits for one processor, with more in its spec.
+fn pod(name: &str, more: &Value) -> Value {
+    let containers = json!([{"name": "c", "resources": {"requests": {"cpu": "1"}}}]);
+    let mut spec = more.clone();
+    spec["containers"] = containers;
+    json!({"kind": "Pod", "metadata": {"name": name, "namespace": "shop", "uid": name}, "spec": spec})
+}
+
+/// The table and the document of a cluster.
+fn simulated(items: &[Value]) -> (String, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.json");
+    fs::write(&path, json!({"items": items}).to_string()).unwrap();
+    let file = path.to_str().unwrap();
+    let document = run(&["simulate", file, "--output", "json"]).ok();
+    (run(&["simulate", file]).ok(), serde_json::from_str(&document).unwrap())
+}
+
+#[test]
+fn pods_that_no_plan_can_express_are_left_to_kube_scheduler_and_placed_all_the_same() {
+    let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let selected = json!({"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "a"}}});
+    let apart = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [selected]}});
+    let pods = [
+        pod("web", &json!({})),
+        pod("db-0", &json!({"volumes": volumes})),
+        pod("db-1", &json!({"volumes": volumes})),
+        pod("gpu", &json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]})),
+        pod("apart", &json!({"affinity": apart})),
+    ];
+    let (text, report) = simulated(&[&[node("a", 4), node("b", 4)], &pods[..]].concat());
+    let plan = &report["rules"][3];
+    assert_eq!((&plan["placed"], &plan["unplaced"]), (&json!(5), &json!({})), "{text}");
+    let left = json!({
+        "shop/db-0": "persistent volume claim", "shop/db-1": "persistent volume claim", "shop/gpu": "resource claim",
+        "shop/apart": "affinity or spread that no plan expresses",
+    });
+    assert_eq!(plan["leftToKubeScheduler"], left);
+    assert_eq!(report["rules"][2]["leftToKubeScheduler"], Value::Null, "pod by pod none is left");
+    let line = "4 pods are left to kube-scheduler (affinity or spread that no plan expresses: 1, \
+                persistent volume claim: 2, resource claim: 1)";
+    assert!(text.contains(line) && !text.contains("without a node"), "{text}");
+}
+
+#[test]
+fn who_is_left_to_kube_scheduler_takes_no_room_from_the_plan() {
+    let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let urgent = json!({"volumes": volumes, "priority": 1000});
+    let (_, report) = simulated(&[node("only", 1), pod("db", &urgent), pod("web", &json!({}))]);
+    let assignment = |rule: usize| &report["rules"][rule]["assignment"];
+    assert_eq!(assignment(0), &json!({"shop/db": "only"}));
+    assert_eq!(assignment(3), &json!({"shop/web": "only"}));
+}
+
 #[test]
 fn the_chart_has_a_bar_for_each_node_and_series() {
     let folder = tempfile::tempdir().unwrap();

@@ -315,7 +315,7 @@ pub struct LimitsFile {
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "10s")))]
     pub plan_deadline: Option<String>,
-    /// Warm instances, 1 to 64. Default: half of the cores, at least 1.
+    /// Warm instances, 1 to 64. Default: half of the cores, 1 to 8.
     #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub workers: Option<u32>,
     /// Calls that may wait for an instance; one more is answered without this plugin at once. Default 32, from 0 to 1024.

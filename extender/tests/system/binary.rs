@@ -282,6 +282,19 @@ fn a_good_configuration_ends_with_exit_code_0() {
 }
 
 #[test]
+fn a_cache_that_cannot_be_used_is_named_by_the_check_and_refuses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    // Nobody, not even root, makes a folder within a file.
+    let dir = file.join("cache").display().to_string();
+    let output = with_config(&format!("{HEAD}cache: {{dir: {dir}}}\n"), |config| run(&["check-config", config]));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("cache.dir cannot be used") && said.contains(&dir), "{said}");
+}
+
+#[test]
 fn an_address_in_use_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -71,6 +71,8 @@ fn bad_configure() {
     let refused = Plugin::new("p", &component("bad_configure"), r#"{"objective":"x"}"#, limits());
     let error = assert_failed(refused.map(drop), Entry::Configure, Reason::PluginError);
     assert!(error.to_string().contains(r#"`objective` = {"objective":"x"}: nothing is good enough"#), "{error}");
+    let info = Plugin::describe("p", &component("bad_configure"), limits()).unwrap();
+    assert_eq!(info.name, "guest", "what it is can be told though it takes no settings");
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn a_component_of_another_version_of_the_contract_is_refused_with_both_versions(
     let error = Component::load(engine(), &other, None, None).unwrap_err();
     assert!(matches!(error, LoadError::WorldVersion { .. }), "{error}");
     assert!(error.to_string().contains("@0.2.0") && error.to_string().contains("0.1.0"), "{error}");
+    assert!(error.to_string().contains("rebuild it with wit/"), "{error}");
 }
 
 #[test]
@@ -61,6 +62,15 @@ fn a_component_that_needs_wasi_is_refused_with_the_interface_that_it_needs() {
     let error = Component::load(engine(), &component, None, None).unwrap_err();
     assert_eq!(error.reason(), Reason::ForeignImport);
     assert!(error.to_string().contains("`wasi:http/outgoing-handler@0.2.0`"), "{error}");
+    assert!(error.to_string().contains("wasm32-unknown-unknown"), "{error}");
+}
+
+#[test]
+fn a_core_module_is_refused_with_the_command_that_makes_a_component_of_it() {
+    let error = Component::load(engine(), b"\0asm\x01\0\0\0", None, None).unwrap_err();
+    assert_eq!(error.reason(), Reason::InvalidComponent);
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("a core module") && why.contains("kubectl-gantry plugin pack"), "{why}");
 }
 
 #[test]
