@@ -28,6 +28,7 @@ use crate::handlers::Context;
 use crate::planner::{FEED, FEED_WAIT, Feed};
 use crate::profile::{Member, Point, Profile};
 use crate::verb::Verb;
+use explain::Part;
 
 /// What is served.
 const PATHS: &str = "/livez /readyz /metrics /version /status /profiles /plan /plan/feed /plan/record /nodes \
@@ -104,7 +105,22 @@ async fn status(State(context): State<Arc<Context>>) -> Response {
 
 /// `?format=text` asks for what people read.
 fn wants_text(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "format=text"))
+    asks_for(uri, "format=text")
+}
+
+/// `part=standing` and `part=decisions` ask for a part of that, to be shown beside another replica's.
+fn wanted_part(uri: &Uri) -> Part {
+    if asks_for(uri, "part=standing") {
+        Part::Standing
+    } else if asks_for(uri, "part=decisions") {
+        Part::Decisions
+    } else {
+        Part::All
+    }
+}
+
+fn asks_for(uri: &Uri, wanted: &str) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == wanted))
 }
 
 async fn explain(
@@ -121,10 +137,12 @@ async fn explain(
         );
         return (StatusCode::NOT_FOUND, text).into_response();
     };
-    if let Some(question) = explanation.question.take() {
+    let part = wants_text(&uri).then(|| wanted_part(&uri));
+    // What is not read need not be asked for.
+    if let Some(question) = explanation.question.take().filter(|_| part != Some(Part::Decisions)) {
         explanation.comparison = Some(comparison::compare(&context, &asking, snapshot, question).await);
     }
-    if wants_text(&uri) { explanation.text().into_response() } else { document(&json!(explanation)) }
+    part.map_or_else(|| document(&json!(explanation)), |part| explanation.text(part).into_response())
 }
 
 async fn record(State(context): State<Arc<Context>>, Path((namespace, pod)): Path<(String, String)>) -> Response {

@@ -19,7 +19,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use crate::args::{Args, COMPILE_PLUGIN, Command, ServeArgs};
 use crate::background;
@@ -41,9 +40,10 @@ use crate::profile::loader::{Loader, Occasion};
 use crate::profile::{Member, Profiles, chain};
 use crate::reload::{Configuration, Reloader};
 use crate::server::{Server, Threads};
+use crate::tls::Certificates;
 use crate::verb::LastCalls;
 use crate::view::Cluster;
-use crate::{admin, golden, reload, telemetry, tls};
+use crate::{admin, golden, reload, telemetry};
 
 /// This very program, also where its file was replaced by a newer one meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -70,12 +70,14 @@ pub fn run(args: Args) -> Result<ExitCode, StartError> {
 /// A configuration is good if it would run: plugins are loaded, so that settings are checked by whom they concern. Where
 /// it would run is not known here: a configuration for a pod is checked as in a pod.
 fn check_config(flags: &ServeArgs) -> Result<(), StartError> {
+    // What is no refusal, such as a cache that cannot be used, and what plugins say on trial, is told by the log alone.
+    telemetry::start(flags.log_format);
     let config = flags.config(Surroundings { is_in_cluster: true })?;
     let loader = loader(&config);
     let profiles = loader.load(&config.profiles, &[], Occasion::Change)?;
     reload::refuse_failures(&profiles, &[])?;
     golden::try_all(&profiles, &config)?;
-    config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+    config.server.tls.as_ref().map(Certificates::read).transpose()?;
     // Whoever closed standard output wants the exit code only.
     drop(writeln!(std::io::stdout(), "the configuration is good: profiles: {}, plugins loaded", config.profiles.len()));
     Ok(())
@@ -258,11 +260,12 @@ impl App {
         background: &Handle,
     ) -> Result<(), StartError> {
         let (over, is_over) = watch::channel(false);
+        let tls = sockets.tls.as_ref().map(Certificates::handshakes);
         let candidate = Candidate::of_process(sockets.admin_port).filter(|_| !self.planners.is_empty());
-        let mut tasks = self.background(candidate.clone(), background);
+        let mut tasks = self.background(candidate.clone(), sockets.tls, background);
         let keep_alive = config.server.keep_alive;
         let (router, threads) = (self.extender(), Threads::OneEach);
-        let extender = Server { listener: sockets.extender, router, tls: sockets.tls, keep_alive, threads };
+        let extender = Server { listener: sockets.extender, router, tls, keep_alive, threads };
         let (router, threads) = (self.admin(), Threads::Shared);
         let admin = Server { listener: sockets.admin, router, tls: None, keep_alive, threads };
         let servers = tokio::spawn(async move {
@@ -289,8 +292,16 @@ impl App {
 
     /// What runs beside the requests. A panic there ends the process, to be started anew: without its watch or its feed it
     /// would go on with what it saw last.
-    fn background(&mut self, candidate: Option<Candidate>, background: &Handle) -> JoinSet<()> {
+    fn background(
+        &mut self,
+        candidate: Option<Candidate>,
+        tls: Option<Certificates>,
+        background: &Handle,
+    ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        if let Some(certificates) = tls {
+            tasks.spawn_on(certificates.run(), background);
+        }
         if let Some(feed) = self.feed.take() {
             tasks.spawn_on(feed.run(Arc::clone(&self.context.events)), background);
         }
@@ -343,13 +354,13 @@ struct Sockets {
     extender_address: SocketAddr,
     admin: TcpListener,
     admin_port: u16,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Certificates>,
 }
 
 impl Sockets {
     /// Step 4: the sockets. The log line tells the ports where 0 was asked for.
     async fn listen(config: &Config) -> Result<Self, StartError> {
-        let tls = config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.server.tls.as_ref().map(Certificates::read).transpose()?;
         let (extender, extender_address) = bind(config.server.listen, "listen").await?;
         let (admin, admin_address) = bind(config.server.admin, "admin").await?;
         tracing::info!(extender = %extender_address, admin = %admin_address, "listening");

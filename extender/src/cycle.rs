@@ -12,7 +12,7 @@ mod outcome;
 pub(crate) mod policy;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use gantry_cluster::Snapshot;
@@ -31,6 +31,8 @@ use crate::wire::{filter, preempt, prioritize};
 /// What is kept of a request's time for its answer, a tenth within these: three ticks of the clock that ends plugins'
 /// calls, and more than a thread waits for its turn on a busy machine.
 const RESERVE: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(250));
+/// Names of schedulers without a profile that the log tells of: whoever makes pods makes up their names.
+const TOLD: usize = 16;
 
 /// Answers requests: the cluster as it is known, and what to ask whom for whose pods.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Cycles {
     /// Swapped whole; a cycle keeps the profile that it began with.
     profile_by_scheduler: RwLock<Arc<HashMap<String, Arc<Profile>>>>,
     metrics: Arc<Metrics>,
+    /// Names that no profile is for, as far as the log has told of them; [`TOLD`] at most.
+    unserved: Mutex<HashSet<String>>,
     /// What plugins may take of a request's time.
     allowance: Duration,
 }
@@ -49,7 +53,7 @@ impl Cycles {
     pub fn new(cluster: Arc<Cluster>, profiles: Profiles, metrics: Arc<Metrics>, deadline: Duration) -> Self {
         let profile_by_scheduler = RwLock::new(by_scheduler(profiles));
         let allowance = deadline.saturating_sub((deadline / 10).clamp(RESERVE.0, RESERVE.1));
-        Self { cluster, profile_by_scheduler, metrics, allowance }
+        Self { cluster, profile_by_scheduler, metrics, unserved: Mutex::default(), allowance }
     }
 
     /// The profiles, by their schedulers' names.
@@ -66,6 +70,14 @@ impl Cycles {
         self.active().get(scheduler_name).cloned()
     }
 
+    /// In words that no profile is for a scheduler's pods, and for whose there is one.
+    #[must_use]
+    pub fn no_profile_for(&self, scheduler_name: &str) -> String {
+        let profiles = self.profiles();
+        let names: Vec<&str> = profiles.iter().map(|profile| profile.scheduler_name()).collect();
+        format!("no profile for {scheduler_name:?}; there are: {}", names.join(", "))
+    }
+
     /// Puts other profiles in place, and `beside` in the same step what they go with in the index: cycles that begin after
     /// this use both, cycles at work end with what they have.
     pub fn replace(&self, profiles: Profiles, beside: impl FnOnce()) {
@@ -73,18 +85,19 @@ impl Cycles {
         let mut active = self.profile_by_scheduler.write().unwrap_or_else(PoisonError::into_inner);
         beside();
         *active = profiles;
+        self.unserved.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn active(&self) -> Arc<HashMap<String, Arc<Profile>>> {
         Arc::clone(&self.profile_by_scheduler.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Which candidates may stay. A pod that no profile speaks of passes untouched.
+    /// Which candidates may stay. A pod that no profile is for passes untouched.
     #[must_use]
     pub fn filter(&self, request: &Request, now: Instant) -> Answer {
         let pass = || filter::pass_all(&request.candidates);
         let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
-            return Answer::neutral(pass(), None);
+            return self.without_profile(&request.pod, pass());
         };
         let answer = match view.and_then(|view| self.judge(&profile, view, request, now)) {
             Ok((view, Combined { answer: refusals, left_out, asked })) => {
@@ -104,7 +117,7 @@ impl Cycles {
     pub fn prioritize(&self, request: &Request, now: Instant) -> Answer {
         let equal = || prioritize::equal(&request.candidates);
         let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
-            return Answer::neutral(equal(), None);
+            return self.without_profile(&request.pod, equal());
         };
         let preferred = view.and_then(|view| self.preferred(&profile, &view, request, now));
         let answer = preferred.unwrap_or_else(|fallbacks| Answer::neutral(equal(), fallbacks));
@@ -116,7 +129,7 @@ impl Cycles {
     pub fn preempt(&self, request: &preempt::Request, now: Instant) -> Answer {
         let same = || preempt::answer(&request.candidates);
         let Some((profile, view)) = self.begin(&request.pod, None, now) else {
-            return Answer::neutral(same(), None);
+            return self.without_profile(&request.pod, same());
         };
         let answer = match view.and_then(|view| self.sensible(&profile, view, request, now)) {
             Ok((view, Combined { answer: kept, left_out, asked })) => {
@@ -138,6 +151,20 @@ impl Cycles {
     #[must_use]
     pub fn is_quick(&self, pod: &PodPart, point: Point) -> bool {
         self.profile(pod).is_none_or(|profile| profile.is_quick(point))
+    }
+
+    /// Nothing changes for a pod that no profile is for. The log says so once a name: a line a pod would drown it.
+    fn without_profile(&self, pod: &PodPart, body: Vec<u8>) -> Answer {
+        let name = &*pod.head.spec.scheduler_name;
+        if self.is_news(name) {
+            tracing::warn!("{}; its pods are placed without Gantry", self.no_profile_for(name));
+        }
+        Answer::no_profile(body)
+    }
+
+    fn is_news(&self, unserved: &str) -> bool {
+        let mut told = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < TOLD && told.insert(unserved.to_owned())
     }
 
     fn profile(&self, pod: &PodPart) -> Option<Arc<Profile>> {
@@ -269,16 +296,23 @@ fn follow(request: &Request, view: &View, position: usize) -> Answer {
     Answer::ok(prioritize::only(planned), Some(Assumption::new(&view.pod, planned))).with(trace)
 }
 
+/// The best candidate has 10, the others less by rank. Where none scores above 0 the plugins prefer none: all have 0,
+/// rather than a hash outvoting kube-scheduler's own scores, and nothing counts as placed.
 fn rank_candidates(request: &Request, profile: &Profile, view: &View, rated: Combined<Vec<f64>>) -> Answer {
     let Combined { answer: scores, left_out, asked } = rated;
     let seed = rank::seed(&view.pod.uid, profile.scheduler_name());
     let order = rank::order(&scores, seed);
-    let body = prioritize::answer(&request.candidates, &rank::priorities(&order));
+    let preferred = order.first().copied().filter(|position| scores[*position] > 0.0);
+    let body = match preferred {
+        Some(_) => prioritize::answer(&request.candidates, &rank::priorities(&order)),
+        None => prioritize::equal(&request.candidates),
+    };
     let name = |position: usize| request.candidates.name(position);
     let choice = |position: &usize| Choice { node: name(*position).to_owned(), score: scores[*position] };
     let best = order.iter().take(NAMED).map(choice).collect();
-    let assumption = order.first().map(|position| Assumption::new(&view.pod, name(*position)));
-    let trace = Trace { best, seed: Some(seed), plugins: asked, ..trace(view, request.candidates.len()) };
+    let assumption = preferred.map(|position| Assumption::new(&view.pod, name(position)));
+    let seed = preferred.map(|_| seed);
+    let trace = Trace { best, seed, plugins: asked, ..trace(view, request.candidates.len()) };
     Answer::ok(body, assumption).without(left_out).with(trace)
 }
 

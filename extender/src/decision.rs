@@ -27,7 +27,7 @@ pub struct Trace {
     pub candidates: usize,
     /// Candidates that were refused, by reason.
     pub refused: Vec<(String, usize)>,
-    /// The best candidates, best first, with the plugin's score.
+    /// The best candidates, best first, with the plugins' score; none is preferred where that is not above 0.
     pub best: Vec<Choice>,
     /// The node that the plan has for the pod.
     #[serde(serialize_with = "text")]
@@ -36,7 +36,7 @@ pub struct Trace {
     pub follows_plan: bool,
     /// Why the planned node was no choice: not-offered by kube-scheduler, or refused by Filter.
     pub against_plan: Option<&'static str>,
-    /// What ties between equal scores were broken by, of a ranking.
+    /// What ties between equal scores were broken by, of a ranking; `None` where no candidate was preferred.
     #[serde(serialize_with = "hexadecimal")]
     pub seed: Option<u64>,
     /// The plugins that were asked, in the order of asking.
@@ -98,7 +98,7 @@ pub struct DecisionRecord {
     pub uid: String,
     /// The pod's scheduler, which names the profile.
     pub profile: String,
-    /// ok, neutral or refused.
+    /// ok, neutral, no-profile or shadow.
     pub outcome: &'static str,
     /// The plugins that failed, and why.
     pub fallbacks: Vec<String>,

@@ -9,6 +9,8 @@
 //! | malformed, too large, too slow | 200, `Error` | 400, text | 400, text | 200, `Error` |
 //! | another method, another path | 405, 404 with a hint | same | same | same |
 //!
+//! kube-scheduler reads no hint, and goes on where Gantry may be ignored: such calls are logged and counted.
+//!
 //! `Error` is shown on the pod word by word; the other two answers have no place for
 //! it, and any status but 200 makes kube-scheduler go on without them (prioritize) or
 //! evict nobody (preempt). An empty list would lose the scores in silence.
@@ -91,19 +93,32 @@ pub fn router(context: Arc<Context>) -> Router {
     router.method_not_allowed_fallback(wrong_method).fallback(wrong_path).with_state(context)
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response {
+async fn wrong_method(State(context): State<Arc<Context>>, method: Method, uri: Uri) -> Response {
     let text = format!("{method} is not served on {}: kube-scheduler's requests are POST\n", uri.path());
+    stray(&context, &method, &uri);
     (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }
 
-async fn wrong_path(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+async fn wrong_path(State(context): State<Arc<Context>>, method: Method, uri: Uri) -> Response {
     let bind = if context.binder.is_some() { " /bind" } else { "" };
     let text = format!(
         "no such path: {}; served here: /filter /prioritize /preempt{bind}. In kube-scheduler's extenders, urlPrefix is \
          this server's address without a path, filterVerb is filter, prioritizeVerb prioritize, preemptVerb preempt\n",
         uri.path()
     );
+    stray(&context, &method, &uri);
     (StatusCode::NOT_FOUND, text).into_response()
+}
+
+/// Counts a call that is of no verb, and logs one now and then.
+fn stray(context: &Context, method: &Method, uri: &Uri) {
+    let now = Instant::now();
+    if context.calls.is_news(now) {
+        let (method, path) = (brief(method.as_str()), brief(uri.path()));
+        let hint = "look at urlPrefix and the verbs of kube-scheduler's extenders";
+        tracing::warn!(method, path, hint, "request refused: a path or method that is not served");
+    }
+    context.metrics.stray(now.elapsed());
 }
 
 async fn answer(verb: Verb, State(context): State<Arc<Context>>, body: Body) -> Response {
@@ -331,4 +346,17 @@ fn refuse(verb: Verb, error: &str) -> (Response, Outcome) {
 
 fn json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_that_panics_has_no_answer_and_the_next_one_has() {
+        for is_quick in [true, false] {
+            assert_eq!(survive(is_quick, || -> u8 { panic!("on purpose") }), None);
+            assert_eq!(survive(is_quick, || 7), Some(7));
+        }
+    }
 }

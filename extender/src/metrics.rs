@@ -33,6 +33,9 @@ pub use plans::{PlanMetrics, Source};
 /// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
 const SECONDS: [f64; 16] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 
+/// The verb of a request that is of none.
+const NO_VERB: &str = "unknown";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     verb: &'static str,
@@ -162,7 +165,8 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        let help = "Time from a request's head to its answer; labels: verb, outcome (ok, neutral, shadow, refused)";
+        let help = "Time from a request's head to its answer; labels: verb (unknown: wrong path or method), outcome \
+                    (ok, neutral, no-profile, shadow, refused)";
         registry.register("gantry_extender_request_duration_seconds", help, self.requests.clone());
         let help = "Time of a plugin's call; labels: plugin, extension_point, outcome (ok or a reason)";
         registry.register("gantry_plugin_call_duration_seconds", help, self.calls.clone());
@@ -198,6 +202,12 @@ impl Metrics {
     /// A request was answered.
     pub fn request(&self, verb: Verb, outcome: Outcome, duration: Duration) {
         let labels = RequestLabels { verb: verb.as_str(), outcome: outcome.as_str() };
+        self.requests.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// A request was refused that is of no verb: its path or its method is wrong.
+    pub fn stray(&self, duration: Duration) {
+        let labels = RequestLabels { verb: NO_VERB, outcome: Outcome::Refused.as_str() };
         self.requests.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
@@ -298,12 +308,16 @@ mod tests {
     fn the_names_are_those_that_alerts_are_written_against() {
         let metrics = Metrics::new(["gantry"]);
         metrics.request(Verb::Filter, Outcome::Ok, Duration::from_millis(1));
+        metrics.request(Verb::Preempt, Outcome::NoProfile, Duration::from_millis(1));
+        metrics.stray(Duration::from_millis(1));
         metrics.call("gantry", "filter", Some(Reason::Trap), Duration::from_millis(1));
         metrics.fallback("gantry", Cause::Plugin(Reason::Trap));
         metrics.disagreement(Disagreement::Insufficient, 3);
         let text = metrics.text(Duration::from_secs(2), &snapshot());
         for line in [
             "gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"} 1",
+            "gantry_extender_request_duration_seconds_count{verb=\"preempt\",outcome=\"no-profile\"} 1",
+            "gantry_extender_request_duration_seconds_count{verb=\"unknown\",outcome=\"refused\"} 1",
             "gantry_plugin_call_duration_seconds_count{plugin=\"gantry\",extension_point=\"filter\",outcome=\"trap\"} 1",
             "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"trap\"} 1",
             "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"deadline\"} 0",

@@ -20,7 +20,7 @@ use gantry_host::types::{Budget, Plan, Pod, Pods};
 use gantry_host::{Plugin, Reason, SnapshotSource};
 
 pub use member::{Member, Point, chain};
-pub use opinion::{Combination, Opinion};
+pub use opinion::Opinion;
 pub use pipeline::{Combined, Verdict};
 pub use recorder::Recorded;
 

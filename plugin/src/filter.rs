@@ -79,14 +79,51 @@ pub(crate) fn cool(snapshot: &Snapshot, hot_share: f64) -> impl Fn(usize) -> f64
 /// A pod before the rows of a cluster.
 pub(crate) struct Trial<'a> {
     class: &'a DomainClass,
-    /// What the pod must fit in, and the verdict where it does not; what counts most comes last.
-    demands: Vec<Demand<'a>>,
+    /// What the pod must have room for.
+    room: Demand<'a>,
+    /// What must not make a row run hot, where there is a forecast.
+    heat: Option<Demand<'a>>,
 }
 
 struct Demand<'a> {
     margins: &'a Margins,
     asked: Vec<Asked>,
-    verdict: u8,
+}
+
+impl Demand<'_> {
+    #[inline]
+    fn left(&self, block: usize, least: [f64; LANES]) -> [f64; LANES] {
+        self.margins.left(block, &self.asked, least)
+    }
+}
+
+/// What a block's rows would have left at least; below 0 where the pod does not pass.
+pub(crate) struct Slack {
+    /// Of what the pod asks for.
+    pub(crate) room: [f64; LANES],
+    /// The same, and until they run hot.
+    pub(crate) all: [f64; LANES],
+}
+
+impl Slack {
+    /// Where nothing is forecast, and no row runs hot.
+    #[inline]
+    pub(crate) fn without_forecast(room: [f64; LANES]) -> Self {
+        Self { room, all: room }
+    }
+
+    /// Whether any row of the block is refused for running hot alone, by the signs, which no vector is unpacked for.
+    #[inline]
+    pub(crate) fn is_any_hot(&self) -> bool {
+        let signs: [u64; LANES] = std::array::from_fn(|lane| self.all[lane].to_bits() & !self.room[lane].to_bits());
+        signs.into_iter().fold(0, |any, sign| any | sign) >> 63 == 1
+    }
+
+    /// Whether a row is refused for running hot alone.
+    #[inline]
+    pub(crate) fn is_hot(&self, lane: usize) -> bool {
+        self.all[lane] < 0.0 && self.room[lane] >= 0.0
+    }
 }
 
 impl<'a> Trial<'a> {
@@ -103,13 +140,11 @@ impl<'a> Trial<'a> {
 
     fn within(limits: &'a Limits, free: &'a Margins, class: &'a DomainClass, pod: &Pod) -> Self {
         let estimate = if pod.estimate.is_empty() { &pod.request } else { &pod.estimate };
-        let cool =
-            limits.cool.iter().map(|margins| Demand { margins, asked: asked(estimate), verdict: OVERLOADED_SOON });
+        let heat = limits.cool.as_ref().map(|margins| Demand { margins, asked: asked(estimate) });
         // A resource that the pod does not ask for is no obstacle, however overcommitted.
         let mut request = asked(&pod.request);
         request.retain(|asked| asked.amount > 0.0);
-        let free = Demand { margins: free, asked: request, verdict: INSUFFICIENT };
-        Self { class, demands: cool.chain([free]).collect() }
+        Self { class, room: Demand { margins: free, asked: request }, heat }
     }
 
     /// One verdict a row.
@@ -124,10 +159,12 @@ impl<'a> Trial<'a> {
         let permitted = octet(&self.class.permitted, block);
         let possible = octet(&self.class.possible, block);
         let mut verdicts = [PASS; LANES];
-        for demand in &self.demands {
-            let left = demand.margins.left(block, &demand.asked, [f64::INFINITY; LANES]);
-            verdicts = std::array::from_fn(|lane| if left[lane] < 0.0 { demand.verdict } else { verdicts[lane] });
+        if let Some(heat) = &self.heat {
+            let left = heat.left(block, [f64::INFINITY; LANES]);
+            verdicts = left.map(|left| if left < 0.0 { OVERLOADED_SOON } else { PASS });
         }
+        let left = self.room.left(block, [f64::INFINITY; LANES]);
+        verdicts = std::array::from_fn(|lane| if left[lane] < 0.0 { INSUFFICIENT } else { verdicts[lane] });
         std::array::from_fn(|lane| match (permitted >> lane & 1, possible >> lane & 1) {
             (0, _) => FORBIDDEN,
             (_, 0) => MISMATCH,
@@ -135,12 +172,24 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// What a block's rows would have left of anything at least; below 0 where the pod does not pass.
+    /// Whether a forecast is asked.
+    pub(crate) fn is_by_forecast(&self) -> bool {
+        self.heat.is_some()
+    }
+
+    /// What a block's rows would have left of what the pod asks for; none where its class does not let it go.
     #[inline]
-    pub(crate) fn slack(&self, block: usize) -> [f64; LANES] {
+    pub(crate) fn room(&self, block: usize) -> [f64; LANES] {
         let open = octet(&self.class.permitted, block) & octet(&self.class.possible, block);
-        let demands = self.demands.iter();
-        demands.fold(slack_of_bits(open), |slack, demand| demand.margins.left(block, &demand.asked, slack))
+        self.room.left(block, slack_of_bits(open))
+    }
+
+    /// The same, and what they would have left until they run hot.
+    #[inline]
+    pub(crate) fn slack(&self, block: usize) -> Slack {
+        let room = self.room(block);
+        let all = self.heat.as_ref().map_or(room, |heat| heat.left(block, room));
+        Slack { room, all }
     }
 }
 

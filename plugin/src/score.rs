@@ -6,7 +6,7 @@ use std::{borrow::Cow, ops::Range};
 use gantry_solver::problems::placement::{self, NodeColumns, RowScorer};
 
 use crate::{
-    filter::Trial,
+    filter::{Slack, Trial},
     margins::{LANES, smaller},
     risk,
     settings::{Objective, Settings},
@@ -14,12 +14,38 @@ use crate::{
     types::{DomainClass, Pod, Snapshot},
 };
 
-/// The best row gets this, the worst one that passes [`LEAST`].
-const MOST: f64 = 100.0;
-/// Above 0, so that a row which passes never looks like one that is refused.
-const LEAST: f64 = 1.0;
+/// The scores of rows that pass. Above 0, so that a row which passes never looks like one that is refused.
+const PASSING: Band = Band { least: 1.0, most: 100.0 };
+/// The scores of rows that are refused for running hot alone: below all that pass, and above 0, as Filter lets them
+/// pass where no other row is left.
+const HOT: Band = Band { least: 0.25, most: 0.75 };
 /// Stands in place of the change of a row that does not pass.
 const REFUSED: f64 = f64::INFINITY;
+
+/// The scores of some rows, from the worst to the best of them.
+#[derive(Clone, Copy)]
+struct Band {
+    least: f64,
+    most: f64,
+}
+
+impl Band {
+    /// From changes of the objective between `low` and `high` (smaller is better) to scores.
+    #[inline]
+    fn scores(self, low: f64, high: f64) -> impl Fn(f64) -> f64 {
+        let Self { least, most } = self;
+        let step = if high > low { (most - least) / (high - low) } else { 0.0 };
+        move |change| (most - (change - low) * step).clamp(least, most)
+    }
+
+    /// A score with this share of it given by a preference from 0 to 1.
+    #[inline]
+    fn with_preference(self, score: f64, preference: f64, share: f64) -> f64 {
+        let Self { least, most } = self;
+        let preferred = least + (most - least) * preference;
+        ((1.0 - share) * score + share * preferred).clamp(least, most)
+    }
+}
 
 /// The loads of all rows, ready to score, kept up to date row by row.
 pub(crate) struct Scorer(RowScorer);
@@ -90,7 +116,14 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
         risk::add(&mut scores, &cluster.snapshot, amounts, settings.hot_share, settings.risk_weight);
     }
     let trial = Trial::beside_plan(cluster, class, pod);
-    scale(scores.as_chunks_mut().0, |block| trial.slack(block));
+    let blocks = scores.as_chunks_mut().0;
+    let hot = if trial.is_by_forecast() {
+        refuse(blocks, |block| trial.slack(block))
+    } else {
+        // Nothing runs hot then, and to look for it falls away.
+        refuse(blocks, |block| Slack::without_forecast(trial.room(block)))
+    };
+    scale(blocks, &hot);
     scores.truncate(cluster.rows());
     if settings.preference_share > 0.0 && !class.preference.is_empty() {
         prefer(&mut scores, &class.preference, settings.preference_share);
@@ -98,26 +131,56 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
     scores
 }
 
-/// From changes of the objective (smaller is better) to scores; refused rows get 0.
+/// From changes of the objective (smaller is better) to scores. Rows that are marked as refused get 0, unless they only
+/// run `hot`.
 ///
-/// Three plain passes: each of them becomes vector instructions, all in one would not.
-fn scale(blocks: &mut [[f64; LANES]], slack: impl Fn(usize) -> [f64; LANES]) {
-    for (index, block) in blocks.iter_mut().enumerate() {
-        *block = refuse(*block, slack(index));
-    }
+/// With the marking three plain passes: each of them becomes vector instructions, all in one would not.
+fn scale(blocks: &mut [[f64; LANES]], hot: &[(usize, f64)]) {
     let (low, high) = extent(blocks);
-    let step = if high > low { (MOST - LEAST) / (high - low) } else { 0.0 };
-    for block in blocks {
+    let score = PASSING.scores(low, high);
+    for block in blocks.iter_mut() {
         *block = block.map(|change| {
-            let score = (MOST - (change - low) * step).clamp(LEAST, MOST);
+            let score = score(change);
             if change == REFUSED { 0.0 } else { score }
         });
     }
+    score_hot(blocks, hot);
 }
 
-/// Marks the rows that have no slack.
+/// Marks the rows that do not pass. Those that only run hot are given back with their changes: a cluster that has none
+/// takes no further pass.
+fn refuse(blocks: &mut [[f64; LANES]], slack: impl Fn(usize) -> Slack) -> Vec<(usize, f64)> {
+    let mut hot = Vec::new();
+    for (index, block) in blocks.iter_mut().enumerate() {
+        let slack = slack(index);
+        if slack.is_any_hot() {
+            set_aside(&mut hot, index, block, &slack);
+        }
+        *block = marked(*block, slack.all);
+    }
+    hot
+}
+
+/// Keeps the rows of a block that are refused for running hot alone, with their changes.
+#[cold]
+fn set_aside(hot: &mut Vec<(usize, f64)>, index: usize, changes: &[f64; LANES], slack: &Slack) {
+    let lanes = (0..LANES).filter(|&lane| slack.is_hot(lane));
+    hot.extend(lanes.map(|lane| (index * LANES + lane, changes[lane])));
+}
+
+/// Scores the rows that were set aside.
+fn score_hot(blocks: &mut [[f64; LANES]], hot: &[(usize, f64)]) {
+    let low = hot.iter().map(|(_, change)| *change).fold(REFUSED, smaller);
+    let high = -hot.iter().map(|(_, change)| -change).fold(REFUSED, smaller);
+    let score = HOT.scores(low, high);
+    for &(row, change) in hot {
+        blocks[row / LANES][row % LANES] = score(change);
+    }
+}
+
+/// Changes with a mark in place of those of rows that have no slack.
 #[inline]
-fn refuse(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
+fn marked(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
     std::array::from_fn(|lane| if slack[lane] < 0.0 { REFUSED } else { changes[lane] })
 }
 
@@ -135,10 +198,12 @@ fn least(blocks: &[[f64; LANES]], of: impl Fn(f64) -> f64) -> f64 {
     least.into_iter().fold(REFUSED, smaller)
 }
 
+/// Each row stays within its scale: no preference lifts a row that runs hot above one that passes.
 fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {
     for (score, preference) in scores.iter_mut().zip(preference) {
+        let band = if *score < PASSING.least { HOT } else { PASSING };
         if *score > 0.0 {
-            *score = (1.0 - share) * *score + share * MOST * preference;
+            *score = band.with_preference(*score, *preference, share);
         }
     }
 }
@@ -146,11 +211,41 @@ fn prefer(scores: &mut [f64], preference: &[f64], share: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Plugin;
 
+    /// Where nothing is forecast.
     fn scaled(changes: [f64; LANES], slack: [f64; LANES]) -> [f64; LANES] {
+        scaled_by_forecast(changes, slack, slack)
+    }
+
+    fn scaled_by_forecast(changes: [f64; LANES], room: [f64; LANES], all: [f64; LANES]) -> [f64; LANES] {
         let mut blocks = [changes];
-        scale(&mut blocks, |_| slack);
+        let hot = refuse(&mut blocks, |_| Slack { room, all });
+        scale(&mut blocks, &hot);
         blocks[0]
+    }
+
+    /// Verdicts and scores for a pod that asks for 10, on rows of 100 that use so much at their 0.9 quantile, half of
+    /// it at the median, and are asked for so much.
+    fn answers(p90: &[f64], requested: &[f64]) -> (Vec<u8>, Vec<f64>) {
+        let rows = p90.len();
+        let class = DomainClass { id: 0, possible: vec![!0], permitted: vec![!0], preference: Vec::new() };
+        let snapshot = Snapshot {
+            generation: 1,
+            rows: rows as u32,
+            resources: 1,
+            allocatable: vec![100.0; rows],
+            requested: requested.to_vec(),
+            used_p50: p90.iter().map(|used| used / 2.0).collect(),
+            used_p90: p90.to_vec(),
+            planned: Vec::new(),
+            weights: vec![1.0; rows],
+            classes: vec![class],
+        };
+        let mut plugin = Plugin::default();
+        plugin.push_snapshot(snapshot).unwrap();
+        let pod = Pod { class: 0, request: vec![10.0], estimate: Vec::new(), planned_row: -1 };
+        (plugin.filter(&pod).unwrap(), plugin.score(&pod).unwrap())
     }
 
     #[test]
@@ -173,9 +268,58 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_only_run_hot_score_by_their_changes_below_all_that_pass() {
+        let scores = scaled_by_forecast(
+            [5.0, -3.0, 1.0, -8.0, 8.0, 1.0, 0.0, -9.0],
+            [0.0, 2.0, 1.0, 1.0, 2.0, 9.0, 0.0, -1.0],
+            [0.0, 2.0, 1.0, -1.0, -2.0, 9.0, -7.0, -1.0],
+        );
+        assert_eq!(scores, [1.0, 100.0, 50.5, 0.75, 0.25, 50.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn hot_rows_of_every_block_are_found() {
+        let mut blocks = [[2.0; LANES]; 3];
+        let hot = refuse(&mut blocks, |block| {
+            let mut all = [1.0; LANES];
+            all[[0, 5, 7][block]] = -1.0;
+            Slack { room: [1.0; LANES], all }
+        });
+        scale(&mut blocks, &hot);
+        assert_eq!([blocks[0][0], blocks[1][5], blocks[2][7]], [0.75; 3]);
+        assert_eq!(blocks.as_flattened().iter().filter(|score| **score == 100.0).count(), 3 * LANES - 3);
+    }
+
+    #[test]
+    fn where_every_row_runs_hot_the_one_that_stays_coolest_scores_best() {
+        let (verdicts, scores) = answers(&[95.0, 85.0, 99.0, 88.0], &[0.0, 0.0, 0.0, 95.0]);
+        assert_eq!(verdicts, [4, 4, 4, 3]);
+        assert_eq!((scores[1], scores[3]), (0.75, 0.0), "the last has no room");
+        assert!(scores[1] > scores[0] && scores[0] > scores[2] && scores[2] > 0.0, "{scores:?}");
+    }
+
+    #[test]
+    fn a_hot_row_scores_less_than_the_worst_that_passes() {
+        let (verdicts, scores) = answers(&[95.0, 10.0, 60.0], &[0.0; 3]);
+        assert_eq!(verdicts, [4, 0, 0]);
+        assert_eq!(scores[..2], [0.75, 100.0]);
+        assert!((1.0..2.0).contains(&scores[2]), "{scores:?}");
+    }
+
+    #[test]
     fn a_full_preference_share_leaves_the_preference_alone() {
         let mut scores = [100.0, 1.0, 0.0];
         prefer(&mut scores, &[0.0, 1.0, 1.0], 1.0);
-        assert_eq!(scores, [0.0, 100.0, 0.0]);
+        assert_eq!(scores, [1.0, 100.0, 0.0]);
+    }
+
+    #[test]
+    fn no_preference_lifts_a_hot_row_above_one_that_passes() {
+        let mut scores = [1.0, 0.25, 0.75];
+        prefer(&mut scores, &[0.0, 1.0, 0.0], 0.5);
+        assert_eq!(scores, [1.0, 0.5, 0.5]);
+        let mut scores = [1.0, 0.25, 0.75];
+        prefer(&mut scores, &[0.0, 1.0, 0.0], 1.0);
+        assert_eq!(scores, [1.0, 0.75, 0.25]);
     }
 }

@@ -20,7 +20,7 @@ use super::vacated::Vacated;
 use crate::columns::{self, Columns};
 use crate::cycle::policy;
 use crate::handlers::Context;
-use crate::profile::{Combination, Opinion, Profile, Verdict};
+use crate::profile::{Opinion, Profile, Verdict};
 use crate::rank;
 
 /// A plugin's own deadline is below a second; who waits in line for this long asks again.
@@ -69,7 +69,7 @@ struct Compared {
     loads: Vec<Load>,
 }
 
-/// One plugin's part in a score.
+/// One plugin's part in a score, stretched where its configuration says so.
 #[derive(Debug, Serialize)]
 struct Part {
     plugin: String,
@@ -119,7 +119,7 @@ impl Comparison {
 impl Question {
     fn answer(self, context: &Context, snapshot: &Snapshot, now: Instant) -> Comparison {
         let Some(profile) = context.cycles.profile_of(&self.pod.scheduler_name) else {
-            return Comparison::absent("its profile is gone");
+            return Comparison::absent(&context.cycles.no_profile_for(&self.pod.scheduler_name));
         };
         let Some(class) = snapshot.class(self.pod.class) else {
             return Comparison::absent("its constraints are not known any more");
@@ -159,14 +159,14 @@ impl Trial<'_> {
     fn run(&self, source: &dyn SnapshotSource, now: Instant) -> Comparison {
         let estimate = self.snapshot.estimate(self.pod);
         let pod = columns::pod(self.pod, &estimate, self.snapshot.planned_row(&self.pod.uid));
-        let opinions = self.profile.opinions(source, &pod, now);
+        let mut opinions = self.profile.opinions(source, &pod, now);
         let said = |opinion: &Opinion| Some(format!("{}: {}", opinion.plugin, opinion.failure.as_ref()?));
         let failures = opinions.iter().filter_map(said).collect();
-        let Combination { verdicts, scores } = Combination::of(&opinions, self.snapshot.rows());
-        let Some(scores) = scores else {
+        let kept = self.kept(&Opinion::joint_verdicts(&opinions, self.snapshot.rows()));
+        let Some(scores) = Opinion::joint_scores(&mut opinions, &kept) else {
             return Comparison { failures, ..Comparison::absent("no plugin of its profile gives a score") };
         };
-        let takers = self.takers(&verdicts, &scores);
+        let takers = self.takers(&kept, &scores);
         let nodes = self.named(&takers).into_iter().filter_map(|row| {
             let rank = takers.iter().position(|taker| *taker == row).map(|position| position + 1);
             let refusal = self.obstacle(row).or_else(|| rank.is_none().then_some("refused by Filter"));
@@ -185,13 +185,17 @@ impl Trial<'_> {
         Comparison { candidates: takers.len(), nodes: nodes.collect(), loads_of, failures, absent: None }
     }
 
-    /// The rows that would take the pod, best first.
-    fn takers(&self, verdicts: &[Verdict], scores: &[f64]) -> Vec<u32> {
+    /// The rows that would take the pod.
+    fn kept(&self, verdicts: &[Verdict]) -> Vec<u32> {
         let rows = (0..self.snapshot.rows() as u32).filter(|row| self.snapshot.name(*row).is_some());
         let open: Vec<Option<u32>> = rows.filter(|row| self.obstacle(*row).is_none()).map(Some).collect();
         let refusals = policy::judge(&open, verdicts, |verdict| self.profile.stranger(verdict)).refusals;
         let kept = open.into_iter().zip(refusals).filter(|(_, refusal)| refusal.is_none());
-        let kept: Vec<u32> = kept.filter_map(|(row, _)| row).collect();
+        kept.filter_map(|(row, _)| row).collect()
+    }
+
+    /// The same, best first.
+    fn takers(&self, kept: &[u32], scores: &[f64]) -> Vec<u32> {
         let own: Vec<f64> = kept.iter().map(|row| scores[*row as usize]).collect();
         let seed = rank::seed(&self.pod.uid, self.profile.scheduler_name());
         let mut takers: Vec<u32> = rank::order(&own, seed).into_iter().map(|position| kept[position]).collect();

@@ -4,29 +4,34 @@
 //! answered, the plan, the cluster as it is now, and what the plugins say of it now;
 //! nothing is computed for it in the request path.
 
+mod namesakes;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use gantry_cluster::{PodRow, Snapshot};
-use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::comparison::{Comparison, Question};
 use super::landed::Landed;
-use super::plan::in_words;
+use super::plan::{in_words, written};
 use crate::decision::{DecisionRecord, PluginCall, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::{GATE, PlanState, Post};
+use crate::planner::{GATE, PlanState, Post, PublishedPlan};
 use crate::standing::Standing;
+use namesakes::Sources;
 
 /// All that is known of one pod.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explanation {
-    /// When the newest answer was given: with several replicas the newest explanation is the one to read.
+    /// When the newest answer was given: of several replicas' decisions the newest are the ones to read.
     time: Option<String>,
     namespace: String,
     pod: String,
+    uid: String,
+    /// Whether this replica leads the pod's profile, where that plans: of several replicas the one to ask for the rest.
+    leads: Option<bool>,
     /// bound, assumed, waiting or unknown.
     state: &'static str,
     /// The node it is bound to or assumed on.
@@ -34,7 +39,7 @@ pub(super) struct Explanation {
     waiting: Option<Waiting>,
     plan: Option<InPlan>,
     landed: Option<Landed>,
-    /// Its nodes, as the plugins score them now; none of a pod that is gone.
+    /// Its nodes, as the plugins score them now, or why not; none of a pod that is gone, unless no profile is for it.
     pub(super) comparison: Option<Comparison>,
     /// The newest answer of each verb, newest first.
     #[serde(serialize_with = "records")]
@@ -58,6 +63,8 @@ struct Waiting {
     gates: Vec<String>,
     /// Whether this replica plans it, of a pod that waits for that: leads, not-leading, shadow or off.
     planner: Option<&'static str>,
+    /// Whether the replica that this one follows does.
+    another_leads: bool,
     nominated: Option<String>,
     /// Why no plan of its profile counts, where the profile plans.
     no_plan: Option<NoPlan>,
@@ -91,6 +98,8 @@ struct InPlan {
     serial: u64,
     /// The node; none: the plan has no room for it.
     node: Option<String>,
+    /// When the plan was made.
+    time: Option<String>,
     made_seconds_ago: f64,
     /// Whether the plan still counts.
     stands: bool,
@@ -105,32 +114,45 @@ pub(super) fn explain(
     pod: &str,
     now: SystemTime,
 ) -> Option<Explanation> {
-    let decisions = context.decisions.of(namespace, pod);
-    let waits = snapshot.pending().find(|row| *row.namespace == *namespace && *row.name == *pod);
-    let planned = context.board.all().into_iter().find_map(|(_, post)| in_plan(&post, namespace, pod, now));
-    let (planned, planned_uid) = planned.unzip();
-    let uid = waits.map(|row| row.uid.to_string()).or_else(|| decisions.first().map(|record| record.uid.clone()));
-    let remembered = context.board.remembered(namespace, pod);
-    let uid = uid.or(planned_uid).or_else(|| remembered.as_ref().map(|landed| landed.pod.uid.to_string()))?;
-    let remembered = remembered.filter(|landed| *landed.pod.uid == *uid);
-    let landed = remembered.as_ref().map(|landed| Landed::of(landed, &decisions, now));
+    let sources = Sources::of(context, snapshot, namespace, pod, now);
+    let uid = sources.newest()?;
+    let sources = sources.only(&uid);
+    let leads = sources.scheduler().and_then(|scheduler| context.board.post(scheduler)).map(|post| post.leads());
     let (state, node) = context.cluster.whereabouts(&uid, in_words);
     let node = node.map(|node| node.to_string());
-    let mut asked = decisions.iter().filter(|record| record.uid == uid);
-    let row = waits.cloned().or_else(|| asked.find_map(|record| record.trace.pod.clone()));
-    let row = row.or_else(|| snapshot.pod(&uid).cloned());
-    let row = row.or_else(|| remembered.map(|landed| landed.pod)).filter(|_| state != "unknown");
-    let in_plan = planned.as_ref().and_then(|plan| plan.node.clone());
+    let row = sources.row(snapshot, &uid).filter(|_| state != "unknown");
+    let unserved = sources.scheduler().and_then(|scheduler| unserved(context, scheduler));
+    let Sources { waits, decisions, planned, remembered } = sources;
+    let landed = remembered.as_ref().map(|landed| Landed::of(landed, &decisions, now));
+    let plan = planned.into_iter().next().map(|planned| planned.plan);
+    let in_plan = plan.as_ref().and_then(|plan| plan.node.clone());
     let in_plan = in_plan.or_else(|| landed.as_ref().map(|landed| landed.planned.clone()));
     let nothing_kept = row.is_none() && state != "unknown";
-    let comparison = nothing_kept.then(|| Comparison::absent("nothing is kept of what it asks for"));
+    let comparison =
+        unserved.or_else(|| nothing_kept.then(|| Comparison::absent("nothing is kept of what it asks for")));
     let question = row.map(|pod| Question { pod, on: node.clone(), planned: in_plan });
-    let waiting = waits.map(|row| waiting(context, snapshot, row));
-    let (namespace, pod) = (namespace.to_owned(), pod.to_owned());
-    let time = decisions.first().and_then(|record| Timestamp::from_millisecond((record.at * 1e3) as i64).ok());
-    let time = time.map(|time| time.to_string());
-    let plan = planned;
-    Some(Explanation { time, namespace, pod, state, node, waiting, plan, landed, comparison, decisions, now, question })
+    Some(Explanation {
+        time: decisions.first().and_then(|record| written(record.at)),
+        namespace: namespace.to_owned(),
+        pod: pod.to_owned(),
+        uid,
+        leads,
+        state,
+        node,
+        waiting: waits.map(|row| waiting(context, snapshot, &row)),
+        plan,
+        landed,
+        comparison,
+        decisions,
+        now,
+        question,
+    })
+}
+
+/// Why the nodes of a pod are not compared that no profile is for, if none is.
+fn unserved(context: &Context, scheduler: &str) -> Option<Comparison> {
+    let is_served = context.cycles.profile_of(scheduler).is_some();
+    (!is_served).then(|| Comparison::absent(&context.cycles.no_profile_for(scheduler)))
 }
 
 fn waiting(context: &Context, snapshot: &Snapshot, pod: &PodRow) -> Waiting {
@@ -139,47 +161,51 @@ fn waiting(context: &Context, snapshot: &Snapshot, pod: &PodRow) -> Waiting {
     Waiting {
         gates: pod.gates.iter().map(ToString::to_string).collect(),
         planner: post.as_ref().filter(|_| is_gated).map(|post| post.duty.as_str()),
+        another_leads: is_gated && post.as_ref().is_some_and(|post| post.is_led),
         nominated: pod.nominated_node.as_deref().map(str::to_owned),
         no_plan: post.as_ref().and_then(NoPlan::of),
         standing: Standing::of(snapshot, pod),
     }
 }
 
-/// What a plan says of the pod, and the pod's UID.
-fn in_plan(post: &Post, namespace: &str, pod: &str, now: SystemTime) -> Option<(InPlan, String)> {
-    let plan = post.plan.as_ref()?;
-    let planned = plan.pods.iter().find(|planned| *planned.namespace == *namespace && *planned.name == *pod)?;
-    let in_plan = InPlan {
-        serial: plan.serial,
-        node: planned.node.as_deref().map(str::to_owned),
-        made_seconds_ago: (unix_seconds(now) - unix_seconds(plan.made)).max(0.0),
-        stands: post.state == PlanState::Stands,
-        pods: plan.pods.len(),
-    };
-    Some((in_plan, planned.uid.to_string()))
+/// Which part of the text is asked for: of several replicas one may know the plan, and another one the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    All,
+    /// Where the pod stands: all but the answers.
+    Standing,
+    /// The answers alone.
+    Decisions,
 }
 
 impl Explanation {
     /// For people.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, part: Part) -> String {
         let mut out = String::new();
-        let node = self.node.as_ref().map(|node| format!(" to {node}")).unwrap_or_default();
-        line(&mut out, &format!("pod {}/{}: {}{node}", self.namespace, self.pod, self.state));
-        if let Some(waiting) = &self.waiting {
-            line(&mut out, &waiting.text());
+        if part != Part::Decisions {
+            self.say_where_it_stands(&mut out);
         }
-        if let Some(plan) = &self.plan {
-            line(&mut out, &plan.text());
-        } else if let Some(landed) = &self.landed {
-            line(&mut out, &landed.text());
-        }
-        for text in self.comparison.iter().flat_map(Comparison::lines) {
-            line(&mut out, &text);
-        }
-        for record in &self.decisions {
+        for record in self.decisions.iter().filter(|_| part != Part::Standing) {
             line(&mut out, &decision(record, self.now));
         }
         out
+    }
+
+    fn say_where_it_stands(&self, out: &mut String) {
+        let node = self.node.as_ref().map(|node| format!(" to {node}")).unwrap_or_default();
+        line(out, &format!("pod {}/{}: {}{node}", self.namespace, self.pod, self.state));
+        if let Some(waiting) = &self.waiting {
+            line(out, &waiting.text());
+        }
+        if let Some(plan) = &self.plan {
+            line(out, &plan.text());
+        } else if let Some(landed) = &self.landed {
+            line(out, &landed.text());
+        }
+        for text in self.comparison.iter().flat_map(Comparison::lines) {
+            line(out, &text);
+        }
     }
 }
 
@@ -187,7 +213,8 @@ impl Waiting {
     fn text(&self) -> String {
         let gates =
             if self.gates.is_empty() { String::new() } else { format!("; held back by {}", self.gates.join(", ")) };
-        let planner = self.planner.map(|duty| format!(" (planner: {duty})")).unwrap_or_default();
+        let another = if self.another_leads { ", another replica leads" } else { "" };
+        let planner = self.planner.map(|duty| format!(" (planner: {duty}{another})")).unwrap_or_default();
         let nominated = self.nominated.as_ref().map(|node| format!("; nominated for {node}")).unwrap_or_default();
         let no_plan = self.no_plan.as_ref().map(NoPlan::text).unwrap_or_default();
         format!("  {}{gates}{planner}{nominated}{no_plan}", self.standing)
@@ -202,6 +229,18 @@ impl NoPlan {
 }
 
 impl InPlan {
+    fn of(plan: &PublishedPlan, node: Option<&str>, stands: bool, now: SystemTime) -> Self {
+        let made = unix_seconds(plan.made);
+        Self {
+            serial: plan.serial,
+            node: node.map(str::to_owned),
+            time: written(made),
+            made_seconds_ago: (unix_seconds(now) - made).max(0.0),
+            stands,
+            pods: plan.pods.len(),
+        }
+    }
+
     fn text(&self) -> String {
         let state = if self.stands { "" } else { ", which is over" };
         let node = self.node.as_ref().map_or_else(|| "no room in".to_owned(), |node| format!("{node} in"));
@@ -221,10 +260,11 @@ fn decision(record: &DecisionRecord, now: SystemTime) -> String {
     parts.extend(trace.refused.iter().map(|(reason, count)| format!("{count} {reason}")));
     if trace.follows_plan {
         parts.push(format!("as planned: {}", trace.planned.as_deref().unwrap_or_default()));
-    } else if !trace.best.is_empty() {
+    } else if let Some(first) = trace.best.first() {
         let best: Vec<String> =
             trace.best.iter().map(|choice| format!("{} {:.1}", choice.node, choice.score)).collect();
-        parts.push(format!("best: {}", best.join(", ")));
+        let what = if first.score > 0.0 { "best" } else { "none preferred" };
+        parts.push(format!("{what}: {}", best.join(", ")));
     }
     parts.extend(record.unplanned.map(|why| format!("not by plan: {why}")));
     parts.extend(trace.seed.map(|seed| format!("ties by seed {seed:016x}")));
@@ -270,11 +310,14 @@ mod tests {
         let best = vec![Choice { node: "n7".into(), score: 100.0 }, Choice { node: "n9".into(), score: 97.25 }];
         let plugins = vec![PluginCall { name: "gantry".into(), seconds: 0.0008, answered: true }];
         let trace = Trace { generation: 5, candidates: 50, best, plugins, seed: Some(0xbeef), ..Trace::default() };
-        let plan = InPlan { serial: 3, node: Some("n7".into()), made_seconds_ago: 4.0, stands: true, pods: 300 };
+        let plan =
+            InPlan { serial: 3, node: Some("n7".into()), time: None, made_seconds_ago: 4.0, stands: true, pods: 300 };
         let explanation = Explanation {
             time: None,
             namespace: "default".to_owned(),
             pod: "web".to_owned(),
+            uid: "uid-web".to_owned(),
+            leads: None,
             state: "bound",
             node: Some("n7".into()),
             waiting: None,
@@ -285,24 +328,26 @@ mod tests {
             now: now(),
             question: None,
         };
-        assert_eq!(
-            explanation.text(),
-            "pod default/web: bound to n7\n  planned: n7 in plan 3 of 300 pods, made 4.0 s ago\n  prioritize 2.0 s ago: ok in \
-             1.20 ms (waited 0.20, gantry 0.80), 50 candidates; best: n7 100.0, n9 97.2; ties by seed 000000000000beef; \
-             forecasts 12 s old\n"
-        );
+        let standing = "pod default/web: bound to n7\n  planned: n7 in plan 3 of 300 pods, made 4.0 s ago\n";
+        let decisions = "  prioritize 2.0 s ago: ok in 1.20 ms (waited 0.20, gantry 0.80), 50 candidates; \
+                         best: n7 100.0, n9 97.2; ties by seed 000000000000beef; forecasts 12 s old\n";
+        assert_eq!(explanation.text(Part::All), format!("{standing}{decisions}"));
+        assert_eq!(explanation.text(Part::Standing), standing);
+        assert_eq!(explanation.text(Part::Decisions), decisions);
     }
 
     #[test]
     fn a_waiting_pod_reads_as_what_it_could_have() {
         let standing = Standing { nodes: 50, possible: 20, permitted: 12, with_room: 0 };
         let gates = vec!["g".into()];
-        let waiting = Waiting { gates, planner: None, nominated: None, no_plan: None, standing };
+        let waiting = Waiting { gates, planner: None, another_leads: false, nominated: None, no_plan: None, standing };
         let text = "  50 nodes: its constraints allow 20, the dictionary permits 12 of them, 0 of those have room; held back by g";
         assert_eq!(waiting.text(), text);
         let no_plan = Some(NoPlan { state: "search-failed", failure: Some("trap: a bug".to_owned()) });
         let waiting = Waiting { planner: Some("leads"), no_plan, ..waiting };
         let more = " (planner: leads); no plan: search-failed (trap: a bug)";
         assert_eq!(waiting.text(), format!("{text}{more}"));
+        let waiting = Waiting { planner: Some("not-leading"), another_leads: true, no_plan: None, ..waiting };
+        assert_eq!(waiting.text(), format!("{text} (planner: not-leading, another replica leads)"));
     }
 }

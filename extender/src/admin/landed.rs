@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use super::plan::written;
 use crate::decision::{DecisionRecord, unix_seconds};
 use crate::planner::{Landing, Remembered};
 use crate::verb::Verb;
@@ -24,6 +25,8 @@ pub(super) struct Landed {
     landing: &'static str,
     /// Why it landed elsewhere.
     why: Option<Why>,
+    /// When that was seen.
+    time: Option<String>,
     seconds_ago: f64,
 }
 
@@ -53,12 +56,13 @@ impl Landed {
             planned: remembered.node.to_string(),
             landing: remembered.landing.as_str(),
             why: (remembered.landing == Landing::Elsewhere).then(|| Why::of(&remembered.node, own)),
+            time: written(unix_seconds(remembered.at)),
             seconds_ago: (unix_seconds(now) - unix_seconds(remembered.at)).max(0.0),
         }
     }
 
     pub(super) fn text(&self) -> String {
-        let Self { serial, planned, landing, why, seconds_ago } = self;
+        let Self { serial, planned, landing, why, seconds_ago, .. } = self;
         let fate = match *landing {
             "planned" => "landed there",
             "elsewhere" => "landed elsewhere",
@@ -96,7 +100,7 @@ impl Why {
             Self::Outvoted => "kube-scheduler's other scores outvoted the plan",
             Self::OtherPlan => "when kube-scheduler asked, the plan had another node for it, or none",
             Self::Scored => "the profile's mode is guide, and another node scored better",
-            Self::Unknown => "no record tells why",
+            Self::Unknown => "no record of this replica tells why",
         }
     }
 }
@@ -132,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_pod_of_a_plan_that_is_over_reads_as_where_it_went() {
-        let there = Landed { serial: 2, planned: "n7".into(), landing: "planned", why: None, seconds_ago: 4.0 };
+        let there =
+            Landed { serial: 2, planned: "n7".into(), landing: "planned", why: None, time: None, seconds_ago: 4.0 };
         assert_eq!(there.text(), "  planned: n7 in plan 2; landed there 4.0 s ago");
         let elsewhere = Landed { landing: "elsewhere", why: Some(Why::NotOffered), ..there };
         let text = "  planned: n7 in plan 2; landed elsewhere 4.0 s ago: kube-scheduler did not offer that node";

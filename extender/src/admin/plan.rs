@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gantry_cluster::{Snapshot, Whereabouts};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::decision::unix_seconds;
@@ -38,11 +39,13 @@ pub(super) fn document(posts: &[(Arc<str>, Post)], place: impl Fn(&str) -> Place
             "stands": post.state == PlanState::Stands,
             "state": post.state.as_str(),
             "gatedPods": post.duty.as_str(),
+            "leads": post.leads(),
             "lastFailure": post.failure.as_ref().map(|failure| failed(failure, now)),
         });
         if let Some(plan) = &post.plan {
             entry["serial"] = json!(plan.serial);
             entry["generation"] = json!(plan.generation);
+            entry["made"] = json!(written(unix_seconds(plan.made)));
             entry["madeSecondsAgo"] = json!(seconds_since(plan.made, now));
             entry["searchSeconds"] = json!(plan.seconds);
             entry["evaluations"] = json!(plan.evaluations);
@@ -104,6 +107,11 @@ fn headline(scheduler: &str, post: &Post, now: SystemTime) -> String {
         seconds_since(plan.made, now),
         plan.generation,
     )
+}
+
+/// A time in seconds since 1970 as programs read it, who compare several replicas' words by it.
+pub(super) fn written(seconds: f64) -> Option<String> {
+    Timestamp::from_millisecond((seconds * 1e3) as i64).ok().map(|time| time.to_string())
 }
 
 /// A clock that was set back makes nothing younger than now.

@@ -37,6 +37,12 @@ impl Answer {
         Self { body, outcome: Outcome::Neutral, fallbacks, assumption: None, trace: Trace::default() }
     }
 
+    /// An answer that changes nothing, as nobody is there to be asked.
+    #[must_use]
+    pub fn no_profile(body: Vec<u8>) -> Self {
+        Self { outcome: Outcome::NoProfile, ..Self::neutral(body, None) }
+    }
+
     /// The same answer with what led to it.
     #[must_use]
     pub fn with(self, trace: Trace) -> Self {
@@ -64,6 +70,8 @@ pub enum Outcome {
     Ok,
     /// All candidates pass, equal scores, victims as they came.
     Neutral,
+    /// As neutral: no profile is for the pod's scheduler.
+    NoProfile,
     /// As neutral, though plugins answered: the profile's mode is shadow.
     Shadow,
     /// The request could not be read, or the binding failed.
@@ -77,6 +85,7 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Neutral => "neutral",
+            Self::NoProfile => "no-profile",
             Self::Shadow => "shadow",
             Self::Refused => "refused",
         }

@@ -80,10 +80,10 @@ pub struct Remembered {
 }
 
 /// A search that gave no plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FailedSearch {
     /// Why, a fallback's label.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What an admin should read.
     pub detail: String,
     /// When it ended.
@@ -101,9 +101,36 @@ pub struct Post {
     pub duty: Duty,
     /// The last search that failed, however long ago.
     pub failure: Option<FailedSearch>,
+    /// Whether all this is the word of another process, which this one follows.
+    pub follows: bool,
+    /// Whether that one plans gated pods.
+    pub is_led: bool,
+}
+
+/// What another process says of a profile's planning, beside its state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Told {
+    /// The last plan, if one was made.
+    pub(super) plan: Option<PublishedPlan>,
+    /// The last search that failed, if one did.
+    pub(super) failure: Option<FailedSearch>,
+    /// Whether that process plans gated pods.
+    pub(super) leads: bool,
 }
 
 impl Post {
+    /// Whether this process is the one to ask for the profile's plans: it follows nobody, and gated pods are its own
+    /// affair, where they are planned at all.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        !self.follows && self.duty != Duty::NotLeading
+    }
+
+    /// From now on what stands here is this process' own.
+    fn stand_alone(&mut self) {
+        (self.follows, self.is_led) = (false, false);
+    }
+
     /// The plan, if it counts.
     #[must_use]
     pub fn standing(&self) -> Option<&Arc<PublishedPlan>> {
@@ -193,14 +220,20 @@ impl Board {
             reason: reason(plan.search.reason).into(),
             nominated: nominated.map(|(pod, node)| planned((pod, Some(node)))).collect(),
         };
-        self.take_over(scheduler, Some(published), PlanState::Stands);
-    }
-
-    /// Puts up how planning stands elsewhere, and the plan, if one was made.
-    pub(super) fn take_over(&self, scheduler: &Arc<str>, plan: Option<PublishedPlan>, state: PlanState) {
         let mut posts = self.posts();
         let post = posts.entry(Arc::clone(scheduler)).or_default();
-        (post.plan, post.state) = (plan.map(Arc::new), state);
+        post.stand_alone();
+        (post.plan, post.state) = (Some(Arc::new(published)), PlanState::Stands);
+        self.tell(&posts);
+    }
+
+    /// Puts up how planning stands elsewhere, with all that is told of it.
+    pub(super) fn take_over(&self, scheduler: &Arc<str>, told: Told, state: PlanState) {
+        let Told { plan, failure, leads } = told;
+        let mut posts = self.posts();
+        let post = posts.entry(Arc::clone(scheduler)).or_default();
+        let (plan, duty) = (plan.map(Arc::new), post.duty);
+        *post = Post { plan, state, duty, failure, follows: true, is_led: leads };
         self.tell(&posts);
     }
 
@@ -208,6 +241,7 @@ impl Board {
     pub(super) fn withdraw(&self, scheduler: &Arc<str>, state: PlanState) {
         let mut posts = self.posts();
         let post = posts.entry(Arc::clone(scheduler)).or_default();
+        post.stand_alone();
         let before = std::mem::replace(&mut post.state, state);
         if before == PlanState::Stands {
             self.tell(&posts);
@@ -219,11 +253,16 @@ impl Board {
     /// Notes whether this process plans a profile's gated pods.
     pub(super) fn assign(&self, scheduler: &Arc<str>, duty: Duty) {
         self.posts().entry(Arc::clone(scheduler)).or_default().duty = duty;
+        self.turn_version();
     }
 
     /// Notes a search that gave no plan.
     pub(super) fn note_failure(&self, scheduler: &Arc<str>, failure: FailedSearch) {
-        self.posts().entry(Arc::clone(scheduler)).or_default().failure = Some(failure);
+        let mut posts = self.posts();
+        let post = posts.entry(Arc::clone(scheduler)).or_default();
+        post.stand_alone();
+        post.failure = Some(failure);
+        self.turn_version();
     }
 
     /// Keeps in mind where a pod was planned that waits no longer; the oldest goes where there are too many.

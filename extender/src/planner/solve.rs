@@ -133,7 +133,7 @@ impl Planner {
         tracing::warn!(scheduler = %self.scheduler, reason, detail, ?took, "no plan: pods are scored one by one");
         // An open breaker says nothing of why it opened.
         if reason != Cause::BreakerOpen.as_str() {
-            let failure = FailedSearch { reason, detail: detail.to_owned(), at: SystemTime::now() };
+            let failure = FailedSearch { reason: reason.into(), detail: detail.to_owned(), at: SystemTime::now() };
             self.context.board.note_failure(&self.scheduler, failure);
         }
         self.take_down(PlanState::SearchFailed);

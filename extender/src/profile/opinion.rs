@@ -22,6 +22,8 @@ pub struct Opinion {
     pub plugin: Arc<str>,
     /// How much its scores count.
     pub weight: f64,
+    /// Whether its scores are stretched over the candidates.
+    pub normalize: bool,
     /// One verdict a row; `None` where it is not asked for any, or failed.
     pub verdicts: Option<Vec<u8>>,
     /// One score a row, 0 to 100; `None` where it is not asked for any, or failed.
@@ -31,22 +33,30 @@ pub struct Opinion {
 }
 
 /// What plugins say together, as for a request.
-#[derive(Clone, Debug)]
-pub struct Combination {
-    /// One verdict a row.
-    pub verdicts: Vec<Verdict>,
-    /// One score a row; `None`: no plugin gave any.
-    pub scores: Option<Vec<f64>>,
-}
-
-impl Combination {
-    /// Puts opinions of so many rows together.
+impl Opinion {
+    /// One verdict a row, of so many rows.
     #[must_use]
-    pub fn of(opinions: &[Opinion], rows: usize) -> Self {
+    pub fn joint_verdicts(opinions: &[Self], rows: usize) -> Vec<Verdict> {
         let verdicts = opinions.iter().filter_map(|opinion| Some((opinion.position, opinion.verdicts.clone()?)));
-        let scores = opinions.iter().filter_map(|opinion| Some((opinion.weight, opinion.scores.clone()?))).collect();
-        let verdicts = pipeline::verdicts(verdicts.collect()).unwrap_or_else(|| vec![Verdict::default(); rows]);
-        Self { verdicts, scores: pipeline::mean(scores) }
+        pipeline::verdicts(verdicts.collect()).unwrap_or_else(|| vec![Verdict::default(); rows])
+    }
+
+    /// One score a row; `None`: no plugin gave any. `candidates` are the rows that kube-scheduler would have scored:
+    /// the opinions' own scores are stretched over them where the configuration says so, and stay so.
+    pub fn joint_scores(opinions: &mut [Self], candidates: &[u32]) -> Option<Vec<f64>> {
+        for opinion in &mut *opinions {
+            opinion.stretch(candidates);
+        }
+        let scores = opinions.iter().filter_map(|opinion| Some((opinion.weight, opinion.scores.clone()?)));
+        pipeline::mean(scores.collect())
+    }
+
+    fn stretch(&mut self, candidates: &[u32]) {
+        if self.normalize
+            && let Some(scores) = &mut self.scores
+        {
+            pipeline::stretch(scores, candidates);
+        }
     }
 }
 
@@ -63,8 +73,8 @@ impl Member {
         if !filters && !scores {
             return None;
         }
-        let (plugin, weight) = (Arc::clone(self.shared_name()), self.weight());
-        let mut opinion = Opinion { position, plugin, weight, verdicts: None, scores: None, failure: None };
+        let (plugin, weight, normalize) = (Arc::clone(self.shared_name()), self.weight(), self.config().normalize);
+        let mut opinion = Opinion { position, plugin, weight, normalize, verdicts: None, scores: None, failure: None };
         match self.decide(source, pod, now) {
             Ok(decision) => {
                 // The host answers in the place of a point that the component does not have.
@@ -99,4 +109,32 @@ fn taken<T>(is_wanted: bool, answer: Result<T, CallError>, failure: &mut Option<
 
 fn said(error: &CallError) -> String {
     format!("{}: {}", error.reason().as_str(), chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opinion(normalize: bool, weight: f64, scores: &[f64]) -> Opinion {
+        let (plugin, scores) = ("p".into(), Some(scores.to_vec()));
+        Opinion { position: 0, plugin, weight, normalize, verdicts: None, scores, failure: None }
+    }
+
+    #[test]
+    fn scores_are_stretched_over_the_candidates_where_the_configuration_says_so() {
+        let mut opinions = [opinion(true, 1.0, &[0.2, 0.6, 0.4, 0.9]), opinion(false, 3.0, &[40.0, 0.0, 20.0, 0.0])];
+        let joint = Opinion::joint_scores(&mut opinions, &[0, 1]);
+        let [stretched, as_it_is] = opinions.map(|opinion| opinion.scores.unwrap());
+        assert_eq!((stretched[0], stretched[1], stretched[3]), (0.0, 100.0, 100.0));
+        assert_eq!(as_it_is, [40.0, 0.0, 20.0, 0.0]);
+        let joint = joint.unwrap();
+        assert_eq!((joint[0], joint[1]), (30.0, 25.0));
+    }
+
+    #[test]
+    fn without_scores_there_are_no_joint_ones() {
+        let mut silent = [Opinion { scores: None, ..opinion(true, 1.0, &[]) }];
+        assert_eq!(Opinion::joint_scores(&mut silent, &[0]), None);
+        assert_eq!(Opinion::joint_verdicts(&silent, 2), [Verdict::default(); 2]);
+    }
 }

@@ -1,10 +1,8 @@
 //! Nothing that comes in harms the process, and every answer is clear.
 
-use std::sync::Mutex;
-
 use axum::http::StatusCode;
 
-use crate::harness::{Extender, full_request, json, pod};
+use crate::harness::{Extender, full_request, json, log_to, pod};
 
 fn error_of(body: &[u8]) -> String {
     json(body)["Error"].as_str().unwrap().to_owned()
@@ -84,9 +82,7 @@ async fn victims_that_cannot_be_read_are_refused_by_their_path() {
 async fn what_is_refused_is_logged_with_the_path_of_the_field_and_never_at_length() {
     let (extender, folder) = Extender::with_guest("well_behaved", "");
     let log = folder.path().join("log");
-    let writer = Mutex::new(std::fs::File::create(&log).unwrap());
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = log_to(&log);
     let long = "x".repeat(1 << 20);
     let request = format!(r#"{{"Pod":{},"NodeNames":["a",{{"{long}":1}}]}}"#, pod("u", "{}", "1"));
     extender.post("/filter", request).await;
@@ -169,4 +165,22 @@ async fn wrong_methods_and_paths_get_a_hint() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert!(text.contains("/filter /prioritize /preempt") && text.contains("urlPrefix"), "{text}");
     }
+    let counted = "gantry_extender_request_duration_seconds_count{verb=\"unknown\",outcome=\"refused\"}";
+    assert_eq!(extender.metric(counted).await, Some(5.0));
+    let (_, status) = extender.admin("/status").await;
+    assert_eq!(status.matches("\"never\"").count(), 4, "none of them was a call of a verb: {status}");
+}
+
+#[tokio::test]
+async fn of_wrong_paths_one_is_logged_and_not_at_length() {
+    let (extender, folder) = Extender::with_guest("well_behaved", "");
+    let log = folder.path().join("log");
+    let guard = log_to(&log);
+    for verb in ["filter", "prioritize", "filter"] {
+        extender.post(&format!("/{}/{verb}", "x".repeat(5000)), "{}").await;
+    }
+    drop(guard);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert!(log.contains("method=\"POST\" path=\"/xxx") && log.contains("urlPrefix") && log.len() < 2000, "{log}");
 }

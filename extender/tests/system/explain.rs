@@ -94,6 +94,24 @@ async fn a_plugin_that_fails_to_explain_just_says_so() {
 }
 
 #[tokio::test]
+async fn scores_that_requests_have_stretched_are_shown_stretched() {
+    let folder = tempfile::tempdir().unwrap();
+    // It scores row by row from 0 to 5/6.
+    let guest = component(folder.path(), "every_verdict");
+    let more = "limits: {deadline: 1500ms}, extensionPoints: [score], weight: 20, normalize: true";
+    let small = format!("{{name: small, component: {guest}, {more}}}");
+    let extender = Extender::new(&profile(&[plugin("gantry", "'builtin:gantry'"), small]));
+    assert_eq!(place(&extender, "u1").await, "n5");
+    let explanation = explanation(&extender, "u1").await;
+    let nodes = &explanation["comparison"]["nodes"];
+    assert_eq!((&nodes[0]["node"], &nodes[1]["node"]), (&json!("n5"), &json!("n4")), "{explanation:#}");
+    let small = |node: usize| nodes[node]["plugins"][1]["score"].as_f64().unwrap();
+    assert!(small(0) == 100.0 && (small(1) - 80.0).abs() < 1e-9, "{explanation:#}");
+    let answered = explanation["decisions"][0]["best"][0]["score"].as_f64().unwrap();
+    assert!((nodes[0]["score"].as_f64().unwrap() - answered).abs() < 1e-6, "{explanation:#}");
+}
+
+#[tokio::test]
 async fn a_record_names_who_was_asked_how_long_it_took_and_what_broke_ties() {
     let extender = with_builtin();
     extender.post("/filter", full_request("u1", "{}", &["{}", "{}"])).await;

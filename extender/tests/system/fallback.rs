@@ -2,13 +2,18 @@
 //!
 //! What each misbehaving guest does to requests is in `attacks`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::http::StatusCode;
 use gantry_extender::cycle::Assumption;
 use serde_json::{from_value, json};
+use tracing::Subscriber;
+use tracing::span::{Id, Record};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-use crate::harness::{Extender, full_request, json as parsed, scores};
+use crate::harness::{Extender, full_request, json as parsed, log_to, scores};
 
 #[tokio::test]
 async fn a_guest_that_takes_no_deltas_is_given_everything() {
@@ -70,4 +75,75 @@ async fn the_next_call_after_a_trap_is_answered_again() {
         let counted = extender.metric("gantry_plugin_fallback_total{plugin=\"guest\",reason=\"trap\"}").await;
         assert_eq!(counted, Some(f64::from(expected)));
     }
+}
+
+#[tokio::test]
+async fn pods_that_no_profile_is_for_pass_are_counted_and_told_of_once_a_name() {
+    let (extender, folder) = Extender::with_guest("well_behaved", "");
+    let log = folder.path().join("log");
+    let guard = log_to(&log);
+    for scheduler in ["web", "web", "batch"] {
+        let request = full_request("u1", "{}", &["{}", "{}"]).replace("default-scheduler", scheduler);
+        let (_, body) = extender.post("/filter", request.clone()).await;
+        assert_eq!(parsed(&body)["Nodes"]["items"].as_array().unwrap().len(), 2);
+        let (_, body) = extender.post("/prioritize", request).await;
+        assert_eq!(scores(&body), [("n0".to_owned(), 0), ("n1".to_owned(), 0)]);
+    }
+    drop(guard);
+    for verb in ["filter", "prioritize"] {
+        let counted = |outcome: &str| {
+            format!("gantry_extender_request_duration_seconds_count{{verb=\"{verb}\",outcome=\"{outcome}\"}}")
+        };
+        assert_eq!(extender.metric(&counted("no-profile")).await, Some(3.0));
+        assert_eq!(extender.metric(&counted("neutral")).await, None);
+    }
+    let told = |scheduler: &str| format!("no profile for \"{scheduler}\"; there are: default-scheduler");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(["web", "batch"].map(|scheduler| log.matches(&told(scheduler)).count()), [1, 1], "{log}");
+    let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+    assert!(why.contains(&told("batch")) && why.contains(": no-profile in "), "{why}");
+}
+
+#[tokio::test]
+async fn of_made_up_schedulers_only_some_are_logged() {
+    let (extender, folder) = Extender::with_guest("well_behaved", "");
+    let log = folder.path().join("log");
+    let guard = log_to(&log);
+    for number in 0..20 {
+        let request = full_request("u1", "{}", &["{}"]).replace("default-scheduler", &format!("made-up-{number}"));
+        extender.post("/filter", request).await;
+    }
+    drop(guard);
+    assert_eq!(std::fs::read_to_string(log).unwrap().matches("no profile for").count(), 16);
+}
+
+/// Panics once, where a cycle tells the log what it is about: inside the cycle, as a bug of its own would.
+struct PanicsOnce(AtomicBool);
+
+impl<S: Subscriber> Layer<S> for PanicsOnce {
+    fn on_record(&self, _span: &Id, _values: &Record<'_>, _context: Context<'_, S>) {
+        assert!(self.0.swap(true, Ordering::Relaxed), "on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_cycle_costs_its_own_request_alone() {
+    // Nobody is asked about nodes, so that the cycle stays on the thread that knows this log.
+    let gantry = "{name: gantry, component: 'builtin:gantry', extensionPoints: [score]}";
+    let extender = Extender::new(&format!("profiles: [{{schedulerName: default-scheduler, plugins: [{gantry}]}}]"));
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(PanicsOnce(AtomicBool::new(false))));
+    for uid in ["u1", "u2"] {
+        let (status, body) = extender.post("/filter", full_request(uid, "{}", &["{}", "{}"])).await;
+        assert_eq!((status, parsed(&body)["Nodes"]["items"].as_array().unwrap().len()), (StatusCode::OK, 2));
+    }
+    for (metric, expected) in [
+        ("gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"neutral\"}", 1.0),
+        ("gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"}", 1.0),
+        ("gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"unavailable\"}", 1.0),
+    ] {
+        assert_eq!(extender.metric(metric).await, Some(expected), "{metric}");
+    }
+    let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+    assert!(why.contains("the cycle ended unexpectedly"), "{why}");
 }

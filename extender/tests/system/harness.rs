@@ -1,7 +1,7 @@
 //! An extender without a cluster, and the requests to send to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +17,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::{DefaultGuard, set_default};
 
 /// An extender with its two routers.
 pub(crate) struct Extender {
@@ -123,6 +124,12 @@ pub(crate) fn configuration(sections: &str) -> Config {
 pub(crate) fn checked(text: &str) -> Config {
     let file = config::parse(text, Path::new("test.yaml")).expect("a good configuration");
     config::check::check(file, Surroundings::default()).expect("a good configuration")
+}
+
+/// Writes what is logged into a file, for as long as what is returned is kept.
+pub(crate) fn log_to(file: &Path) -> DefaultGuard {
+    let writer = Mutex::new(std::fs::File::create(file).unwrap());
+    set_default(tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish())
 }
 
 pub(crate) async fn read(response: Response<Body>) -> Answer {

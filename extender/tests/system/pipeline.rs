@@ -162,6 +162,23 @@ async fn a_plugin_with_a_scale_of_its_own_counts_by_its_weight_where_it_is_norma
     assert_eq!(best[1], "n8", "stretched it decides by twenty times the weight");
 }
 
+/// Of the first every node is refused, and the second prefers none of equal nodes.
+#[tokio::test]
+async fn where_no_node_scores_above_0_none_is_preferred_and_nothing_counts_as_placed() {
+    let forbidden = Extender::new(&profile(&[plugin("gantry", "'builtin:gantry'", "")], FORBID));
+    let equal = Extender::new(&profile(&[plugin("gantry", "'builtin:gantry'", ", normalize: true")], ""));
+    for (extender, labels) in [(forbidden, r#"{"tier":"edge"}"#), (equal, "{}")] {
+        let (status, body) = extender.post("/prioritize", full_request("u1", r#"{"app":"db"}"#, &[labels; 3])).await;
+        let expected = ["n0", "n1", "n2"].map(|node| (node.to_owned(), 0));
+        assert_eq!((status, scores(&body)), (StatusCode::OK, expected.to_vec()));
+        assert_eq!(extender.assumed().await, 0.0);
+        let ok = "gantry_extender_request_duration_seconds_count{verb=\"prioritize\",outcome=\"ok\"}";
+        assert_eq!(extender.metric(ok).await, Some(1.0), "no plugin failed");
+        let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+        assert!(why.contains("none preferred: n") && why.contains("gantry") && !why.contains("ties by seed"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn in_shadow_everything_is_measured_and_nothing_is_answered() {
     let extender =

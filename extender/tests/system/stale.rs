@@ -29,7 +29,8 @@ fn answer(mut is_up: Receiver<bool>, request: &Request<kube::client::Body>) -> R
         };
         return Response::new(Body::from_stream(stream::once(end)));
     }
-    let node = json!({"metadata": {"name": "n0", "resourceVersion": "1"}, "status": {"allocatable": {"cpu": "8"}}});
+    let allocatable = json!({"cpu": "8", "pods": "110"});
+    let node = json!({"metadata": {"name": "n0", "resourceVersion": "1"}, "status": {"allocatable": allocatable}});
     let items = if request.uri().path().ends_with("/nodes") { vec![node] } else { Vec::new() };
     let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items});
     Response::new(Body::from(list.to_string()))

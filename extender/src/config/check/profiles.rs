@@ -44,11 +44,12 @@ impl Checker {
 
     fn profile(&mut self, key: &str, file: ProfileFile, resources: &[String], deadline: Duration) -> Profile {
         let scheduler_name = file.scheduler_name.unwrap_or_default();
-        if scheduler_name.is_empty() {
+        if !is_scheduler_name(&scheduler_name) {
             self.refuse(
                 format!("{key}.schedulerName"),
-                "",
-                "name the scheduler as the pods do in spec.schedulerName, such as default-scheduler",
+                &scheduler_name,
+                "name the scheduler as the pods do in spec.schedulerName, such as default-scheduler: 1 to 253 letters, \
+                 digits and -_./, a letter or digit at either end",
             );
         }
         let plugins = self.plugins(&format!("{key}.plugins"), file.plugins, deadline);
@@ -115,10 +116,45 @@ impl Checker {
     }
 }
 
+/// Whether a scheduler can have this name; a profile of another one would be for nobody's pods. Kubernetes itself takes
+/// more, but kube-scheduler's Events carry its name, and the API server takes none with other characters.
+fn is_scheduler_name(name: &str) -> bool {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./".contains(byte);
+    let bytes = name.as_bytes();
+    bytes.len() <= 253 && is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_allowed)
+}
+
 fn default_profile() -> ProfileFile {
     ProfileFile {
         scheduler_name: Some("default-scheduler".to_owned()),
         plugins: vec![default_plugin()],
         ..ProfileFile::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedulers_name_is_one_that_kube_scheduler_could_have() {
+        let (longest, too_long) = ("s".repeat(253), "s".repeat(254));
+        for name in ["s", "default-scheduler", "batch.example.com", "My_queue-2", "example.com/b", longest.as_str()] {
+            assert!(is_scheduler_name(name), "{name:?}");
+        }
+        for name in ["", "default scheduler", "gantry ", "-gantry", "gantry.", "é", "a\nb", "a:b", too_long.as_str()] {
+            assert!(!is_scheduler_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_scheduler_can_have_is_refused_with_its_key_value_and_a_remedy() {
+        let mut checker = Checker::default();
+        let file = ProfileFile { scheduler_name: Some("default scheduler".to_owned()), ..default_profile() };
+        checker.profile("profiles[0]", file, &["cpu".to_owned()], Duration::from_millis(500));
+        let [problem] = &*checker.problems else { panic!("{:?}", checker.problems) };
+        assert_eq!((&*problem.key, &*problem.value), ("profiles[0].schedulerName", "default scheduler"));
+        assert!(problem.remedy.contains("spec.schedulerName"), "{problem}");
     }
 }
