@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod file;
+pub(crate) mod secrets;
 pub mod units;
 pub mod valid;
 mod words;
@@ -138,7 +139,11 @@ pub fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
 /// can name the key.
 fn document(text: &str, path: &Path) -> Result<serde_json::Value, ConfigError> {
     let syntax = |error: serde_saphyr::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() };
-    let options = serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::AsString };
+    // The lines around a mistake may hold an address with a secret.
+    let options = serde_saphyr::options! {
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        with_snippet: false
+    };
     serde_saphyr::from_str_with_options(text, options).map_err(syntax)
 }
 
@@ -161,8 +166,8 @@ fn value_at(document: &serde_json::Value, path: &serde_path_to_error::Path) -> S
     };
     let value = path.iter().try_fold(document.clone(), |value, segment| step(&value, segment));
     match value {
-        Some(serde_json::Value::String(text)) => text,
-        Some(value) => value.to_string(),
+        Some(serde_json::Value::String(text)) => secrets::shown_text(&text),
+        Some(value) => secrets::shown(&value).to_string(),
         None => String::new(),
     }
 }

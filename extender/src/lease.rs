@@ -76,11 +76,21 @@ impl Candidate {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let start = Instant::now();
+            let (start, sees) = (Instant::now(), sees());
+            if !sees {
+                // Before the lease is given away, not after: whoever takes it may be quicker than the answer to us.
+                (renewed, seen) = (None, Role::Alone);
+                role.send_if_modified(|role| {
+                    *role == Role::Leads && {
+                        *role = Role::Alone;
+                        true
+                    }
+                });
+            }
             // An API server that hangs must not keep anybody in the belief that he leads.
             let patience = PATIENCE
                 .saturating_sub(renewed.map_or(Duration::ZERO, |renewed| start.saturating_duration_since(renewed)));
-            let attempt = tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start, sees())).await;
+            let attempt = tokio::time::timeout(patience, self.attempt(&leases, &mut watched, start, sees)).await;
             let why = match &attempt {
                 Ok(Ok(Role::Leads)) => "renewed",
                 Ok(Ok(_)) => "held by another",

@@ -36,6 +36,7 @@ mod state;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use gantry_cluster::{PodRow, SharedIndex, Snapshot};
 use tokio::sync::watch;
 
@@ -87,8 +88,10 @@ pub struct Planner {
     /// The profile that is in use, and the one that the plan was made under.
     profile: Weak<Profile>,
     planned_under: Weak<Profile>,
-    /// The last step panicked, and the next batch may make the next one panic too.
+    /// A step panicked while pods were gated, and they may make the next one panic too.
     has_panicked: bool,
+    /// Gated pods that a policy does not let go, by UID, and when to try again.
+    denied_until: HashMap<Arc<str>, Instant>,
 }
 
 /// What a planner works with beside its profile.
@@ -135,6 +138,7 @@ impl Planner {
             profile: Weak::new(),
             planned_under: Weak::new(),
             has_panicked: false,
+            denied_until: HashMap::default(),
         }
     }
 
@@ -179,13 +183,18 @@ impl Planner {
         if self.is_led(now) {
             return;
         }
+        self.forgive(now);
         let (agenda, is_new) = self.looked_at(&snapshot);
+        // Without a batch there is none to be afraid of.
+        self.has_panicked &= !agenda.gated.is_empty();
         if is_new {
             self.settle();
             self.doubt(&snapshot, now);
             self.is_checked = false;
         }
-        self.take_back(now).await;
+        if self.batches() {
+            self.take_back(now).await;
+        }
         if self.gathering.is_complete(&agenda.gated, now) {
             self.plan_batch().await;
         } else if now >= self.not_before && (!self.is_checked || self.is_expired(now)) {
@@ -205,6 +214,15 @@ impl Planner {
         {
             self.settings = settings.clone();
             self.gathering.set_window(settings.window);
+        }
+    }
+
+    /// Pods that could not be released have a turn again when their time is up.
+    fn forgive(&mut self, now: Instant) {
+        let before = self.denied_until.len();
+        self.denied_until.retain(|_, until| now < *until);
+        if self.denied_until.len() < before {
+            self.last_look = None;
         }
     }
 
@@ -265,6 +283,7 @@ impl Planner {
     fn agenda(&self, snapshot: &Snapshot) -> Agenda {
         let mut agenda = Agenda::of(snapshot, &self.scheduler, self.batches());
         agenda.claim_released(snapshot, |uid| self.ledger.released_for(uid));
+        agenda.gated.retain(|pod| !self.denied_until.contains_key(&pod.uid));
         agenda
     }
 
@@ -288,7 +307,9 @@ impl Planner {
         if self.noted != Some(duty) {
             self.noted = Some(duty);
             self.context.board.assign(&self.scheduler, duty);
-            self.context.metrics.plans.leads(&self.scheduler, duty == Duty::Leads);
+            if duty != Duty::Off {
+                self.context.metrics.plans.leads(&self.scheduler, duty == Duty::Leads);
+            }
             tracing::info!(scheduler = %self.scheduler, duty = duty.as_str(), "gated pods");
         }
     }
@@ -354,7 +375,8 @@ impl Planner {
 
     /// Whether anybody goes by what it plans.
     fn serves(&self) -> bool {
-        self.profile.upgrade().is_none_or(|profile| profile.mode() == valid::Mode::Serve)
+        let profile = self.context.cycles.profile_of(&self.scheduler);
+        profile.is_some_and(|profile| profile.mode() == valid::Mode::Serve)
     }
 
     /// Writes down where planned pods went.

@@ -19,6 +19,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
+use crate::background;
 use crate::config::Problem;
 use crate::config::valid::Tls;
 
@@ -92,16 +93,14 @@ impl Certificates {
             tokio::time::sleep(POLL).await;
             // A volume in the network may take its time.
             let look = tokio::task::spawn_blocking(move || {
-                self.look();
+                if let Err(panic) = background::caught(|| self.look()) {
+                    tracing::error!(%panic, "reading the files of server.tls panicked; it goes on with the next look");
+                }
                 self
             });
-            match look.await {
-                Ok(certificates) => self = certificates,
-                Err(error) => {
-                    tracing::error!(%error, "reading the files of TLS ended unexpectedly; restart to use changed ones");
-                    return;
-                }
-            }
+            // A panic is caught there: only the end of the process is left to end this.
+            let Ok(certificates) = look.await else { return };
+            self = certificates;
         }
     }
 

@@ -170,9 +170,9 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         "component: builtin:gantry",
-        "component: https://u@h/x",
+        "component: 'https://u:secret@h/x?sig=secret'",
         "profiles[0].plugins[0].component",
-        "https://u@",
+        "https://…@h/x",
         "https://",
     ),
     (
@@ -299,6 +299,7 @@ fn every_field_that_is_wrong_is_refused_with_its_key_value_and_a_remedy() {
             problem.key == *key && problem.value.starts_with(value) && problem.remedy.contains(remedy)
         };
         assert!(found.iter().any(matches), "{other}: {found:#?}");
+        assert!(!found.iter().any(|problem| problem.value.contains("secret")), "{other}: {found:#?}");
     }
 }
 

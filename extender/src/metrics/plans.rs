@@ -93,7 +93,7 @@ impl PlanMetrics {
         registry.register("gantry_plan_search_duration_seconds", help, self.searches.clone());
         let help = "Pods of the last plan, and planned pods that have not landed yet; labels: profile, outcome (placed, unplaced, open)";
         registry.register("gantry_plan_pods", help, self.pods.clone());
-        let help = "Plans made; labels: profile, outcome (why: new-pods, gone, load, nodes, domains, forecasts, expired, batch)";
+        let help = "Plans made; labels: profile, outcome (why: new-pods, gone, load, nodes, domains, forecasts, configuration, expired, batch)";
         registry.register("gantry_plans", help, self.causes.clone());
         let help = "Planned pods that wait no longer; labels: profile, outcome (planned, elsewhere, gone)";
         registry.register("gantry_plan_landings", help, self.landings.clone());

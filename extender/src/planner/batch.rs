@@ -26,6 +26,8 @@ use crate::lease::Role;
 const ROUNDS: usize = 3;
 /// How long the next batch waits after the API server has refused a write: rights are missing, or it is in trouble.
 const AFTER_REFUSAL: Duration = Duration::from_secs(5);
+/// How long a pod waits whose gate a policy keeps on: others must not, and it is the policy's.
+const AFTER_DENIAL: Duration = Duration::from_mins(1);
 /// Writes in flight: more only queue in the API server.
 const WRITERS: usize = 16;
 
@@ -154,13 +156,18 @@ impl Planner {
             without.clear();
         }
         let (in_order, at_once) = with.into_iter().partition(|pod| batch.ordered.contains(&pod.uid));
-        let pass = &Pass::default();
+        let (role, pass) = (self.role.clone(), &Pass::default());
         self.withdraw_all(nominator, &without, &batch, pass).await;
         for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
             let pods: Vec<Arc<PodRow>> = pods;
             let releases = pods.into_iter().map(|pod| {
-                let held = batch.as_planned(&pod.uid);
-                async move { (pass.write(release(nominator, &pod, held)).await, pod, held.is_some()) }
+                let (held, role) = (batch.as_planned(&pod.uid), &role);
+                async move {
+                    let is_ours = *role.borrow() == Role::Leads;
+                    let write =
+                        async { if is_ours { release(nominator, &pod, held).await } else { Err(Refusal::Lost) } };
+                    (pass.write(write).await, pod, held.is_some())
+                }
             });
             let released: Vec<_> = futures::stream::iter(releases).buffered(writers).collect().await;
             for (released, pod, was_nominated) in released {
@@ -175,9 +182,15 @@ impl Planner {
     async fn withdraw_all(&mut self, nominator: &Nominator, pods: &[Arc<PodRow>], batch: &Batch, pass: &Pass) {
         let held = |pod: &Arc<PodRow>| Some((Arc::clone(pod), Arc::clone(batch.held_in_vain(pod)?)));
         let held: Vec<(Arc<PodRow>, Arc<str>)> = pods.iter().filter_map(held).collect();
-        let writes = held.into_iter().map(|(pod, node)| async move {
-            let withdrawn = pass.write(nominator.withdraw(&pod, &node)).await;
-            (pod, withdrawn)
+        let role = self.role.clone();
+        let writes = held.into_iter().map(|(pod, node)| {
+            let role = &role;
+            async move {
+                let is_ours = *role.borrow() == Role::Leads;
+                let write = async { if is_ours { nominator.withdraw(&pod, &node).await } else { Err(Refusal::Lost) } };
+                let withdrawn = pass.write(write).await;
+                (pod, withdrawn)
+            }
         });
         let withdrawn: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
         for (pod, withdrawn) in withdrawn {
@@ -199,18 +212,30 @@ impl Planner {
 
     fn note_refusal(&mut self, pod: &PodRow, refusal: &Refusal) {
         let fate = if matches!(refusal, Refusal::Lost) { Nomination::LostRace } else { Nomination::Refused };
-        if matches!(refusal, Refusal::Api(_) | Refusal::Silent) {
-            self.gathering.rest_until(Instant::now() + AFTER_REFUSAL);
+        match refusal {
+            Refusal::Api(_) | Refusal::Silent => self.gathering.rest_until(Instant::now() + AFTER_REFUSAL),
+            Refusal::Denied(_) => {
+                self.denied_until.insert(Arc::clone(&pod.uid), Instant::now() + AFTER_DENIAL);
+                self.last_look = None;
+            }
+            Refusal::Lost | Refusal::Changed => {}
         }
         self.context.metrics.plans.nominated(&self.scheduler, fate);
         tracing::warn!(pod = %format_args!("{}/{}", pod.namespace, pod.name), %refusal, "not nominated or not released");
     }
 }
 
-/// A pod that changed since its nomination is released as it is now: its nomination stands as it was written.
+/// A pod that changed since its nomination is released as it is now: its nomination stands as it was written. One that
+/// cannot be released holds no room meanwhile.
 async fn release(nominator: &Nominator, pod: &PodRow, held: Option<&Nominated>) -> Result<(), Refusal> {
-    match nominator.release(pod, held.map(|held| held.version.as_str())).await {
+    let released = match nominator.release(pod, held.map(|held| held.version.as_str())).await {
         Err(Refusal::Changed) => nominator.release(pod, None).await,
         released => released,
+    };
+    if let (Err(Refusal::Denied(_)), Some(held)) = (&released, held)
+        && let Err(refusal) = nominator.withdraw(pod, &held.node).await
+    {
+        tracing::warn!(pod = %pod.name, %refusal, "a nomination stays that holds room in vain");
     }
+    released
 }

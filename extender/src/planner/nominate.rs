@@ -70,6 +70,9 @@ pub(super) enum Refusal {
     /// Somebody changed the pod between our two writes.
     #[error("the pod changed between the nomination and its release")]
     Changed,
+    /// A policy keeps the gate on.
+    #[error("a policy keeps the gate on: {0}")]
+    Denied(#[source] Box<kube::Error>),
     /// The API server does not want it.
     #[error("the API server refused: {0}")]
     Api(#[source] Box<kube::Error>),
@@ -167,7 +170,7 @@ async fn answered<T>(call: impl Future<Output = T>) -> Result<T, Refusal> {
 /// again, unless it is the UID: then the pod is another one by now.
 fn unreleased(error: kube::Error) -> Refusal {
     match &error {
-        kube::Error::Api(status) if status.code == 422 && !is_another_pod(status) => Refusal::Api(Box::new(error)),
+        kube::Error::Api(status) if status.code == 422 && !is_another_pod(status) => Refusal::Denied(Box::new(error)),
         _ => Refusal::from(error),
     }
 }
@@ -238,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_release_is_the_api_servers_word_and_another_uid_is_another_pod() {
+    fn a_release_that_cannot_be_processed_is_denied_unless_the_pod_is_another_one() {
         let refused = |field: &str| {
             let details = json!({"causes": [{"reason": "FieldValueInvalid", "message": "no", "field": field}]});
             let status = json!({"status": "Failure", "code": 422, "reason": "Invalid", "details": details});
             unreleased(kube::Error::Api(serde_json::from_value(status).unwrap()))
         };
-        assert!(matches!(refused(""), Refusal::Api(_)));
+        assert!(matches!(refused(""), Refusal::Denied(_)));
         assert!(matches!(refused("metadata.uid"), Refusal::Lost));
     }
 

@@ -14,16 +14,19 @@ use std::sync::Arc;
 
 use gantry_cluster::{GroupColumns, GroupForce, GroupLimit, GroupRule, PodRow, Snapshot};
 
+use super::plan::Basis;
+
 /// A row without a value takes no part in a rule.
 const NO_VALUE: u32 = u32::MAX;
 
-/// Changes places in `rows`, one a pod of `pods`; both are in the order in which kube-scheduler takes the pods.
-pub(super) fn mend(snapshot: &Snapshot, pods: &[Arc<PodRow>], groups: &GroupColumns, rows: &mut [i32]) {
+/// Changes places in `rows`, one a pod of the basis; both are in the order in which kube-scheduler takes the pods.
+pub(super) fn mend(basis: &Basis, rows: &mut [i32]) {
+    let Basis { snapshot, pods, groups, .. } = basis;
     let spreads: Vec<&GroupRule> = groups.rules.iter().filter(|rule| is_spread(rule)).collect();
     if spreads.is_empty() {
         return;
     }
-    let mut table = Table { snapshot, pods, free: free(snapshot, pods, rows), rows };
+    let mut table = Table { snapshot, pods, free: free(basis, rows), rows };
     let bound_twice = bound_twice(groups);
     for rule in spreads {
         let values = &groups.topologies[rule.topology as usize];
@@ -47,15 +50,15 @@ fn bound_twice(groups: &GroupColumns) -> HashSet<u32> {
     hard.flat_map(|rule| rule.pods.iter().copied()).filter(|pod| !seen.insert(*pod)).collect()
 }
 
-/// What is left of every row beside all pods of the plan, row-major.
-fn free(snapshot: &Snapshot, pods: &[Arc<PodRow>], rows: &[i32]) -> Vec<f64> {
-    let both = snapshot.allocatable().iter().zip(snapshot.requested());
+/// What is left of every row beside all pods of the plan and what others are promised, row-major.
+fn free(basis: &Basis, rows: &[i32]) -> Vec<f64> {
+    let both = basis.snapshot.allocatable().iter().zip(basis.snapshot.requested());
     let mut free: Vec<f64> = both.map(|(offered, taken)| offered - taken).collect();
-    for (pod, row) in pods.iter().zip(rows) {
-        if let Ok(row) = usize::try_from(*row) {
-            let cells = &mut free[row * pod.request.len()..][..pod.request.len()];
-            cells.iter_mut().zip(&pod.request).for_each(|(cell, amount)| *cell -= amount);
-        }
+    let placed = basis.pods.iter().zip(rows).filter_map(|(pod, row)| Some((pod, usize::try_from(*row).ok()?)));
+    let promised = basis.reserved.iter().map(|claim| (&claim.pod, claim.row as usize));
+    for (pod, row) in placed.chain(promised) {
+        let cells = &mut free[row * pod.request.len()..][..pod.request.len()];
+        cells.iter_mut().zip(&pod.request).for_each(|(cell, amount)| *cell -= amount);
     }
     free
 }
@@ -177,10 +180,11 @@ mod tests {
     use gantry_cluster::{Index, IndexSettings};
     use serde_json::json;
 
+    use super::super::reserved::Reservation;
     use super::*;
 
     /// Four nodes, two a zone, and pods of one cpu with the spread group's rule.
-    fn cluster(pods: usize) -> (Arc<Snapshot>, Vec<Arc<PodRow>>) {
+    fn cluster(pods: usize) -> Basis {
         let mut index = Index::new(IndexSettings::default()).unwrap();
         for (number, zone) in [(0, "a"), (1, "a"), (2, "b"), (3, "b")] {
             let node = json!({
@@ -194,8 +198,9 @@ mod tests {
             let pod = json!({"metadata": {"name": format!("p{number}"), "uid": format!("u{number}")}, "spec": {"containers": [container]}});
             serde_json::from_value(pod).unwrap()
         };
-        let rows = (0..pods).map(|number| index.row_of(&pod(number)).unwrap()).collect();
-        (index.snapshot(), rows)
+        let pods = (0..pods).map(|number| index.row_of(&pod(number)).unwrap()).collect::<Vec<Arc<PodRow>>>();
+        let groups = spread(pods.len() as u32);
+        Basis { snapshot: index.snapshot(), pods, left: Vec::new(), groups, reserved: Vec::new() }
     }
 
     fn spread(pods: u32) -> GroupColumns {
@@ -219,10 +224,10 @@ mod tests {
 
     #[test]
     fn pods_of_a_spread_group_change_places_until_every_step_is_even() {
-        let (snapshot, pods) = cluster(6);
+        let basis = cluster(6);
         let mut rows = [0, 0, 1, 2, 3, 3];
         assert!(!holds_at_every_step(&rows));
-        mend(&snapshot, &pods, &spread(6), &mut rows);
+        mend(&basis, &mut rows);
         assert!(holds_at_every_step(&rows), "{rows:?}");
         let mut sorted = rows;
         sorted.sort_unstable();
@@ -231,25 +236,36 @@ mod tests {
 
     #[test]
     fn an_order_that_holds_is_left_alone() {
-        let (snapshot, pods) = cluster(4);
+        let basis = cluster(4);
         let mut rows = [0, 2, 3, 1];
-        mend(&snapshot, &pods, &spread(4), &mut rows);
+        mend(&basis, &mut rows);
         assert_eq!(rows, [0, 2, 3, 1]);
     }
 
     #[test]
     fn a_pod_that_can_change_places_with_nobody_moves_to_the_roomiest_node() {
-        let (snapshot, pods) = cluster(2);
+        let basis = cluster(2);
         let mut rows = [0, 0];
-        mend(&snapshot, &pods, &spread(2), &mut rows);
+        mend(&basis, &mut rows);
         assert!(holds_at_every_step(&rows), "{rows:?}");
     }
 
     #[test]
+    fn room_that_others_are_promised_is_not_given_away() {
+        let mut basis = cluster(4);
+        let promised = basis.pods.split_off(2);
+        basis.groups = spread(2);
+        basis.reserved = promised.into_iter().map(|pod| Reservation { row: 2, pod }).collect();
+        let mut rows = [0, 0];
+        mend(&basis, &mut rows);
+        assert_eq!(rows, [0, 3]);
+    }
+
+    #[test]
     fn pods_without_a_row_take_no_turn() {
-        let (snapshot, pods) = cluster(4);
+        let basis = cluster(4);
         let mut rows = [0, -1, 1, 2];
-        mend(&snapshot, &pods, &spread(4), &mut rows);
+        mend(&basis, &mut rows);
         assert_eq!(rows, [0, -1, 2, 1]);
     }
 }

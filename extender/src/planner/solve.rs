@@ -97,7 +97,7 @@ impl Planner {
 
     fn found(&mut self, mut search: types::Plan, basis: Basis, turn: Turn, took: Duration) -> Plan {
         self.pace.kept(took);
-        order::mend(&basis.snapshot, &basis.pods, &basis.groups, &mut search.rows);
+        order::mend(&basis, &mut search.rows);
         self.context.metrics.plans.search(&self.scheduler, "ok", took);
         self.not_before = Instant::now() + took;
         let mut plan = Plan::new(self.serial, basis, search, took);

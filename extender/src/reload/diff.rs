@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::config::valid::without_query;
+use crate::config::secrets::shown;
 
 /// One key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,18 +60,6 @@ fn walk(key: String, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec
     } else {
         let [old, new] = sides.map(|side| side.map(|side| shown(side).to_string()));
         changes.push(Change { key, old, new });
-    }
-}
-
-/// A value as it may be shown to anybody. That there is a query is told: it may be all that differs.
-fn shown(value: &Value) -> Value {
-    match value {
-        Value::String(text) if text.contains("://") && text.contains('?') => {
-            format!("{}?…", without_query(text)).into()
-        }
-        Value::Array(list) => list.iter().map(shown).collect(),
-        Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
-        other => other.clone(),
     }
 }
 

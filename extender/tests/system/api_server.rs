@@ -27,6 +27,7 @@ pub(crate) struct State {
     index: Option<Arc<SharedIndex>>,
     pod_by_name: BTreeMap<String, Value>,
     lease: Option<Value>,
+    lease_writes: u64,
     denied_releases: HashSet<String>,
     refusal_by_pod: BTreeMap<String, u16>,
     event_by_pod: BTreeMap<String, Event>,
@@ -216,8 +217,14 @@ impl State {
         (200, self.change(name, |pod| pod["spec"]["schedulingGates"] = json!([])))
     }
 
-    fn lease(&mut self, method: &Method, lease: Value) -> (u16, Value) {
-        if method != Method::GET {
+    fn lease(&mut self, method: &Method, mut lease: Value) -> (u16, Value) {
+        let version = |lease: &Option<Value>| Some(lease.as_ref()?["metadata"]["resourceVersion"].clone());
+        if *method != Method::GET {
+            if version(&self.lease) != version(&Some(lease.clone())).filter(|version| !version.is_null()) {
+                return failure(409);
+            }
+            self.lease_writes += 1;
+            lease["metadata"]["resourceVersion"] = json!(self.lease_writes.to_string());
             self.lease = Some(lease);
         }
         self.lease.clone().map_or_else(|| failure(404), |lease| (200, lease))

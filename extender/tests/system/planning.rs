@@ -349,6 +349,24 @@ async fn a_holder_whose_api_server_hangs_stops_leading_before_anybody_else_may_b
     assert!(heard.elapsed() < Duration::from_secs(10), "{:?}", heard.elapsed());
 }
 
+/// Whoever takes the lease may hear of it before the answer is with the one who gave it away.
+#[tokio::test]
+async fn a_holder_that_sees_the_cluster_no_longer_stops_leading_though_the_api_server_hangs() {
+    let server = ApiServer::default();
+    let (role, mut now) = watch::channel(Role::Alone);
+    let candidate = Candidate { namespace: "default".to_owned(), identity: "a".to_owned(), address: None };
+    let sees = Arc::new(AtomicBool::new(true));
+    let mut tasks = JoinSet::new();
+    let seen = Arc::clone(&sees);
+    tasks.spawn(candidate.run(server.client(), role, move || seen.load(Ordering::Relaxed)));
+    now.wait_for(|role| *role == Role::Leads).await.unwrap();
+    let start = Instant::now();
+    sees.store(false, Ordering::Relaxed);
+    server.hang();
+    now.wait_for(|role| *role != Role::Leads).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "it did not wait for an answer: {:?}", start.elapsed());
+}
+
 #[tokio::test]
 async fn a_holder_that_sees_the_cluster_no_longer_or_ends_makes_room_for_the_next_at_once() {
     let server = ApiServer::default();

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use futures::future::{join_all, poll_immediate};
 use gantry_tests::report;
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::platform::client::{Connection, Server, request};
 
@@ -31,10 +32,13 @@ const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes
 type Times = [Vec<Duration>; VERBS.len()];
 
 pub(crate) fn measure() -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(measure_all())
+    // A runtime each: on a shared one the healthy client would wait behind what the attackers' clients have to do, and
+    // that is not the server's.
+    let attackers = Runtime::new()?;
+    Builder::new_current_thread().enable_all().build()?.block_on(measure_all(attackers.handle()))
 }
 
-async fn measure_all() -> Result<()> {
+async fn measure_all(attackers: &Handle) -> Result<()> {
     report::headline(
         "A healthy profile's requests while another profile's plugin attacks",
         "make bench ONLY=isolation",
@@ -46,7 +50,7 @@ async fn measure_all() -> Result<()> {
         let path = folder.path().join(attack).with_extension("wasm");
         std::fs::write(&path, gantry_guests::bytes(attack))?;
         for parallel in [1, 16] {
-            rows.extend(rows_of(attack, &path, parallel).await?);
+            rows.extend(rows_of(attack, &path, parallel, attackers).await?);
         }
     }
     let columns =
@@ -63,7 +67,7 @@ fn attacks() -> impl Iterator<Item = &'static str> {
 }
 
 /// A row for each verb of the healthy profile's.
-async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<Vec<String>>> {
+async fn rows_of(attack: &str, component: &Path, parallel: usize, runtime: &Handle) -> Result<Vec<Vec<String>>> {
     let (mut alone, mut attacked) = (Times::default(), Times::default());
     let start = Instant::now();
     while attacked[0].len() < SAMPLES && start.elapsed() < PATIENCE {
@@ -76,7 +80,7 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<
             healthy.ask_both(&mut Times::default()).await?;
         }
         let before = alone[0].len();
-        under_attack(&mut healthy, attackers, &mut attacked).await?;
+        under_attack(&mut healthy, attackers, runtime, &mut attacked).await?;
         // As many without: what else the machine does is the same.
         let seen = attacked[0].len() - before;
         for _ in 0..seen {
@@ -96,8 +100,8 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize) -> Result<Vec<
 }
 
 /// Healthy requests, one after the other, from the moment the attack begins until all of it is answered.
-async fn under_attack(healthy: &mut Client, attackers: Vec<Client>, times: &mut Times) -> Result<()> {
-    let attack = |mut attacker: Client| tokio::spawn(async move { attacker.ask_both(&mut Times::default()).await });
+async fn under_attack(healthy: &mut Client, attackers: Vec<Client>, runtime: &Handle, times: &mut Times) -> Result<()> {
+    let attack = |mut attacker: Client| runtime.spawn(async move { attacker.ask_both(&mut Times::default()).await });
     let mut attack = pin!(join_all(attackers.into_iter().map(attack)));
     loop {
         let over = poll_immediate(attack.as_mut()).await;

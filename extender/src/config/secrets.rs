@@ -1,0 +1,55 @@
+//! What of a configuration may be told: all but what addresses keep secret.
+//!
+//! Signed addresses have a secret in their query, others a password before the host. What refuses a value, or tells that
+//! it has changed, is read in the log, in Events and on pages that ask nobody who he is.
+
+use serde_json::Value;
+
+/// The schemes of components' addresses, refused ones among them.
+const SCHEMES: [&str; 3] = ["https", "http", "oci"];
+
+/// A value as it may be shown to anybody.
+pub(crate) fn shown(value: &Value) -> Value {
+    match value {
+        Value::String(text) => shown_text(text).into(),
+        Value::Array(list) => list.iter().map(shown).collect(),
+        Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A text as it may be shown, which may be an address. That there is a query is told: it may be all that differs.
+pub(crate) fn shown_text(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| SCHEMES.contains(scheme)) else {
+        return text.to_owned();
+    };
+    let (place, query) = rest.split_once(['?', '#']).map_or((rest, ""), |(place, _)| (place, "?…"));
+    let (slashes, place) = place.split_at(place.len() - place.trim_start_matches('/').len());
+    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let host = authority.rsplit_once('@').map_or_else(|| authority.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}:{slashes}{host}{path}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn queries_and_passwords_are_left_out_wherever_they_stand() {
+        for (text, told) in [
+            ("https://bob:pw@r.example/p.wasm?sig=secret", "https://…@r.example/p.wasm?…"),
+            ("https://r.example?sig=secret", "https://r.example?…"),
+            ("oci:bob:pw@r/p", "oci:…@r/p"),
+            ("oci://bob:pw@r/p@sha256:0123", "oci://…@r/p@sha256:0123"),
+            ("oci://r/p@sha256:0123", "oci://r/p@sha256:0123"),
+            ("builtin:gantry", "builtin:gantry"),
+            ("what is it? nobody@home knows", "what is it? nobody@home knows"),
+        ] {
+            assert_eq!(shown_text(text), told);
+        }
+        let nested = json!({"plugins": [{"component": "https://r/p?sig=secret", "weight": 2}]});
+        assert_eq!(shown(&nested), json!({"plugins": [{"component": "https://r/p?…", "weight": 2}]}));
+    }
+}
