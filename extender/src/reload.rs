@@ -9,8 +9,8 @@
 //!
 //! Promises that a cycle sees one configuration from its beginning to its end, that
 //! requests never wait for a change, that a change takes effect whole or not at all, and
-//! that none waits for an older one's registry. Polls the content, not the file system's events: a `ConfigMap`'s mount swaps
-//! links, and editors write in steps.
+//! that none waits for an older one's registry. Polls the content, not the file system's
+//! events: a `ConfigMap`'s mount swaps links, and editors write in steps.
 
 pub mod diff;
 mod restart;
@@ -18,7 +18,7 @@ mod status;
 mod vigil;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,7 +29,8 @@ pub use status::Configuration;
 
 use crate::args::ServeArgs;
 use crate::background;
-use crate::config::{Config, ConfigError, Draft, Problem, Surroundings, valid};
+use crate::config::valid::{self, ComponentSource};
+use crate::config::{self, Config, ConfigError, Draft, Problem, Surroundings};
 use crate::events::Subject;
 use crate::golden::{self, Failed};
 use crate::handlers::Context;
@@ -41,9 +42,9 @@ use vigil::Vigil;
 
 /// How often the file is read; a change takes effect after two looks that agree.
 const POLL: Duration = Duration::from_millis(500);
-/// Half a minute: what a plugin that could not be loaded waits for the next try.
-const LOOKS_PER_RETRY: u32 = 60;
-/// What a change waits that was refused because somebody did not answer; then twice as long, and so on.
+/// What a plugin that could not be loaded waits for the next try, from the end of the last one on.
+const RETRY: Duration = Duration::from_secs(30);
+/// What a change waits that was refused for what may pass; then twice as long, and so on.
 const PAUSE: Duration = Duration::from_secs(30);
 /// Nobody should wait much longer for a registry that is back.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
@@ -62,6 +63,8 @@ pub struct Reloader {
     looked: Option<Digest>,
     decided: Option<Digest>,
     again: Option<Again>,
+    /// When what was left out is due.
+    next_retry: Instant,
     own_pod: Option<Subject>,
 }
 
@@ -127,17 +130,18 @@ impl Reloader {
             looked: decided,
             decided,
             again: None,
+            next_retry: Instant::now() + RETRY,
             own_pod: Subject::own_pod(),
         })
     }
 
     /// Looks at the file for ever.
     pub async fn run(mut self) {
-        for looks in 1_u32.. {
+        loop {
             tokio::time::sleep(POLL).await;
             // Compiling takes seconds where a plugin holds an interpreter: not on a thread that serves.
             let turn = tokio::task::spawn_blocking(move || {
-                self.turn(looks.is_multiple_of(LOOKS_PER_RETRY));
+                self.turn();
                 self
             });
             // A panic is caught there: only the end of the process is left to end this.
@@ -147,15 +151,11 @@ impl Reloader {
     }
 
     /// A look at the file, and at what was left out where that is due. The next turn comes even if this one panics.
-    fn turn(&mut self, is_retry_due: bool) {
-        let turned = background::caught(|| {
-            self.look();
-            if is_retry_due || self.loader.has_news() {
-                self.retry();
-            }
-        });
-        if let Err(panic) = turned {
-            tracing::error!(%panic, "following the configuration panicked; it goes on with the next look");
+    fn turn(&mut self) {
+        goes_on_after(|| self.look());
+        if self.next_retry <= Instant::now() || self.loader.has_news() {
+            goes_on_after(|| self.retry());
+            self.next_retry = Instant::now() + RETRY;
         }
     }
 
@@ -199,7 +199,9 @@ impl Reloader {
                 let last = again.filter(|_| !is_new);
                 let message = error.to_string();
                 let is_told = last.as_ref().is_some_and(|last| last.message == message);
-                self.again = may_pass.then(|| Again::after(last.as_ref(), message, now));
+                // The pause begins with the end of the try, which may have taken minutes.
+                let end = now.max(Instant::now());
+                self.again = may_pass.then(|| Again::after(last.as_ref(), message, end));
                 (!is_told).then(|| self.refuse(digest, &error))
             }
             Err(Setback::Superseded) => {
@@ -222,7 +224,7 @@ impl Reloader {
     /// decide.
     pub fn retry(&mut self) -> bool {
         let before = self.context.cycles.profiles();
-        let was_left_out = failures(&before, &[]);
+        let was_left_out = problems(&before, &[]);
         if was_left_out.is_empty() {
             return false;
         }
@@ -234,7 +236,7 @@ impl Reloader {
                 return false;
             }
         };
-        let is_left_out = failures(&profiles, &[]);
+        let is_left_out = problems(&profiles, &[]);
         if is_left_out.len() == was_left_out.len() && is_left_out.iter().all(|problem| was_left_out.contains(problem)) {
             return false;
         }
@@ -273,14 +275,19 @@ impl Reloader {
     }
 
     fn apply(&mut self, text: &[u8]) -> Result<(), Setback> {
-        let draft = self.flags.draft_of(text, &self.file, self.surroundings)?;
+        let draft = self.flags.draft_of(text, &self.file, self.surroundings).map_err(|error| {
+            let may_pass = lacks_only_files(text, &self.file, &error);
+            Setback::Refused { error, may_pass }
+        })?;
         let changes = diff::changes(&self.active.document, &draft.document);
         refuse_what_needs_a_restart(&self.active.config, &draft.config, &changes)?;
         let before = self.context.cycles.profiles();
         let loaded = self.load(&draft.config.profiles, &before, Occasion::Change, draft.digest)?;
         let mut profiles = loaded.ok_or(Setback::Superseded)?;
-        let may_pass = may_pass(&profiles);
-        refuse_failures(&profiles, &before).map_err(|error| Setback::Refused { error, may_pass })?;
+        refuse_failures(&profiles, &before).map_err(|error| {
+            let may_pass = missing(&profiles, &before).into_iter().all(may_come);
+            Setback::Refused { error, may_pass }
+        })?;
         refuse_incapable(&mut profiles, &before, &draft.config)?;
         loader::tell(&profiles, &before);
         self.swap(&draft, profiles);
@@ -321,13 +328,37 @@ impl Reloader {
     }
 }
 
+/// Does `work`, of which a panic is logged.
+fn goes_on_after<T>(work: impl FnOnce() -> T) {
+    if let Err(panic) = background::caught(work) {
+        tracing::error!(%panic, "following the configuration panicked; it goes on with the next look");
+    }
+}
+
+/// Whether nothing is wrong with a configuration, read from `text`, but that files of plugins are not there: they are
+/// mounted apart from it, and may come after it.
+fn lacks_only_files(text: &[u8], path: &Path, error: &ConfigError) -> bool {
+    let ConfigError::Refused(problems) = error else { return false };
+    let Ok((_, typed)) = config::read_bytes(text, path) else { return false };
+    let mut keys = HashSet::new();
+    for (position, profile) in typed.profiles.iter().flatten().enumerate() {
+        for (place, plugin) in profile.plugins.iter().enumerate() {
+            // Of those it is the only thing that can be wrong.
+            if plugin.component.as_deref().is_some_and(|component| component.starts_with("file:")) {
+                keys.insert(format!("profiles[{position}].plugins[{place}].component"));
+            }
+        }
+    }
+    problems.iter().all(|problem| keys.contains(&problem.key))
+}
+
 /// The plugins that cannot be loaded: at a start they are left out, in a changed configuration they refuse it, unless they
 /// failed before in the same words of the configuration.
 ///
 /// # Errors
 /// One problem a plugin.
 pub fn refuse_failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Result<(), ConfigError> {
-    let problems = failures(profiles, before);
+    let problems = problems(profiles, before);
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
@@ -342,7 +373,7 @@ fn refuse_incapable(profiles: &mut [Arc<Profile>], before: &[Arc<Profile>], conf
         leave_out(profiles, &old);
         return Ok(());
     }
-    let may_pass = new.iter().any(|failed| is_passing(failed.reason));
+    let may_pass = new.iter().all(|failed| is_passing(failed.reason));
     let error = ConfigError::Refused(new.into_iter().map(|failed| failed.problem).collect());
     Err(Setback::Refused { error, may_pass })
 }
@@ -367,27 +398,37 @@ fn component_key(plugin: &valid::Plugin) -> String {
     format!("{}.component", plugin.key)
 }
 
-fn failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Vec<Problem> {
-    let problem = |profile: &Profile, member: &Member| {
-        let (reason, detail) = member.failure()?;
-        let config = member.config();
-        if failed_before(before, profile.scheduler_name(), config).is_some() {
-            return None;
-        }
-        let key = component_key(config);
-        Some(Problem::new(key, &config.component, format!("it cannot be loaded ({}): {detail}", reason.as_str())))
-    };
-    let of_one = |profile: &Arc<Profile>| -> Vec<Problem> {
-        profile.members().iter().filter_map(|member| problem(profile, member)).collect()
-    };
-    profiles.iter().flat_map(of_one).collect()
+/// The plugins that cannot be loaded, but for those that could not be before, in the same words of the configuration.
+fn missing<'a>(profiles: &'a [Arc<Profile>], before: &[Arc<Profile>]) -> Vec<&'a Member> {
+    let mut missing: Vec<&Member> = Vec::new();
+    for profile in profiles {
+        let is_new = |member: &&Member| failed_before(before, profile.scheduler_name(), member.config()).is_none();
+        missing.extend(profile.members().iter().filter(|member| member.failure().is_some()).filter(is_new));
+    }
+    missing
 }
 
-/// Whether some plugin is missing for what is no fault of its bytes: nobody answered, or the machine was busy.
-fn may_pass(profiles: &[Arc<Profile>]) -> bool {
-    let mut failures = profiles.iter().flat_map(|profile| profile.members()).filter_map(Member::failure);
-    // Of a plugin that is not there yet it is compiling that took the memory.
-    failures.any(|(reason, _)| is_passing(reason) || reason == Reason::Memory)
+/// The same, one problem a plugin.
+fn problems(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Vec<Problem> {
+    let problem = |member: &Member| {
+        let (reason, detail) = member.failure()?;
+        let config = member.config();
+        let remedy = format!("it cannot be loaded ({}): {detail}", reason.as_str());
+        Some(Problem::new(component_key(config), &config.component, remedy))
+    };
+    missing(profiles, before).into_iter().filter_map(problem).collect()
+}
+
+/// Whether a plugin is missing for what is no fault of its bytes: nobody answered, the machine was busy, or its file is
+/// still to come.
+fn may_come(member: &Member) -> bool {
+    member.failure().is_some_and(|(reason, _)| match reason {
+        // Of a plugin that is not there yet it is compiling that took the memory.
+        Reason::Memory => true,
+        // The digest is of a file that is mounted apart from the configuration.
+        Reason::DigestMismatch => matches!(member.config().component, ComponentSource::File(_)),
+        other => is_passing(other),
+    })
 }
 
 /// Whether the same plugin may do on another day what it failed in: it was not there, or not given the time.

@@ -1,7 +1,8 @@
 //! `plugin run`: what a plugin says of the pods of a recorded cluster, node by node.
 //!
 //! Promises an answer for every cluster: where no pod waits it asks for a made-up one, and a pod that was named may be on
-//! a node already. What is not as in the dump is told on standard error.
+//! a node already. What is not as in the dump is told on standard error. What a plugin does not offer is
+//! left out.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use gantry_cluster::{Index, PodRow, Snapshot};
 use gantry_host::Plugin;
+use gantry_host::types::ExtensionPoints;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,6 +24,9 @@ use crate::recording::Recording;
 
 /// The verdicts of the contract, by number.
 const VERDICTS: [&str; 5] = ["pass", "forbidden", "mismatch", "insufficient", "overloaded-soon"];
+
+/// In the table, in place of what the plugin does not offer.
+const NOT_OFFERED: &str = "-";
 
 /// Name and UID of the made-up pod.
 const MADE_UP: &str = "made-up";
@@ -53,6 +58,24 @@ pub struct RunArgs {
     pub output: Format,
 }
 
+/// Which of the two answers the plugin gives. For the other one the host has a neutral value of its own.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    filter: bool,
+    score: bool,
+}
+
+impl Offered {
+    fn of(plugin: &str, points: ExtensionPoints) -> Result<Self, CliError> {
+        let [filter, score] = [ExtensionPoints::FILTER, ExtensionPoints::SCORE].map(|point| points.contains(point));
+        if !filter && !score {
+            let remedy = "it offers neither filter nor score, and nothing else is asked for: name a plugin that does";
+            return Err(CliError::refused("PLUGIN", plugin, remedy));
+        }
+        Ok(Self { filter, score })
+    }
+}
+
 /// What a plugin says of one pod.
 #[derive(Serialize)]
 struct Answer {
@@ -63,8 +86,10 @@ struct Answer {
 #[derive(Serialize)]
 struct NodeAnswer {
     node: String,
-    verdict: &'static str,
-    score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
 }
 
 /// Runs the command.
@@ -78,7 +103,8 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
     // Taken now, it has the classes of pods that the dump does not show as waiting.
     let snapshot = index.snapshot();
     let plugin = args.plugin.start_patiently()?;
-    let answers: Result<Vec<_>, _> = pods.iter().map(|pod| answer(&plugin, &snapshot, pod)).collect();
+    let offered = Offered::of(&args.plugin.plugin, plugin.info().extension_points)?;
+    let answers: Result<Vec<_>, _> = pods.iter().map(|pod| answer(&plugin, offered, &snapshot, pod)).collect();
     match args.output {
         Format::Json => json(out, &answers?),
         Format::Table => Ok(write!(out, "{}", table(&answers?))?),
@@ -147,7 +173,7 @@ fn note(text: &str) {
     drop(writeln!(io::stderr(), "kubectl-gantry: {text}"));
 }
 
-fn answer(plugin: &Plugin, snapshot: &Snapshot, pod: &PodRow) -> Result<Answer, CliError> {
+fn answer(plugin: &Plugin, offered: Offered, snapshot: &Snapshot, pod: &PodRow) -> Result<Answer, CliError> {
     let estimate = snapshot.estimate(pod);
     let decision = plugin.decide(&Columns::of(snapshot, 0), &lend(pod, &estimate))?;
     let (verdicts, scores) = (decision.verdicts?, decision.scores?);
@@ -156,10 +182,17 @@ fn answer(plugin: &Plugin, snapshot: &Snapshot, pod: &PodRow) -> Result<Answer, 
         .iter()
         .zip(verdicts.into_iter().zip(scores))
         .filter_map(|(node, (verdict, score))| {
-            Some(NodeAnswer { node: node.as_ref()?.to_string(), verdict: VERDICTS[usize::from(verdict)], score })
+            Some(NodeAnswer {
+                node: node.as_ref()?.to_string(),
+                verdict: offered.filter.then_some(VERDICTS[usize::from(verdict)]),
+                score: offered.score.then_some(score),
+            })
         })
         .collect();
-    nodes.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.node.cmp(&other.node)));
+    nodes.sort_by(|one, other| {
+        let [first, second] = [one, other].map(|node| node.score.unwrap_or_default());
+        second.total_cmp(&first).then_with(|| one.node.cmp(&other.node))
+    });
     Ok(Answer { pod: name(pod), nodes })
 }
 
@@ -167,7 +200,8 @@ fn table(answers: &[Answer]) -> String {
     let mut table = Table::new(["pod", "node", "verdict", "score"], &[1, 2]);
     for answer in answers {
         for node in &answer.nodes {
-            table.row([&answer.pod, &node.node, node.verdict, &format!("{:.1}", node.score)]);
+            let score = node.score.map_or_else(|| NOT_OFFERED.to_owned(), |score| format!("{score:.1}"));
+            table.row([answer.pod.as_str(), node.node.as_str(), node.verdict.unwrap_or(NOT_OFFERED), score.as_str()]);
         }
     }
     table.render()
@@ -228,5 +262,26 @@ mod tests {
         let snapshot = index.snapshot();
         assert_eq!((made_up.request[0], snapshot.requested()[0]), (100.0, 3_500.0));
         assert!(snapshot.class(made_up.class).is_some() && snapshot.pending().next().is_none());
+    }
+
+    #[test]
+    fn a_plugin_that_only_plans_is_refused_instead_of_letting_every_node_pass() {
+        let error = Offered::of("plans.wasm", ExtensionPoints::PLAN).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.chain().contains("PLUGIN: `plans.wasm`"), "{}", error.chain());
+        assert!(error.chain().contains("neither filter nor score"), "{}", error.chain());
+        let offered = Offered::of("p", ExtensionPoints::FILTER | ExtensionPoints::PLAN).unwrap();
+        assert!(offered.filter && !offered.score);
+    }
+
+    #[test]
+    fn a_score_that_is_not_offered_is_neither_in_the_table_nor_in_the_document() {
+        let node = NodeAnswer { node: "n".to_owned(), verdict: Some(VERDICTS[1]), score: None };
+        let answer = Answer { pod: "ns/a".to_owned(), nodes: vec![node] };
+        let document = serde_json::to_value(&answer).unwrap();
+        assert_eq!(document, json!({"pod": "ns/a", "nodes": [{"node": "n", "verdict": "forbidden"}]}));
+        let text = table(&[answer]);
+        let cells: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(cells, ["ns/a", "n", "forbidden", "-"]);
     }
 }

@@ -1,6 +1,6 @@
 //! A recorded cluster made ready: the index, and the pods to be placed in kube-scheduler's order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use gantry_cluster::{Index, PodRow};
@@ -26,8 +26,8 @@ pub(super) struct Cluster {
     pub(super) running: usize,
     /// Pods that wait but are none of ours: gated by somebody else, or of another scheduler.
     pub(super) left_out: usize,
-    /// Waiting pods with required constraints between pods, which no rule here looks at.
-    pub(super) between_pods: usize,
+    /// Waiting pods with required constraints between pods, which only a plan looks at, and only for pods of its own.
+    pub(super) between_pods: HashSet<Arc<str>>,
     /// What waiting pods need that only kube-scheduler looks after.
     pub(super) need_by_pod: HashMap<Arc<str>, &'static str>,
     pub(super) unsaid_by_pod: HashMap<Arc<str>, Unsaid>,
@@ -44,7 +44,7 @@ impl Cluster {
             waiting: Vec::new(),
             running: 0,
             left_out: 0,
-            between_pods: 0,
+            between_pods: HashSet::new(),
             need_by_pod: HashMap::new(),
             unsaid_by_pod: HashMap::new(),
             unsaid_by_node: BTreeMap::new(),
@@ -76,7 +76,9 @@ impl Cluster {
             self.left_out += 1;
             return;
         }
-        self.between_pods += usize::from(has_constraints_between_pods(pod));
+        if has_constraints_between_pods(pod) {
+            self.between_pods.insert(Arc::clone(&row.uid));
+        }
         self.need_by_pod.extend(need(pod).map(|need| (Arc::clone(&row.uid), need)));
         self.unsaid_by_pod.insert(Arc::clone(&row.uid), unsaid(pod));
         self.waiting.push(Arc::clone(row));

@@ -1,7 +1,8 @@
 //! Gantry's rules: one pod at a time by scores, and all pods together by a plan.
 //!
 //! What decides is the plugin in its sandbox, asked as the extender asks it. Pods with demands that no plan can express
-//! are kube-scheduler's to place, as there: with a plan they come after all others, one at a time by scores.
+//! are kube-scheduler's to place, as there: with a plan they come after all others, one at a time by scores, which
+//! know no constraints between pods.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -20,7 +20,7 @@ pub(super) struct Report {
     running_pods: usize,
     /// Pods that wait, but for another scheduler or behind somebody else's gate.
     left_out_pods: usize,
-    /// Pending pods with constraints between pods, which the joint plan alone looks at.
+    /// Pending pods with constraints between pods, which the joint plan alone looks at; also those that it leaves.
     pods_with_constraints_between_pods: usize,
     resources: Vec<String>,
     before: Evenness,
@@ -57,6 +57,9 @@ struct Line {
     /// Pods that it left to kube-scheduler, by name: for what.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     left_to_kube_scheduler: BTreeMap<String, &'static str>,
+    /// How many of these have constraints between pods.
+    #[serde(skip)]
+    left_between_pods: usize,
     /// Why, by pod.
     unplaced: BTreeMap<String, String>,
     /// Node by pod.
@@ -94,8 +97,12 @@ impl Line {
             *count_by_need.entry(need).or_default() += 1;
         }
         let counts: Vec<String> = count_by_need.iter().map(|(need, count)| format!("{need}: {count}")).collect();
+        let unseen = match self.left_between_pods {
+            0 => String::new(),
+            count => format!("; the constraints between pods that {count} of these have are not looked at"),
+        };
         format!(
-            "{} pods are left to kube-scheduler ({}): \"{}\" places them one by one, after the others",
+            "{} pods are left to kube-scheduler ({}): \"{}\" places them one by one, after the others{unseen}",
             self.left_to_kube_scheduler.len(),
             counts.join(", "),
             self.rule
@@ -106,18 +113,20 @@ impl Line {
 impl Report {
     /// The report; the first outcome is the one that moves are counted against.
     pub(super) fn new(cluster: &Cluster, before: &Loads, outcomes: Vec<Outcome>) -> Self {
+        let between_pods = cluster.waiting.iter().filter(|pod| cluster.between_pods.contains(&pod.uid));
         let baseline = outcomes.first().map(|outcome| outcome.nodes.clone()).unwrap_or_default();
         let line = |outcome: Outcome| {
             let moves = outcome.nodes.iter().zip(&baseline).filter(|(node, base)| node.is_some() && node != base);
             let pods = || cluster.waiting.iter().map(|pod| name(pod));
             let assignment = pods().zip(&outcome.nodes);
-            let left = cluster.waiting.iter().zip(&outcome.left).filter(|(_, is_left)| **is_left);
+            let left = || cluster.waiting.iter().zip(&outcome.left).filter(|(_, is_left)| **is_left);
             Line {
                 placed: outcome.nodes.iter().flatten().count(),
                 evenness: Evenness::of(&outcome.loads),
                 moves: moves.count(),
                 evaluations: outcome.evaluations,
-                left_to_kube_scheduler: left.map(|(pod, _)| (name(pod), need(cluster, pod))).collect(),
+                left_to_kube_scheduler: left().map(|(pod, _)| (name(pod), need(cluster, pod))).collect(),
+                left_between_pods: left().filter(|(pod, _)| cluster.between_pods.contains(&pod.uid)).count(),
                 unplaced: pods().zip(outcome.reasons).filter_map(|(pod, reason)| Some((pod, reason?))).collect(),
                 assignment: assignment.filter_map(|(pod, node)| Some((pod, node.as_ref()?.to_string()))).collect(),
                 rule: outcome.rule.to_owned(),
@@ -128,7 +137,7 @@ impl Report {
             pending_pods: cluster.waiting.len(),
             running_pods: cluster.running,
             left_out_pods: cluster.left_out,
-            pods_with_constraints_between_pods: cluster.between_pods,
+            pods_with_constraints_between_pods: between_pods.count(),
             resources: before.resources.iter().map(ToString::to_string).collect(),
             before: Evenness::of(before),
             rules: outcomes.into_iter().map(line).collect(),
@@ -160,8 +169,10 @@ impl Report {
             write!(text, "; {} left out (another scheduler, or a foreign gate)", self.left_out_pods).expect(INFALLIBLE);
         }
         text.push('\n');
-        if self.pods_with_constraints_between_pods > 0 {
-            let count = self.pods_with_constraints_between_pods;
+        // One rule leaves pods, the plan.
+        let left = self.rules.iter().map(|line| line.left_between_pods).max().unwrap_or(0);
+        let count = self.pods_with_constraints_between_pods - left;
+        if count > 0 {
             writeln!(
                 text,
                 "{count} of them have affinity or spread constraints between pods, which only the joint plan keeps here"

@@ -169,6 +169,20 @@ fn a_pod_on_a_node_may_be_named_and_is_said_to_be_there() {
 }
 
 #[test]
+fn a_verdict_that_a_plugin_does_not_offer_is_not_made_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((cluster, _), plugin) = (healthy(&folder), guest(&folder, "score_only"));
+    let table = run(&["plugin", "run", &plugin, "--cluster", &cluster]).ok();
+    let cells: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(cells.len() == 4 && cells[2] == "-" && cells[3] != "-", "{table}");
+    let document = run(&["plugin", "run", &plugin, "--cluster", &cluster, "-o", "json"]).ok();
+    let answers: Value = serde_json::from_str(&document).unwrap();
+    let nodes = answers[0]["nodes"].as_array().unwrap();
+    assert!(nodes.len() == 12, "{document}");
+    assert!(nodes.iter().all(|node| node.get("verdict").is_none() && node["score"].is_number()), "{document}");
+}
+
+#[test]
 fn what_a_plugin_logs_is_shown_unless_less_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let ((cluster, _), plugin) = (healthy(&folder), guest(&folder, "log_flood"));

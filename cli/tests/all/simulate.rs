@@ -117,6 +117,35 @@ fn pods_that_no_plan_can_express_are_left_to_kube_scheduler_and_placed_all_the_s
 }
 
 #[test]
+fn constraints_between_pods_are_told_as_kept_by_the_plan_or_as_not_looked_at() {
+    let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let own = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    let foreign = json!({"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "a"}}});
+    let apart = |term: &Value| json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    let left = [
+        pod("db", &json!({"affinity": apart(&own), "volumes": volumes})),
+        pod("apart", &json!({"affinity": apart(&foreign)})),
+        pod("log", &json!({"volumes": volumes})),
+    ];
+    let nodes = [node("a", 4), node("b", 4)];
+    let kept = "of them have affinity or spread constraints between pods, which only the joint plan keeps here";
+    let unseen = "after the others; the constraints between pods that 2 of these have are not looked at\n";
+
+    let (text, report) = simulated(&[&nodes[..], &left[..]].concat());
+    assert!(text.contains("3 pods are left") && text.contains(unseen) && !text.contains(kept), "{text}");
+    assert_eq!(report["podsWithConstraintsBetweenPods"], 2);
+
+    let planned = pod("web", &json!({"affinity": apart(&own)}));
+    let (text, report) = simulated(&[&nodes[..], &left[..], &[planned]].concat());
+    assert!(text.contains("3 pods are left") && text.contains(unseen), "{text}");
+    assert!(text.contains(&format!("\n1 {kept}\n")), "{text}");
+    assert_eq!(report["podsWithConstraintsBetweenPods"], 3);
+
+    let (text, _) = simulated(&[&nodes[..], &[pod("log", &json!({"volumes": volumes}))]].concat());
+    assert!(text.contains("1 pods are left") && text.contains("after the others\n") && !text.contains(kept), "{text}");
+}
+
+#[test]
 fn who_is_left_to_kube_scheduler_takes_no_room_from_the_plan() {
     let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
     let urgent = json!({"volumes": volumes, "priority": 1000});

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Promises that equal wishes are met once, that nobody waits for longer than they have
-//! patience or a use for it, and that what comes late is there for whoever asks next. Each
-//! wish has a thread, which ends within the times that the configuration gives. Knows no
-//! profiles.
+//! patience or a use for it, that what comes late is there for whoever asks next, and that
+//! nobody gets of a file what it held before they asked. Each wish has a thread, which ends
+//! within the times that the configuration gives. Knows no profiles.
 
 mod refusals;
 
@@ -27,6 +27,8 @@ use refusals::Refusals;
 
 /// How often whoever waits is asked whether they still do.
 const QUESTION: Duration = Duration::from_millis(100);
+/// How many times more a file is compiled that holds something else once it is: somebody writes it in steps.
+const REREADS: usize = 3;
 
 /// What a component is asked for by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +46,17 @@ impl Wish {
     /// Whether it depends on somebody else's answer.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.source, ComponentSource::Https(_) | ComponentSource::Oci(_))
+    }
+
+    /// Whether it may stay the same while its bytes become others.
+    fn is_of_file(&self) -> bool {
+        matches!(self.source, ComponentSource::File(_))
+    }
+
+    /// What its file holds by now, if that is something else.
+    fn reread(&self, held: &[u8]) -> Option<Vec<u8>> {
+        let ComponentSource::File(path) = &self.source else { return None };
+        fs::read(path).ok().filter(|now| now.as_slice() != held)
     }
 }
 
@@ -145,9 +158,10 @@ impl Supply {
 
     fn begin(&self, wishes: &HashSet<Wish>) {
         let mut stages = lock(&self.0.stage_by_wish);
-        // What failed while nobody waited may succeed now; what nobody wishes for any more is dropped.
+        // What failed while nobody waited may succeed now, and a file may hold something else by now; what nobody wishes
+        // for any more is dropped.
         stages.retain(|wish, stage| match stage {
-            Stage::Met(met) => met.is_ok() && wishes.contains(wish),
+            Stage::Met(met) => met.is_ok() && wishes.contains(wish) && !wish.is_of_file(),
             Stage::Fetching | Stage::Compiling => true,
         });
         for wish in wishes {
@@ -223,13 +237,25 @@ impl Works {
         if let Some(kept) = self.kept(engine, wish) {
             return Ok(kept);
         }
-        let bytes = bytes(wish)?;
+        let mut held = bytes(wish)?;
         self.stand(wish.clone(), Stage::Compiling);
-        let digest = Digest::of(&bytes);
+        let mut met = self.in_turn(engine, wish, &held);
+        for _ in 0..REREADS {
+            // Whoever joined meanwhile asked for what the file holds by now. One that is gone leaves what there is.
+            let Some(now) = wish.reread(&held) else { break };
+            held = now;
+            met = self.in_turn(engine, wish, &held);
+        }
+        met
+    }
+
+    /// The component of these bytes, once nobody else's compiles.
+    fn in_turn(&self, engine: &Engine, wish: &Wish, bytes: &[u8]) -> Met {
+        let digest = Digest::of(bytes);
         // Our own is compiled in this process, by whoever comes.
         let is_ours = wish.source == ComponentSource::Builtin;
         let _turn = (!is_ours).then(|| lock(&self.turn));
-        let component = self.component(engine, wish, &bytes, digest)?;
+        let component = self.component(engine, wish, bytes, digest)?;
         self.note(wish, digest);
         lock(&self.component_by_digest).insert(digest, component.clone());
         Ok(component)
@@ -310,3 +336,6 @@ fn bytes(wish: &Wish) -> Result<Vec<u8>, Unloaded> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,14 +237,37 @@ async fn a_change_that_was_refused_because_nobody_answered_is_tried_again_ever_l
     let mut look = |seconds| reloader.look_at(now + Duration::from_secs(seconds));
     assert_eq!((look(0), look(0), look(29)), (None, Some(Reload::Refused), None));
     assert!(!registry.asked().is_empty());
-    assert_eq!((look(31), registry.asked().is_empty()), (None, false), "tried in silence: it is refused for the same");
-    assert_eq!((look(90), registry.asked().is_empty()), (None, true), "too early");
+    // The pause counts from the end of the try, whatever that took here.
+    assert_eq!((look(300), registry.asked().is_empty()), (None, false), "tried in silence: it is refused for the same");
+    assert_eq!((look(359), registry.asked().is_empty()), (None, true), "too early");
     registry.set(Mood::Answers);
-    assert_eq!((look(92), look(10_000)), (Some(Reload::Applied), None));
+    assert_eq!((look(361), look(10_000)), (Some(Reload::Applied), None));
     assert_eq!(registry.asked().len(), 2, "what was tried is what was fetched");
     assert_eq!(failure(&extender, 1).await, Value::Null);
     assert_eq!(extender.metric("gantry_config_reloads_total{outcome=\"refused\"}").await, Some(1.0));
     assert_eq!(page(&extender).await["configuration"]["lastError"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_for_what_does_not_pass_is_not_tried_again_whatever_else_may() {
+    let (registry, folder) = (Registry::open(Mood::IsDown), tempfile::tempdir().unwrap());
+    let (extender, mut reloader) = start(folder.path(), &[GANTRY, &registry.plugin("")]);
+    assert_eq!(failure(&extender, 1).await, "unavailable");
+    let now = Instant::now();
+    let mut look = |seconds| reloader.look_at(now + Duration::from_secs(seconds));
+    let path = folder.path().join("p.wasm");
+    let by_file = format!("{{name: by-file, component: 'file:{}'}}", path.display());
+    std::fs::write(&path, gantry_guests::garbage()).unwrap();
+    write(folder.path(), &[GANTRY, &registry.plugin(""), &by_file]);
+    assert_eq!((look(0), look(0)), (None, Some(Reload::Refused)));
+    std::fs::write(&path, component()).unwrap();
+    assert_eq!(look(10_000), None, "the registry's plugin was left out before, and refuses nothing");
+
+    std::fs::write(&path, gantry_guests::garbage()).unwrap();
+    write(folder.path(), &[GANTRY, &registry.plugin(", fetch: {timeout: 20s}"), &by_file]);
+    assert_eq!((look(10_001), look(10_001)), (None, Some(Reload::Refused)));
+    assert!(!registry.asked().is_empty());
+    assert_eq!((look(20_000), registry.asked().is_empty()), (None, true), "one that answers would not be enough");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use gantry_extender::metrics::Reload;
 use gantry_extender::profile::loader::{Loader, Occasion};
 use gantry_extender::reload::Reloader;
 use gantry_extender::wire::args::Request;
+use gantry_host::Digest;
 use serde_json::Value;
 
 use crate::harness::{Extender, HEAD, component, full_request, json, scores, uneven_request};
@@ -362,13 +363,40 @@ async fn a_change_whose_plugin_was_too_slow_for_the_recorded_request_is_tried_ag
     assert!(message.contains("recorded request") && message.contains("deadline"), "{message}");
     // Slowness passes; so that it does here, it is another plugin by then.
     std::fs::write(components.path().join("loop_in_filter.wasm"), gantry_guests::bytes("well_behaved")).unwrap();
-    assert_eq!((look(31), look(10_000)), (Some(Reload::Applied), None));
+    assert_eq!((look(300), look(10_000)), (Some(Reload::Applied), None));
     assert_eq!(page(&extender).await["configuration"]["lastError"], Value::Null);
 
     file.write(&profiles(&format!("{GANTRY}, {}", guest.replace("loop_in_filter", "nan_scores")), ""));
     std::fs::write(components.path().join("nan_scores.wasm"), gantry_guests::bytes("nan_scores")).unwrap();
     assert_eq!((look(10_001), look(10_001)), (None, Some(Reload::Refused)));
     assert_eq!(look(20_000), None, "a wrong answer does not pass");
+}
+
+#[tokio::test]
+async fn a_change_that_comes_before_its_plugins_file_is_tried_again() {
+    let components = tempfile::tempdir().unwrap();
+    let (path, bytes) = (components.path().join("late.wasm"), gantry_guests::bytes("well_behaved"));
+    let late = format!("name: late, component: 'file:{}', digest: '{}'", path.display(), Digest::of(bytes));
+    let file = File::new(&profiles(GANTRY, ""));
+    let (extender, mut reloader) = Extender::reloading(&file.path());
+    let message = async || page(&extender).await["configuration"]["lastError"]["message"].to_string();
+    let now = Instant::now();
+    let mut look = |seconds| reloader.look_at(now + Duration::from_secs(seconds));
+    file.write(&profiles(&format!("{GANTRY}, {{{late}}}"), ""));
+    assert_eq!((look(0), look(0), look(29)), (None, Some(Reload::Refused), None));
+    assert!(message().await.contains("name a file that exists"));
+    std::fs::write(&path, gantry_guests::bytes("score_only")).unwrap();
+    assert_eq!(look(1_000), Some(Reload::Refused), "it is there, but an older one");
+    assert!(message().await.contains("digest-mismatch"));
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!((look(2_000), look(10_000)), (Some(Reload::Applied), None));
+    assert_eq!(page(&extender).await["profiles"][0]["plugins"][1]["failure"], Value::Null);
+
+    std::fs::remove_file(&path).unwrap();
+    file.write(&profiles(&format!("{GANTRY}, {{{late}, weight: 0}}"), ""));
+    assert_eq!((look(10_001), look(10_001)), (None, Some(Reload::Refused)));
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(look(20_000), None, "a file does not put the rest right");
 }
 
 #[tokio::test]
