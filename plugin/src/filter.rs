@@ -106,12 +106,6 @@ pub(crate) struct Slack {
 }
 
 impl Slack {
-    /// Where nothing is forecast, and no row runs hot.
-    #[inline]
-    pub(crate) fn without_forecast(room: [f64; LANES]) -> Self {
-        Self { room, all: room }
-    }
-
     /// Whether any row of the block is refused for running hot alone, by the signs, which no vector is unpacked for.
     #[inline]
     pub(crate) fn is_any_hot(&self) -> bool {

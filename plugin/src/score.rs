@@ -118,10 +118,10 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
     let trial = Trial::beside_plan(cluster, class, pod);
     let blocks = scores.as_chunks_mut().0;
     let hot = if trial.is_by_forecast() {
-        refuse(blocks, |block| trial.slack(block))
+        refuse_by_forecast(blocks, |block| trial.slack(block))
     } else {
-        // Nothing runs hot then, and to look for it falls away.
-        refuse(blocks, |block| Slack::without_forecast(trial.room(block)))
+        refuse(blocks, |block| trial.room(block));
+        Vec::new()
     };
     scale(blocks, &hot);
     scores.truncate(cluster.rows());
@@ -147,9 +147,16 @@ fn scale(blocks: &mut [[f64; LANES]], hot: &[(usize, f64)]) {
     score_hot(blocks, hot);
 }
 
+/// Marks the rows that do not pass, where nothing is forecast.
+fn refuse(blocks: &mut [[f64; LANES]], room: impl Fn(usize) -> [f64; LANES]) {
+    for (index, block) in blocks.iter_mut().enumerate() {
+        *block = marked(*block, room(index));
+    }
+}
+
 /// Marks the rows that do not pass. Those that only run hot are given back with their changes: a cluster that has none
 /// takes no further pass.
-fn refuse(blocks: &mut [[f64; LANES]], slack: impl Fn(usize) -> Slack) -> Vec<(usize, f64)> {
+fn refuse_by_forecast(blocks: &mut [[f64; LANES]], slack: impl Fn(usize) -> Slack) -> Vec<(usize, f64)> {
     let mut hot = Vec::new();
     for (index, block) in blocks.iter_mut().enumerate() {
         let slack = slack(index);
@@ -220,7 +227,7 @@ mod tests {
 
     fn scaled_by_forecast(changes: [f64; LANES], room: [f64; LANES], all: [f64; LANES]) -> [f64; LANES] {
         let mut blocks = [changes];
-        let hot = refuse(&mut blocks, |_| Slack { room, all });
+        let hot = refuse_by_forecast(&mut blocks, |_| Slack { room, all });
         scale(&mut blocks, &hot);
         blocks[0]
     }
@@ -280,7 +287,7 @@ mod tests {
     #[test]
     fn hot_rows_of_every_block_are_found() {
         let mut blocks = [[2.0; LANES]; 3];
-        let hot = refuse(&mut blocks, |block| {
+        let hot = refuse_by_forecast(&mut blocks, |block| {
             let mut all = [1.0; LANES];
             all[[0, 5, 7][block]] = -1.0;
             Slack { room: [1.0; LANES], all }
