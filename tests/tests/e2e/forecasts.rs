@@ -170,8 +170,8 @@ async fn sidecar_dies_and_returns(bench: &mut Bench, prometheus: &mut Prometheus
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forecasts_that_grow_too_old_are_left_out_and_pods_are_placed_by_requests() {
-    // Half a minute before they expire: there is nothing to wait for but that.
-    const AGE: f64 = 150.0;
+    // They expire after 180 s: a minute for all to start on a busy machine, and then there is nothing to wait for but that.
+    const AGE: f64 = 115.0;
     let mut bench = Bench::start().await;
     let (_, past) = Usage::with_past(&SHARES, usage::now() - AGE);
     let prometheus = Prometheus::start(bench.plane.folder(), &past, None).await.unwrap();
@@ -180,7 +180,7 @@ async fn forecasts_that_grow_too_old_are_left_out_and_pods_are_placed_by_request
     assert!(bench.forecasts("stale").await >= 4.0);
 
     bench.forecaster.kill();
-    bench.until_hot_is(false, Duration::from_mins(1)).await;
+    bench.until_hot_is(false, Duration::from_mins(2)).await;
     assert!(bench.forecasts("expired").await >= 4.0, "cpu of four nodes");
     assert!(bench.left_out("expired").await >= 4.0);
     assert_eq!(bench.priorities().await.unwrap(), [10, 9, 4, 0]);

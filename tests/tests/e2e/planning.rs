@@ -140,12 +140,14 @@ pub(crate) async fn every_pod_has_landed(extender: &Extender) -> Result<()> {
 }
 
 /// `kubectl gantry explain` has an answer for each of the pods: where it is, the plan it was in or what it was asked about,
-/// and how its node compares with the next best. Of a pod that no plan had room for only the first two are known.
+/// and how its node compares with the next best. Of a pod that no plan had room for only the first two are known, and of one
+/// that kube-scheduler has found no node for, and so has asked nobody about, how many nodes it could have.
 pub(crate) async fn are_explained(extender: &Extender, pods: impl IntoIterator<Item = String>) -> Result<()> {
     for pod in pods {
         let text = extender.page(&format!("/explain/default/{pod}?format=text")).await?;
         let says_where = text.contains(": bound to node-") || text.contains(": waiting");
-        let says_by_what = text.contains("planned: ") || text.contains("candidates");
+        let says_by_what = ["planned: ", "candidates", "nodes: its constraints allow"];
+        let says_by_what = says_by_what.iter().any(|words| text.contains(words));
         let compares = text.contains("as the cluster is now, ")
             && (text.contains(" -> ") || text.contains("no node would take it"))
             || text.contains("planned: no room in");
