@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde_json::json;
 use tempfile::TempDir;
@@ -123,11 +124,15 @@ impl ControlPlane {
     /// # Errors
     /// etcd refuses.
     pub async fn forget_history(&self) -> Result<()> {
-        let etcd = Endpoint::plain(&format!("127.0.0.1:{}", self.ports.etcd))?;
+        let etcd = self.etcd_endpoint()?;
         // A key beside Kubernetes' own: "other", "1".
         let put = etcd.post("/v3/kv/put", &json!({"key": "b3RoZXI=", "value": "MQ=="})).await?;
         etcd.post("/v3/kv/compaction", &json!({"revision": put["header"]["revision"], "physical": true})).await?;
         Ok(())
+    }
+
+    fn etcd_endpoint(&self) -> Result<Endpoint> {
+        Endpoint::plain(&format!("127.0.0.1:{}", self.ports.etcd))
     }
 
     /// A client with all rights.
@@ -174,15 +179,18 @@ impl ControlPlane {
         self.folder.path()
     }
 
-    /// Deletes all pods, nodes and events, and waits until none is left.
+    /// Deletes all pods, nodes and events, and waits until the API server knows of none.
+    ///
+    /// It does so in etcd. The API server deletes what it is asked to one by one, which takes longer than scheduling it
+    /// did; of what goes this way it tells each watcher all the same.
     ///
     /// # Errors
-    /// The API server refuses or some object stays.
+    /// etcd refuses, or some object stays.
     pub async fn clear(&self) -> Result<()> {
-        let client = self.client();
-        delete_all(&Api::<Pod>::default_namespaced(client.clone())).await?;
-        delete_all(&Api::<Node>::all(client.clone())).await?;
-        delete_all(&Api::<Event>::default_namespaced(client)).await
+        let (etcd, client) = (self.etcd_endpoint()?, self.client());
+        forget_all(&etcd, "/registry/pods/default", &Api::<Pod>::default_namespaced(client.clone())).await?;
+        forget_all(&etcd, "/registry/minions", &Api::<Node>::all(client.clone())).await?;
+        forget_all(&etcd, "/registry/events/default", &Api::<Event>::default_namespaced(client)).await
     }
 
     /// Whether this is the first time that something is to be done here.
@@ -265,13 +273,15 @@ fn start_kwok(binaries: &Path, folder: &Path, kubeconfig: &Path, port: u16) -> R
     Process::start("kwok", &binaries.join("kwok"), arguments, &[("HOME", home), RARELY_COLLECTED], folder)
 }
 
-async fn delete_all<K>(objects: &Api<K>) -> Result<()>
+/// Deletes what lies in a folder of etcd, and waits until the API server has heard of it.
+async fn forget_all<K>(etcd: &Endpoint, folder: &str, objects: &Api<K>) -> Result<()>
 where
     K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    let now = DeleteParams::default().grace_period(0);
+    // '0' is the character after '/'.
+    let [first, end] = ["/", "0"].map(|end| ByteString(format!("{folder}{end}").into_bytes()));
     until("the deletion of all objects", Duration::from_mins(1), || async {
-        objects.delete_collection(&now, &ListParams::default()).await?;
+        etcd.post("/v3/kv/deleterange", &json!({"key": first, "range_end": end})).await?;
         let left = objects.list_metadata(&ListParams::default().limit(1)).await?;
         Ok(left.items.is_empty().then_some(()))
     })
