@@ -1,6 +1,6 @@
 //! kube-scheduler's own rule: the scores of its resource plugins at their default weights.
 //!
-//! | plugin (`pkg/scheduler/framework/plugins/noderesources`, Kubernetes 1.36) | weight | score, 0 to 100 |
+//! | plugin (`pkg/scheduler/framework/plugins/noderesources`, Kubernetes 1.36 and 1.37) | weight | score, 0 to 100 |
 //! |---|---|---|
 //! | `NodeResourcesFit`, strategy `LeastAllocated` | 1 | mean over the resources of the share that is left free |
 //! | `NodeResourcesBalancedAllocation` | 1 | 50 + (50 + balance with the pod − balance without) / 2 |
