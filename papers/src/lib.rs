@@ -7,6 +7,7 @@
 //! the very numbers that the report prints.
 //!
 //! [`searches`] and [`instance_file`] serve the benchmark and the comparison with solvers in other languages.
+#![forbid(unsafe_code)]
 
 pub mod baselines;
 pub mod cmma_ga;

@@ -1,6 +1,7 @@
 //! Writes the report: `gantry-papers FOLDER` makes `papers.md` and its plots in that folder.
 //!
 //! Sections take seconds each; progress goes to standard error.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stderr, reason = "progress of a command that runs for a minute")]
 
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ mod bindings;
 #[cfg(target_family = "wasm")]
 mod component;
 mod filter;
+mod heat;
 mod margins;
 mod plan;
 mod risk;

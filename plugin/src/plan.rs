@@ -1,27 +1,27 @@
 //! Plan: a joint assignment of many pods, by the search that the settings name.
 //!
-//! Filter's guard against hot rows counts here too: where it would refuse every pod of a class, none is planned. As it
-//! waves pods through where all rows with room run hot, so does the plan.
+//! Filter's guard against hot rows counts here too, and for all pods of the plan together: no more are planned on a row
+//! than it would let there one after the other. As it waves pods through where all rows with room run hot, so does the
+//! plan: pods that find no row which stays cool are exempt, and are planned as if nothing were forecast.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use gantry_solver::{
     budget,
     domain::DomainClass as Domain,
-    problem::{Genome, Problem as _},
+    problem::{Genome, Problem as _, UNASSIGNED},
     problems::placement::{
-        Assignment, Force, Groups, Limit, Loads, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule,
-        Terms,
+        Assignment, Force, Groups, Limit, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule, Terms,
     },
     solver::Evolution,
 };
 
 use crate::{
-    filter::cool,
+    heat::{Columns, Heat},
     search::search,
     settings::Settings,
     state::Cluster,
-    types::{self, Budget, DomainClass, Error, GroupRule, Plan, Pods, Snapshot, TerminationReason},
+    types::{self, Budget, DomainClass, Error, GroupRule, Plan, Pods, TerminationReason},
 };
 
 const UNPLACED: i32 = -1;
@@ -38,11 +38,102 @@ pub(crate) fn plan(
     seed: u64,
     settings: &Settings,
 ) -> Result<Plan, Error> {
-    let placement = bound(problem(cluster, pods, settings), pods).map_err(|error| fault(&error))?;
-    let seeds: Vec<Genome> = placement.seed(&earlier_rows(pods)).into_iter().collect();
+    let earlier = earlier_rows(pods);
+    let mut question = Question::new(cluster, pods, settings);
+    let mut placement = question.placement(&earlier)?;
+    if question.heat.is_some() {
+        // Who finds no cool row when one is placed after the other, beside those that stay where they were planned before.
+        let start = placement.seed(&earlier).unwrap_or_else(|_| vec![UNASSIGNED; placement.items()]);
+        if question.excuse(&placement.assignment(&start).unplaced) {
+            placement = question.placement(&earlier)?;
+        }
+    }
+    let seeds: Vec<Genome> = placement.seed(&earlier).into_iter().collect();
     let seeds = if pods.warm_start.is_empty() { &[][..] } else { &seeds };
     let evolution = search(&placement, seeds, budget.evaluations, seed, settings);
-    Ok(answer(&placement, &placement.assignment(&evolution.best.genome), &evolution))
+    let mut assignment = placement.assignment(&evolution.best.genome);
+    if question.heat.is_some() && question.excuse(&assignment.unplaced) {
+        placement = question.placement(&earlier)?;
+        assignment = placement.assignment(&genome(&placement, &assignment));
+    }
+    Ok(answer(&placement, &assignment, &evolution))
+}
+
+/// What is to be planned, and who of it minds the heat.
+struct Question<'a> {
+    cluster: &'a Cluster,
+    pods: &'a Pods,
+    settings: &'a Settings,
+    /// None where nothing is forecast.
+    heat: Option<Heat>,
+    /// The pods that find no row which stays cool.
+    exempt: Vec<bool>,
+}
+
+impl<'a> Question<'a> {
+    /// All pods mind the heat.
+    fn new(cluster: &'a Cluster, pods: &'a Pods, settings: &'a Settings) -> Self {
+        let heat = Heat::new(&cluster.snapshot, settings.hot_share);
+        Self { cluster, pods, settings, heat, exempt: vec![false; pods.classes.len()] }
+    }
+
+    /// Lets these pods go where it is hot; whether one of them could not before.
+    fn excuse(&mut self, pods: &[u32]) -> bool {
+        let excused = pods.iter().map(|&pod| !std::mem::replace(&mut self.exempt[pod as usize], true));
+        excused.fold(false, |any, excused| any | excused)
+    }
+
+    fn placement(&self, earlier: &[Option<u32>]) -> Result<Placement, Error> {
+        let snapshot = &self.cluster.snapshot;
+        let columns = match &self.heat {
+            None => Columns::plain(snapshot, self.pods),
+            Some(heat) => heat.columns(snapshot, self.pods, &self.exempt),
+        };
+        let (domains, class_by_pod) = self.domains();
+        let nodes = NodeColumns {
+            resources: columns.resources,
+            allocatable: &columns.allocatable,
+            requested: &columns.requested,
+            weights: &columns.weights,
+        };
+        let asked = PodColumns { requests: &columns.requests, class_by_pod: &class_by_pod };
+        let placement = Placement::new(&nodes, &asked, &domains, self.settings.objective.into());
+        let placement = placement.and_then(|placement| placement.with_loads(&columns.loads()));
+        let terms = terms(&columns.used_p90, earlier, self.settings);
+        let placement = placement.and_then(|placement| placement.with_terms(&terms));
+        let placement = placement.expect("invariant: all columns were checked");
+        bound(placement, self.pods).map_err(|error| fault(&error))
+    }
+
+    /// The classes that the pods have, one for those that mind the heat and one for those that are exempt, and which of
+    /// them each pod has.
+    fn domains(&self) -> (Vec<Arc<Domain>>, Vec<u32>) {
+        let mut index_by_class = BTreeMap::new();
+        let mut domains = Vec::new();
+        let class_by_pod = self.pods.classes.iter().zip(&self.exempt).map(|(id, exempt)| {
+            *index_by_class.entry((*id, *exempt)).or_insert_with(|| {
+                domains.push(Arc::new(self.domain(&self.cluster.class_by_id[id], *exempt)));
+                domains.len() as u32 - 1
+            })
+        });
+        let class_by_pod = class_by_pod.collect();
+        (domains, class_by_pod)
+    }
+
+    /// A plan must satisfy Kubernetes and the admins alike, and not plan what Filter would refuse.
+    fn domain(&self, class: &DomainClass, exempt: bool) -> Domain {
+        let mut words: Vec<u64> = class.possible.iter().zip(&class.permitted).map(|(one, other)| one & other).collect();
+        if let Some(heat) = self.heat.as_ref().filter(|_| !exempt) {
+            let hot = (0..self.cluster.rows()).filter(|&row| heat.is_hot(row));
+            hot.for_each(|row| words[row / 64] &= !(1 << (row % 64)));
+        }
+        let domain = Domain::from_words(self.cluster.snapshot.rows, &words);
+        let domain = domain.expect("invariant: the bitmap's length was checked");
+        if class.preference.is_empty() {
+            return domain;
+        }
+        domain.with_preferences(&class.preference).expect("invariant: the preferences were checked")
+    }
 }
 
 /// The problem under the pods' own rules and priorities.
@@ -70,123 +161,29 @@ fn fault(error: &PlacementError) -> Error {
     if matches!(error, PlacementError::Number { .. }) { Error::BadNumber } else { Error::BadShape }
 }
 
-fn problem(cluster: &Cluster, pods: &Pods, settings: &Settings) -> Placement {
-    let snapshot = &cluster.snapshot;
-    let (domains, class_by_pod) = domains(cluster, pods, settings.hot_share);
-    let nodes = NodeColumns {
-        resources: cluster.resources(),
-        allocatable: &snapshot.allocatable,
-        requested: &snapshot.requested,
-        weights: &snapshot.weights,
-    };
-    let columns = PodColumns { requests: &pods.requests, class_by_pod: &class_by_pod };
-    let earlier = earlier_rows(pods);
-    let placement = Placement::new(&nodes, &columns, &domains, settings.objective.into());
-    let placement = placement.and_then(|placement| placement.with_loads(&loads(snapshot, pods)));
-    let terms = terms(snapshot, &earlier, settings);
-    placement.and_then(|placement| placement.with_terms(&terms)).expect("invariant: all columns were checked")
-}
-
-/// What the objective goes by: as in Score, what is used where that is known of nodes.
-fn loads<'a>(snapshot: &'a Snapshot, pods: &'a Pods) -> Loads<'a> {
-    if snapshot.used_p50.is_empty() {
-        return Loads::default();
-    }
-    Loads { used: &snapshot.used_p50, estimates: &pods.estimates }
-}
-
 /// The row of each pod in the warm start; empty without one.
 fn earlier_rows(pods: &Pods) -> Vec<Option<u32>> {
     pods.warm_start.iter().map(|&row| u32::try_from(row).ok()).collect()
 }
 
 /// The terms that have a weight and something to weigh: moves need a warm start, risk a forecast.
-fn terms<'a>(snapshot: &'a Snapshot, earlier: &'a [Option<u32>], settings: &Settings) -> Terms<'a> {
+fn terms<'a>(used_p90: &'a [f64], earlier: &'a [Option<u32>], settings: &Settings) -> Terms<'a> {
     let moves = if earlier.is_empty() { 0.0 } else { settings.move_weight };
-    let risk = if snapshot.used_p90.is_empty() { 0.0 } else { settings.risk_weight };
+    let risk = if used_p90.is_empty() { 0.0 } else { settings.risk_weight };
     Terms {
         mean_load: settings.mean_load_weight,
         moves: Moves { weight: moves, row_by_pod: earlier },
-        risk: Risk { weight: risk, forecast: &snapshot.used_p90, threshold: 100.0 * settings.hot_share },
+        risk: Risk { weight: risk, forecast: used_p90, threshold: 100.0 * settings.hot_share },
     }
 }
 
-/// The classes that the pods have, and which of them each pod has.
-fn domains(cluster: &Cluster, pods: &Pods, hot_share: f64) -> (Vec<Arc<Domain>>, Vec<u32>) {
-    let least_by_class = least_by_class(pods, cluster.resources());
-    let mut index_by_id = BTreeMap::new();
-    let mut domains = Vec::new();
-    let class_by_pod = pods.classes.iter().map(|id| {
-        *index_by_id.entry(*id).or_insert_with(|| {
-            let (class, least) = (&cluster.class_by_id[id], &least_by_class[id]);
-            domains.push(Arc::new(domain(class, least, &cluster.snapshot, hot_share)));
-            domains.len() as u32 - 1
-        })
-    });
-    let class_by_pod = class_by_pod.collect();
-    (domains, class_by_pod)
-}
-
-/// What every pod of a class needs at the least, one number a resource.
-struct Least {
-    request: Vec<f64>,
-    estimate: Vec<f64>,
-}
-
-fn least_by_class(pods: &Pods, resources: usize) -> BTreeMap<u32, Least> {
-    let mut least_by_class = BTreeMap::new();
-    for (pod, id) in pods.classes.iter().enumerate() {
-        let cells = pod * resources..(pod + 1) * resources;
-        let request = &pods.requests[cells.clone()];
-        let estimate = if pods.estimates.is_empty() { request } else { &pods.estimates[cells] };
-        let unlimited = || Least { request: vec![f64::INFINITY; resources], estimate: vec![f64::INFINITY; resources] };
-        let least: &mut Least = least_by_class.entry(*id).or_insert_with(unlimited);
-        for (least, amounts) in [(&mut least.request, request), (&mut least.estimate, estimate)] {
-            least.iter_mut().zip(amounts).for_each(|(least, amount)| *least = least.min(*amount));
-        }
-    }
-    least_by_class
-}
-
-/// A plan must satisfy Kubernetes and the admins alike, and not plan what Filter would refuse.
-fn domain(class: &DomainClass, least: &Least, snapshot: &Snapshot, hot_share: f64) -> Domain {
-    let open: Vec<u64> = class.possible.iter().zip(&class.permitted).map(|(one, other)| one & other).collect();
-    let words = cool_rows(&open, least, snapshot, hot_share).unwrap_or(open);
-    let domain = Domain::from_words(snapshot.rows, &words).expect("invariant: the bitmap's length was checked");
-    if class.preference.is_empty() {
-        return domain;
-    }
-    domain.with_preferences(&class.preference).expect("invariant: the preferences were checked")
-}
-
-/// The rows of `open` that would not run hot with any pod of a class. `None` where none of them has room for one:
-/// Filter refuses nobody for heat where no other row is left.
-fn cool_rows(open: &[u64], least: &Least, snapshot: &Snapshot, hot_share: f64) -> Option<Vec<u64>> {
-    if snapshot.used_p90.is_empty() {
-        return None;
-    }
-    let resources = snapshot.resources as usize;
-    let margin = cool(snapshot, hot_share);
-    let is_cool = |row: usize| (0..resources).all(|r| least.estimate[r] <= margin(row * resources + r));
-    let has_room = |row: usize| {
-        (row * resources..)
-            .zip(&least.request)
-            .all(|(cell, asked)| *asked == 0.0 || snapshot.requested[cell] + asked <= snapshot.allocatable[cell])
-    };
-    let (mut words, mut is_any_able) = (open.to_vec(), false);
-    for row in (0..snapshot.rows as usize).filter(|row| open[row / 64] >> (row % 64) & 1 == 1) {
-        if is_cool(row) {
-            is_any_able |= has_room(row);
-        } else {
-            words[row / 64] &= !(1 << (row % 64));
-        }
-    }
-    is_any_able.then_some(words)
+/// The genome that an assignment stands for.
+fn genome(placement: &Placement, assignment: &Assignment) -> Genome {
+    placement.seed(&assignment.row_by_pod).expect("invariant: an assignment has a row entry a pod")
 }
 
 fn answer(placement: &Placement, assignment: &Assignment, evolution: &Evolution) -> Plan {
-    let genome = placement.seed(&assignment.row_by_pod).expect("invariant: an assignment has a row entry a pod");
-    let spread = placement.spread(&placement.build(&genome));
+    let spread = placement.spread(&placement.build(&genome(placement, assignment)));
     let objective = assignment.score.objectives.as_slice().iter().copied().chain([spread.sigma, spread.mean]).collect();
     Plan {
         rows: assignment.row_by_pod.iter().map(|row| row.map_or(UNPLACED, |row| row as i32)).collect(),
@@ -212,7 +209,7 @@ fn reason(reason: budget::TerminationReason) -> TerminationReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Plugin;
+    use crate::{state::Plugin, types::Snapshot};
 
     const OFFERED: f64 = 100.0;
 
@@ -251,7 +248,14 @@ mod tests {
     fn rows_that_filter_would_refuse_for_running_hot_are_planned_for_nobody() {
         let mut planned = rows(&[95.0, 20.0, 85.0, 80.0], &[0.0; 4], 8);
         planned.sort_unstable();
-        assert_eq!(planned, [1, 1, 1, 1, 3, 3, 3, 3], "row 2 would run hot with any of them");
+        assert_eq!(planned, [1, 1, 1, 1, 1, 1, 1, 3], "row 2 would run hot with any of them, row 3 with a second one");
+    }
+
+    #[test]
+    fn pods_that_the_cool_rows_have_no_room_for_together_are_planned_where_it_is_hot() {
+        let mut planned = rows(&[95.0, 20.0, 85.0, 80.0], &[0.0; 4], 10);
+        planned.sort_unstable();
+        assert_eq!(planned, [0, 1, 1, 1, 1, 1, 1, 1, 2, 3]);
     }
 
     #[test]

@@ -111,6 +111,9 @@ fn loads(snapshot: &Snapshot, cells: Range<usize>) -> Cow<'_, [f64]> {
 pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings: &Settings) -> Vec<f64> {
     let forecast = !cluster.snapshot.used_p50.is_empty() && !pod.estimate.is_empty();
     let amounts = if forecast { &pod.estimate } else { &pod.request };
+    if !cluster.scorer.0.weighs(amounts) {
+        return preferences(cluster, class, pod, settings.preference_share);
+    }
     let mut scores = cluster.scorer.changes(amounts);
     if settings.risk_weight > 0.0 && !cluster.snapshot.used_p90.is_empty() {
         risk::add(&mut scores, &cluster.snapshot, amounts, settings.hot_share, settings.risk_weight);
@@ -127,6 +130,24 @@ pub(crate) fn scores(cluster: &Cluster, class: &DomainClass, pod: &Pod, settings
     scores.truncate(cluster.rows());
     if settings.preference_share > 0.0 && !class.preference.is_empty() {
         prefer(&mut scores, &class.preference, settings.preference_share);
+    }
+    scores
+}
+
+/// One score a row for a pod to which all rows are the same, as it uses nothing that the objective weighs: its own
+/// preference, where that has a share. Else none is preferred to any other, and whoever asked may go by something else.
+fn preferences(cluster: &Cluster, class: &DomainClass, pod: &Pod, share: f64) -> Vec<f64> {
+    let mut scores = vec![0.0; cluster.rows()];
+    if share == 0.0 || class.preference.is_empty() {
+        return scores;
+    }
+    let trial = Trial::beside_plan(cluster, class, pod);
+    let blocks = scores.chunks_mut(LANES).zip(class.preference.chunks(LANES)).enumerate();
+    for (block, (scores, preferences)) in blocks {
+        let slack = trial.slack(block).all;
+        for ((score, preference), slack) in scores.iter_mut().zip(preferences).zip(slack) {
+            *score = if slack < 0.0 { 0.0 } else { PASSING.most * share * preference };
+        }
     }
     scores
 }
@@ -311,6 +332,60 @@ mod tests {
         assert_eq!(verdicts, [4, 0, 0]);
         assert_eq!(scores[..2], [0.75, 100.0]);
         assert!((1.0..2.0).contains(&scores[2]), "{scores:?}");
+    }
+
+    /// Three rows that are alike but for what is taken of their two resources: 60 and 20 % of row 0, 20 and 60 % of row 1,
+    /// all of the first of row 2. Pods like row 2 most, then row 0.
+    fn mirrored(settings: &str, weights: [f64; 2]) -> Plugin {
+        let class = DomainClass { id: 0, possible: vec![!0], permitted: vec![!0], preference: vec![0.5, 0.25, 1.0] };
+        let mut plugin = Plugin::default();
+        plugin.configure(settings).unwrap();
+        let snapshot = Snapshot {
+            generation: 1,
+            rows: 3,
+            resources: 2,
+            allocatable: vec![100.0; 6],
+            requested: vec![60.0, 20.0, 20.0, 60.0, 100.0, 40.0],
+            used_p50: Vec::new(),
+            used_p90: Vec::new(),
+            planned: Vec::new(),
+            weights: weights.repeat(3),
+            classes: vec![class],
+        };
+        plugin.push_snapshot(snapshot).unwrap();
+        plugin
+    }
+
+    fn pod(request: [f64; 2]) -> Pod {
+        Pod { class: 0, request: request.to_vec(), estimate: Vec::new(), planned_row: -1 }
+    }
+
+    #[test]
+    fn under_every_objective_weights_decide_by_how_they_compare() {
+        for objective in ["balanced", "resources", "sigma"] {
+            let settings = format!(r#"{{"objective":"{objective}"}}"#);
+            let scores = |weights| mirrored(&settings, weights).score(&pod([10.0, 10.0])).unwrap();
+            let (first, second) = (scores([10.0, 1.0]), scores([1.0, 10.0]));
+            assert!(first[0] < first[1] && second[0] > second[1], "{objective}: {first:?} {second:?}");
+            for equal in [0.1, 5.0] {
+                assert_eq!(scores([equal; 2]), scores([1.0; 2]), "{objective}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_with_a_weight_prefers_no_row() {
+        assert_eq!(mirrored("", [1.0; 2]).score(&pod([0.0; 2])).unwrap(), [0.0; 3]);
+        assert_eq!(mirrored("", [0.0, 1.0]).score(&pod([10.0, 0.0])).unwrap(), [0.0; 3]);
+        assert_eq!(mirrored("", [1.0; 2]).filter(&pod([0.0; 2])).unwrap(), [0; 3]);
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_with_a_weight_goes_by_its_preference_where_that_has_a_share() {
+        let settings = r#"{"preferenceShare":0.5}"#;
+        assert_eq!(mirrored(settings, [1.0; 2]).score(&pod([0.0; 2])).unwrap(), [25.0, 12.5, 50.0]);
+        // It does not fit on row 2.
+        assert_eq!(mirrored(settings, [0.0, 1.0]).score(&pod([10.0, 0.0])).unwrap(), [25.0, 12.5, 0.0]);
     }
 
     #[test]

@@ -61,9 +61,9 @@ impl Default for Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Mean over resources of the variance of their load, and the variance of the nodes' mean load.
+    /// Mean over resources, by weight, of the variance of their load, and the variance of the nodes' mean load.
     Balanced,
-    /// Mean over resources of the variance of their load alone.
+    /// Mean over resources, by weight, of the variance of their load alone.
     Resources,
     /// The standard deviation of the nodes' mean load: σ of equation (11) of the dictionary GA.
     Sigma,

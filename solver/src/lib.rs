@@ -51,6 +51,7 @@
 //!   placement · task_schedule · qos_composition · energy_assignment · quota_tuning
 //! instances                                    reproducible instances (feature "instances")
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod annealing;
 pub mod archive;

@@ -53,6 +53,21 @@ fn verdicts_and_scores_are_equal_bit_for_bit_on_random_clusters() {
 }
 
 #[test]
+fn a_pod_that_asks_for_nothing_with_a_weight_prefers_no_row_in_the_sandbox_either() {
+    for (settings, prefers) in [("", false), (r#"{"preferenceShare":0.3}"#, true)] {
+        let sandbox = sandboxed(settings);
+        for (rows, forecast) in [(63, true), (200, false)] {
+            let columns = Columns::random(rows, forecast, rows as u64);
+            // The last two of the resources have no weight; class 0 alone has preferences.
+            let pod = RandomPod { class: 0, request: vec![0.0, 0.0, 0.0, 0.0, 700.0, 1.0], planned_row: -1 };
+            let scores = sandbox.score(&columns, &pod.lent()).unwrap();
+            assert_eq!(bits(&scores), bits(&native(settings, &columns).score(&pod.native()).unwrap()));
+            assert_eq!(scores.iter().any(|&score| score > 0.0), prefers);
+        }
+    }
+}
+
+#[test]
 fn a_delta_leads_to_the_same_scores_as_the_whole_snapshot() {
     let sandbox = sandboxed("");
     let mut columns = Columns::random(500, true, 7);
@@ -202,6 +217,22 @@ fn plans_by_estimates_are_equal_bit_for_bit_and_fill_no_row_further_than_request
     assert_eq!((&plan.rows, bits(&plan.objective)), (&expected.rows, bits(&expected.objective)));
     assert_ne!(plan.rows, asked.rows);
     assert_legal(&columns, &pods, &plan.rows, &sandbox);
+}
+
+#[test]
+fn plans_by_forecast_are_equal_bit_for_bit() {
+    let (columns, count) = (Columns::random(20, true, 27), 120);
+    let pods = pods(&columns, count);
+    let (classes, requests) = (owned(&pods).classes, owned(&pods).requests);
+    // The second leaves so little until rows run hot that some pods find none which stays cool.
+    for settings in ["", r#"{"hotShare":0.4}"#] {
+        let budget = types::Budget { evaluations: 5_000 };
+        let plan = sandboxed(settings).plan(&columns, &lent(&classes, &requests), budget, 9).unwrap();
+        let budget = native::Budget { evaluations: 5_000 };
+        let expected = native(settings, &columns).plan(&owned(&pods), budget, 9).unwrap();
+        assert_eq!((&plan.rows, bits(&plan.objective)), (&expected.rows, bits(&expected.objective)), "{settings}");
+        assert_eq!(plan.violation, 0.0);
+    }
 }
 
 #[test]

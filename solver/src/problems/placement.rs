@@ -12,12 +12,16 @@
 //! - eq. (7) \[I\]: `L_r(j) = 100 · Σ q_ir / C_jr` over the base load and the pods on `j`. The printed denominator is a
 //!   number of pods; the sentence above it says "divided by the node's value of that resource", which is done here;
 //! - eq. (8), (9) \[I\]: `L(N_j) = Σ_r W_jr L_r(j) / |{r : W_jr > 0}|`. "Count(Weight)" is read as the number of weights
-//!   that are not 0, because an indicator with weight 0 "is not considered". It is not the sum of the weights;
+//!   that are not 0, because an indicator with weight 0 "is not considered". It is not the sum of the weights; so that
+//!   all of them together may be of any size, they are taken in units of their mean;
 //! - eq. (10) \[I\]: the mean of `L(N_j)` over the nodes; the text's "number of feasible solutions" is taken as a slip;
 //! - eq. (11): σ, the *population* standard deviation of `L(N_j)`, in percentage points.
 //!
-//! A row whose weights are all 0 is no node: it takes no pods and no part in the objective. A pair of row and resource
-//! with weight 0 takes no part in the row's `L` nor in that resource's spread. See [`Objective`] for what is minimised.
+//! Where the spread of each resource counts, it counts by `w_r`, the mean of the `W_jr` above 0, in the same unit.
+//!
+//! A row that offers nothing is no node: it takes no pods and no part in the objective. A pair of row and resource with
+//! weight 0 takes no part in the row's `L` nor in that resource's spread, but is a capacity all the same. See [`Objective`]
+//! for what is minimised.
 //!
 //! Not in the source, and free of cost when not used: [`Terms`] added to the objective (mean load, moves against an
 //! earlier assignment, forecast risk), and rules between pods ([`Groups`]: at most so many of a group on a topology
@@ -38,6 +42,7 @@ mod requests;
 mod row_scorer;
 mod state;
 mod terms;
+mod weights;
 
 use std::sync::Arc;
 

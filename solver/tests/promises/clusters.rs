@@ -18,7 +18,7 @@ pub(crate) fn plain(rng: &mut Rng, objective: Objective) -> Placement {
     plain_with_live_rows(rng, objective).0
 }
 
-/// The same, and which of its rows are nodes: those with a weight and a capacity above 0 for one resource.
+/// The same, and which of its rows are nodes: those with a capacity above 0 for one resource.
 pub(crate) fn plain_with_live_rows(rng: &mut Rng, objective: Objective) -> (Placement, Vec<bool>) {
     let (rows, pods) = (2 + rng.below(20) as usize, 1 + rng.below(60) as usize);
     let resources = 1 + rng.below(6) as usize;
@@ -34,8 +34,7 @@ pub(crate) fn plain_with_live_rows(rng: &mut Rng, objective: Objective) -> (Plac
     let classes: Vec<_> = (0..4).map(|_| class(rng)).collect();
     let nodes = NodeColumns { resources, allocatable: &allocatable, requested: &requested, weights: &weights };
     let pods = PodColumns { requests: &requests, class_by_pod: &class_by_pod };
-    let cells: Vec<bool> = allocatable.iter().zip(&weights).map(|(capacity, weight)| capacity * weight > 0.0).collect();
-    let live = cells.chunks_exact(resources).map(|row| row.contains(&true)).collect();
+    let live = allocatable.chunks_exact(resources).map(|row| row.iter().any(|&capacity| capacity > 0.0)).collect();
     (Placement::new(&nodes, &pods, &classes, objective).unwrap(), live)
 }
 

@@ -25,6 +25,7 @@ impl Placement {
     /// Pods on rows outside their domain, the last ones on rows that are over-full, and the last ones of groups that
     /// break a hard rule lose their row, low priorities first; then each of them gets the row with room where it breaks
     /// no rule and hurts least, if there is one; if not, a row on which it takes the place of pods of lower priorities.
+    /// Pods that the objective does not weigh, which searches leave wherever chance had them, then go where more room is.
     #[must_use]
     pub fn assignment(&self, genome: &[u32]) -> Assignment {
         let legal = |(item, &gene): (usize, &u32)| if self.domain(item).contains(gene) { gene } else { UNASSIGNED };
@@ -32,6 +33,7 @@ impl Placement {
         self.release(&mut state);
         self.fill_in(&mut state);
         self.put_first(&mut state);
+        self.level(&mut state);
         let mut row_by_pod = vec![None; self.pods()];
         for (item, &gene) in state.genome().iter().enumerate() {
             row_by_pod[self.pod(item) as usize] = Some(gene).filter(|&gene| gene != UNASSIGNED);
@@ -60,6 +62,22 @@ impl Placement {
         let row = self.nodes.place(state.genome()[item]);
         state.adds_to_overflow(&self.nodes, row, self.requests.of(item).counts)
             || self.extras.as_ref().is_some_and(|extras| extras.is_surplus(&self.nodes, state, item))
+    }
+
+    /// Moves weightless items to rows that keep more room, where that costs nothing. One pass is enough: none leaves its
+    /// row for one that would have as little.
+    fn level(&self, state: &mut State) {
+        for item in (0..self.items()).filter(|&item| self.is_weightless(item)) {
+            let row = state.genome()[item];
+            if row == UNASSIGNED {
+                continue;
+            }
+            self.apply(state, Move::Set { item, value: UNASSIGNED });
+            let left = |row: u32| state.least_left(&self.nodes, row as usize, self.requests.of(item).counts);
+            let best = self.best_room(state, item).map(|choice| choice.value);
+            let value = best.filter(|&best| left(best) > left(row)).unwrap_or(row);
+            self.apply(state, Move::Set { item, value });
+        }
     }
 
     /// Gives pods without a row the best one; with rules, again and again, because a pod may make place for another by

@@ -1,6 +1,7 @@
 //! The row for one more pod: with room, legal, and where it hurts least.
 //!
-//! Promises: without terms and rules, a handful of multiplications a row. Must not know: the searches that ask.
+//! Promises: without terms and rules, a handful of multiplications a row; among rows that are equally good for an item
+//! that the objective does not weigh, the one with most room. Must not know: the searches that ask.
 
 use super::Placement;
 use super::extras::Extras;
@@ -17,9 +18,32 @@ impl Placement {
     /// Of the rows of an unassigned item's domain that have room for it and break no hard rule, the one of least cost.
     pub(super) fn best_room(&self, state: &State, item: usize) -> Option<Choice> {
         match &self.extras {
+            None if self.is_weightless(item) => self.most_room(state, item),
             None => self.best_room_by_spread(state, item),
             Some(extras) => self.best_room_by_score(state, item, extras),
         }
+    }
+
+    /// Whether an item uses nothing that takes part in the objective anywhere: to that, all rows are equally good.
+    pub(super) fn is_weightless(&self, item: usize) -> bool {
+        let is_left_out = |(&amount, &per_row): (&f64, &f64)| amount == 0.0 || per_row == 0.0;
+        self.requests.of(item).amounts.iter().zip(&self.nodes.per_row).all(is_left_out)
+    }
+
+    /// For a weightless item: the row that keeps most room of what the item asks for, the first of several. So many small
+    /// ones do not fill one row after the other.
+    fn most_room(&self, state: &State, item: usize) -> Option<Choice> {
+        let counts = self.requests.of(item).counts;
+        let rows = self.domains.class(item).values();
+        let mut best: Option<(f64, u32)> = None;
+        for &row in rows.iter().filter(|&&row| state.has_room(&self.nodes, row as usize, counts)) {
+            let left = state.least_left(&self.nodes, row as usize, counts);
+            if best.is_none_or(|(most, _)| left > most) {
+                best = Some((left, row));
+            }
+        }
+        let evaluations = (rows.len() as u64).div_ceil(LOOKS_PER_MOVE);
+        best.map(|(_, value)| Choice { value, evaluations })
     }
 
     fn best_room_by_spread(&self, state: &State, item: usize) -> Option<Choice> {
@@ -40,7 +64,8 @@ impl Placement {
 
     fn best_room_by_score(&self, state: &State, item: usize, extras: &Extras) -> Option<Choice> {
         let counts = self.requests.of(item).counts;
-        let mut best: Option<(f64, u32)> = None;
+        let is_weightless = self.is_weightless(item);
+        let mut best: Option<(f64, f64, u32)> = None;
         let rows = self.domains.class(item).values();
         let mut tried = (rows.len() as u64).div_ceil(LOOKS_PER_MOVE);
         for &row in rows {
@@ -53,11 +78,12 @@ impl Placement {
             tried += 1;
             let Some(score) = self.delta(state, change) else { continue };
             let value: f64 = score.objectives.as_slice().iter().sum();
-            if best.is_none_or(|(least, _)| value < least) {
-                best = Some((value, row));
+            let left = if is_weightless { state.least_left(&self.nodes, row as usize, counts) } else { 0.0 };
+            if best.is_none_or(|(least, most, _)| value < least || (value == least && left > most)) {
+                best = Some((value, left, row));
             }
         }
-        best.map(|(_, value)| Choice { value, evaluations: tried })
+        best.map(|(_, _, value)| Choice { value, evaluations: tried })
     }
 }
 

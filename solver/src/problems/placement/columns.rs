@@ -17,7 +17,7 @@ pub struct NodeColumns<'a> {
     pub allocatable: &'a [f64],
     /// What is taken already; parts of a unit count whole. Empty: nothing is.
     pub requested: &'a [f64],
-    /// The weights `W_jr`; 0 leaves a pair out, and so does an allocatable of 0.
+    /// The weights `W_jr`, of which only the ratios count; 0 leaves a pair out, and so does an allocatable of 0.
     pub weights: &'a [f64],
 }
 

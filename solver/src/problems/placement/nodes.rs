@@ -4,6 +4,7 @@
 
 use super::columns::NodeColumns;
 use super::error::PlacementError;
+use super::weights::{Scale, Weights, taking_part};
 use crate::problem::UNASSIGNED;
 
 /// A limit far below the largest in use would make its relative overflow so large that all others drown in rounding;
@@ -24,7 +25,12 @@ pub(super) struct Nodes {
     /// Past these, no resource takes part in the objective; whole groups.
     counted: usize,
     rows: usize,
-    /// `100 / C_jr`: percentage points that a unit adds to `L_r(j)`; 0 where the pair is left out.
+    /// Whether a row is a node at all.
+    live: Vec<bool>,
+    /// `√w_r`, for each resource: the loads of a resource are handled times this, so that a plain sum of their variances
+    /// is the sum of the `Var(L_r)` by weight.
+    pub(super) root: Vec<f64>,
+    /// `√w_r · 100 / C_jr`: what a unit adds to `L_r(j)`; 0 where the pair is left out.
     pub(super) unit: Vec<f64>,
     /// `W_jr / count · 100 / C_jr`: percentage points that a unit adds to `L(N_j)`.
     pub(super) share: Vec<f64>,
@@ -49,7 +55,11 @@ impl Nodes {
         let resources = columns.resources;
         let allocatable = padded(columns.allocatable, resources);
         let width = resources.next_multiple_of(LANES);
-        let (unit, share) = factors(width, &allocatable, &padded(columns.weights, resources));
+        let weights = taking_part(&allocatable, &padded(columns.weights, resources));
+        let Scale { unit: scale, of_resource } = Weights::new(width, &weights).scale();
+        let root: Vec<f64> = of_resource.iter().map(|weight| weight.sqrt()).collect();
+        let (mut unit, share) = factors(width, &allocatable, &weights, scale);
+        unit.iter_mut().zip(root.iter().cycle()).for_each(|(unit, root)| *unit *= root);
         let base: Vec<i64> = match columns.requested {
             [] => vec![0; rows * width],
             requested => padded(requested, resources).iter().map(|amount| amount.ceil() as i64).collect(),
@@ -61,6 +71,8 @@ impl Nodes {
             width,
             counted: 0,
             rows,
+            live: allocatable.chunks_exact(width).map(|row| row.iter().any(|&capacity| capacity >= 1.0)).collect(),
+            root,
             overflow_unit: overflow_units(width, &limit),
             per_row: per_row(width, &unit, &share),
             per_resource: 0.0,
@@ -120,9 +132,14 @@ impl Nodes {
         if gene == UNASSIGNED { self.rows } else { gene as usize }
     }
 
-    /// Whether a row is a node at all.
+    /// Whether a row is a node at all: it offers something.
     pub(super) fn is_live(&self, row: u32) -> bool {
-        self.share[self.cells(row as usize)].iter().any(|&share| share > 0.0)
+        self.live[row as usize]
+    }
+
+    /// Whether a row takes part in `L`.
+    pub(super) fn is_weighed(&self, row: usize) -> bool {
+        self.share[self.cells(row)].iter().any(|&share| share > 0.0)
     }
 
     /// Whether a request fits beside the base load. What a pod does not ask for cannot be lacking.
@@ -171,19 +188,29 @@ pub(super) fn padded(matrix: &[f64], resources: usize) -> Vec<f64> {
     padded
 }
 
-/// The factors of [`Nodes::unit`] and [`Nodes::share`], row-major.
-pub(super) fn factors(resources: usize, allocatable: &[f64], weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
+/// `100 / C_jr`, and [`Nodes::share`], row-major; `weights` are those that take part, of which `scale` is the unit.
+pub(super) fn factors(resources: usize, allocatable: &[f64], weights: &[f64], scale: f64) -> (Vec<f64>, Vec<f64>) {
     let mut unit = vec![0.0; allocatable.len()];
     let mut share = vec![0.0; allocatable.len()];
     for first in (0..allocatable.len()).step_by(resources) {
         let cells = first..first + resources;
-        let count = cells.clone().filter(|&cell| weights[cell] > 0.0 && allocatable[cell] >= 1.0).count();
-        for cell in cells.filter(|&cell| weights[cell] > 0.0 && allocatable[cell] >= 1.0) {
+        let count = count(&weights[cells.clone()]);
+        for cell in cells.filter(|&cell| weights[cell] > 0.0) {
             unit[cell] = 100.0 / allocatable[cell].floor();
-            share[cell] = weights[cell] * unit[cell] / count as f64;
+            share[cell] = share_of(weights[cell], scale, unit[cell], count);
         }
     }
     (unit, share)
+}
+
+/// The weights of a row that are not 0.
+pub(super) fn count(weights: &[f64]) -> usize {
+    weights.iter().filter(|&&weight| weight > 0.0).count()
+}
+
+/// [`Nodes::share`] of a pair that takes part, in a row with so many of them.
+pub(super) fn share_of(weight: f64, scale: f64, unit: f64, count: usize) -> f64 {
+    weight / scale * unit / count as f64
 }
 
 /// One over the number of rows with a factor above 0, for each resource, then for all together.

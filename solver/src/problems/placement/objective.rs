@@ -9,12 +9,12 @@ pub enum Objective {
     /// σ of eq. (11): the standard deviation of the rows' mean load `L(N_j)`, in percentage points. The source's. It
     /// lets resources cancel out: a row full of cpu and empty of memory counts as even.
     Sigma,
-    /// The mean over the resources of `Var(L_r)`, plus `Var(L)`, in squared percentage points. Evens out every resource
-    /// and their mean at once.
+    /// The mean over the resources, by weight, of `Var(L_r)`, plus `Var(L)`, in squared percentage points. Evens out every
+    /// resource and their mean at once.
     #[default]
     Balanced,
-    /// The mean over the resources of `Var(L_r)` alone, in squared percentage points. Evens out every resource for
-    /// itself and leaves it open on which rows the loads of several resources meet.
+    /// The mean over the resources, by weight, of `Var(L_r)` alone, in squared percentage points. Evens out every
+    /// resource for itself and leaves it open on which rows the loads of several resources meet.
     Resources,
 }
 
@@ -63,7 +63,7 @@ pub struct Spread {
     pub sigma: f64,
     /// The mean of `L(N_j)`, eq. (10). Minimising σ alone can raise it.
     pub mean: f64,
-    /// The standard deviation of `L_r` for each resource, which σ can hide.
+    /// The standard deviation of `L_r` for each resource, which σ can hide. Weights have no part in it.
     pub sigma_by_resource: Vec<f64>,
 }
 

@@ -9,8 +9,9 @@ mod loads;
 
 use super::columns::{NodeColumns, check_numbers};
 use super::error::PlacementError;
-use super::nodes::{factors, reciprocal};
+use super::nodes::{count, factors, reciprocal, share_of};
 use super::objective::Objective;
+use super::weights::{Scale, Weights, taking_part};
 use loads::{Curve, Loads, counted};
 
 /// Rows that are scored together: their sums stay in vector registers over all resources, and the deadline that a
@@ -32,8 +33,12 @@ pub struct RowScorer {
     /// One a resource.
     loads: Vec<Loads>,
     mean: Loads,
-    /// Row-major copies of what the rows were made from.
+    /// Row-major copies of what the rows were made from: what is used, and the weights that take part.
     used: Vec<f64>,
+    weights: Vec<f64>,
+    /// The weights, all together, and what they come to.
+    all: Weights,
+    scale: Scale,
 }
 
 /// One resource of one block. Rows past the last have zeros.
@@ -68,6 +73,10 @@ impl RowScorer {
     pub fn new(objective: Objective, nodes: &NodeColumns<'_>) -> Result<Self, PlacementError> {
         let rows = nodes.check()?;
         let blocks = rows.div_ceil(LANES);
+        let weights = taking_part(nodes.allocatable, nodes.weights);
+        let all = Weights::new(nodes.resources, &weights);
+        let scale = all.scale();
+        let (unit, share) = factors(nodes.resources, nodes.allocatable, &weights, scale.unit);
         let mut scorer = Self {
             objective,
             rows,
@@ -76,11 +85,13 @@ impl RowScorer {
             loads: vec![Loads::default(); nodes.resources],
             mean: Loads::default(),
             used: vec![0.0; rows * nodes.resources],
+            weights,
+            all,
+            scale,
         };
         if !nodes.requested.is_empty() {
             scorer.used.copy_from_slice(nodes.requested);
         }
-        let (unit, share) = factors(nodes.resources, nodes.allocatable, nodes.weights);
         for (row, factors) in unit.chunks_exact(nodes.resources).zip(share.chunks_exact(nodes.resources)).enumerate() {
             scorer.set_factors(row, factors.0, factors.1);
             scorer.insert(row);
@@ -103,8 +114,9 @@ impl RowScorer {
     /// The objective of the loads as they are.
     #[must_use]
     pub fn objective(&self) -> f64 {
-        let of_resources = || self.loads.iter().map(Loads::variance).sum::<f64>() * self.per_resource();
-        self.objective.value(of_resources, self.mean.variance())
+        let weighed = |(loads, weight): (&Loads, &f64)| weight * loads.variance();
+        let variances = self.loads.iter().zip(&self.scale.of_resource).map(weighed);
+        self.objective.value(|| variances.sum::<f64>() * self.per_resource(), self.mean.variance())
     }
 
     /// Replaces a row: what it offers, what is taken, its weights; one number a resource each.
@@ -122,7 +134,9 @@ impl RowScorer {
         for (column, values) in [("allocatable", allocatable), ("requested", requested), ("weights", weights)] {
             self.check_values(column, values)?;
         }
-        let (unit, share) = factors(self.resources(), allocatable, weights);
+        let weights = taking_part(allocatable, weights);
+        self.set_weights(row, &weights);
+        let (unit, share) = factors(self.resources(), allocatable, &weights, self.scale.unit);
         self.remove(row);
         self.set_factors(row, &unit, &share);
         let first = row * self.resources();
@@ -143,6 +157,12 @@ impl RowScorer {
         self.used[first..].iter_mut().zip(request).for_each(|(used, amount)| *used += amount);
         self.insert(row);
         Ok(())
+    }
+
+    /// Whether a request asks for anything that takes part in the objective on some row. Else all changes are 0.
+    #[must_use]
+    pub fn weighs(&self, request: &[f64]) -> bool {
+        request.iter().zip(&self.loads).any(|(amount, loads)| *amount > 0.0 && loads.rows > 0)
     }
 
     /// Writes for every row how much the objective would change if the pod went there; smaller is better, and a row
@@ -178,7 +198,7 @@ impl RowScorer {
         let term = |(resource, (&amount, loads)): (_, (_, &Loads))| Term {
             resource,
             amount,
-            curve: loads.curve(amount, scale),
+            curve: loads.curve(amount, scale * self.scale.of_resource[resource]),
         };
         Effect { terms: asked.map(term).collect(), mean: self.mean.curve(1.0, of_mean) }
     }
@@ -217,6 +237,35 @@ impl RowScorer {
         for (cells, (unit, share)) in cells.iter_mut().zip(unit.iter().zip(share)) {
             (cells.unit[lane], cells.share[lane]) = (*unit, *share);
         }
+    }
+
+    /// Takes over a row's weights. Where that changes the unit in which weights count, all rows are laid out anew: the unit
+    /// is a mean over resources, and rows that come and go seldom change what a resource weighs.
+    fn set_weights(&mut self, row: usize, weights: &[f64]) {
+        let cells = row * self.resources()..(row + 1) * self.resources();
+        if self.weights[cells.clone()] == *weights {
+            return;
+        }
+        self.all.remove(&self.weights[cells.clone()]);
+        self.all.insert(weights);
+        self.weights[cells].copy_from_slice(weights);
+        let before = std::mem::replace(&mut self.scale, self.all.scale());
+        if before.unit != self.scale.unit {
+            (0..self.rows).for_each(|row| self.rescale(row));
+        }
+    }
+
+    /// Brings a row's shares in step with the unit.
+    fn rescale(&mut self, row: usize) {
+        self.remove(row);
+        let (block, lane, resources) = (row / LANES, row % LANES, self.resources());
+        let weights = &self.weights[row * resources..][..resources];
+        let count = count(weights);
+        let cells = &mut self.cells[block * resources..][..resources];
+        for (cells, &weight) in cells.iter_mut().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+            cells.share[lane] = share_of(weight, self.scale.unit, cells.unit[lane], count);
+        }
+        self.insert(row);
     }
 
     /// Takes a row out of all sums.

@@ -23,7 +23,7 @@ pub struct State {
     genome: Genome,
     /// What a row may still take, row-major, nowhere included; below 0 where it is over-full.
     room: Vec<i64>,
-    /// `L_r(j)` less the resource's centre, row-major.
+    /// `√w_r · L_r(j)` less the resource's centre, row-major.
     load: Vec<f64>,
     /// `L(N_j)` less its centre.
     mean_load: Vec<f64>,
@@ -171,7 +171,7 @@ impl State {
     fn centre(&mut self, nodes: &Nodes, column: usize) {
         let width = nodes.width();
         let (loads, step, counted): (&mut [f64], usize, &dyn Fn(usize) -> bool) = if column == width {
-            (&mut self.mean_load, 1, &|row| nodes.is_live(row as u32))
+            (&mut self.mean_load, 1, &|row| nodes.is_weighed(row))
         } else {
             (&mut self.load[column..], width, &|row| nodes.unit[row * width + column] > 0.0)
         };
@@ -261,7 +261,7 @@ impl State {
         objective.value(|| self.resources_after(nodes, shift), self.mean_after(nodes, shift))
     }
 
-    /// The mean of the resources' variances after a shift between two rows.
+    /// The mean of the resources' variances by weight after a shift between two rows.
     #[inline]
     fn resources_after(&self, nodes: &Nodes, shift: &Shift<'_>) -> f64 {
         let (from, to) = (nodes.counted_cells(shift.from), nodes.counted_cells(shift.to));
@@ -405,13 +405,21 @@ impl State {
         self.room[nodes.cells(row)].iter().zip(request).all(|(&room, &amount)| amount == 0 || amount <= room)
     }
 
+    /// The least part that a row would have left of anything that a request asks for, if that came on top.
+    pub(super) fn least_left(&self, nodes: &Nodes, row: usize, request: &[i64]) -> f64 {
+        let cells = nodes.cells(row);
+        let rooms = self.room[cells.clone()].iter().zip(&nodes.overflow_unit[cells]);
+        let asked = request.iter().zip(rooms).filter(|(amount, _)| **amount > 0);
+        asked.map(|(amount, (room, unit))| (room - amount) as f64 * unit).fold(f64::INFINITY, f64::min)
+    }
+
     pub(super) fn spread(&self, nodes: &Nodes) -> Spread {
         let sigma = |column: usize| self.sums(column).variance(nodes.per_row[column]).sqrt();
         let all = nodes.width();
         Spread {
             sigma: sigma(all),
             mean: self.mean(nodes),
-            sigma_by_resource: (0..nodes.resources()).map(sigma).collect(),
+            sigma_by_resource: (0..nodes.resources()).map(|resource| sigma(resource) / nodes.root[resource]).collect(),
         }
     }
 }

@@ -38,7 +38,8 @@ pub struct Moves<'a> {
 /// With `h_r(j) = 100 · (forecast_jr + Σ q_ir of the pods placed on j) / C_jr`, the risk is the mean over the resources
 /// of the mean over the rows of `max(0, h_r(j) - threshold)²`, in squared percentage points: a variance that looks at
 /// the hot side only, in the unit of [`Balanced`](super::Objective::Balanced). The square prefers two rows a little
-/// too hot to one far too hot. Pairs of row and resource that the objective leaves out are left out here.
+/// too hot to one far too hot. Pairs of row and resource that the objective leaves out are left out here; those with a
+/// weight count alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Risk<'a> {
     /// What one squared percentage point costs. Default 0.
@@ -64,9 +65,10 @@ pub(super) struct Factors {
     /// The earlier row of each item, or [`UNASSIGNED`]; empty if moves cost nothing.
     previous: Vec<u32>,
     risk_weight: f64,
-    /// For each cell, nowhere included: how far it would be above the threshold if nothing were left in it.
+    /// For each cell, nowhere included: how far it would be above the threshold if nothing were left in it, in the unit
+    /// of [`Nodes::unit`].
     brim: Vec<f64>,
-    /// For each resource: what a squared point of one row counts.
+    /// For each resource: what a square of one row counts.
     risk_per_row: Vec<f64>,
 }
 
@@ -90,7 +92,9 @@ impl Factors {
         if risk.weight > 0.0 {
             factors.brim = brim(nodes, &risk);
             let columns = &nodes.per_row[..nodes.width()];
-            factors.risk_per_row = columns.iter().map(|per_row| per_row * nodes.per_resource).collect();
+            let squared = nodes.root.iter().map(|root| root * root);
+            let rows = columns.iter().zip(squared);
+            factors.risk_per_row = rows.map(|(per_row, squared)| per_row * nodes.per_resource / squared).collect();
         }
         Ok(factors)
     }
@@ -170,7 +174,7 @@ fn brim(nodes: &Nodes, risk: &Risk<'_>) -> Vec<f64> {
     let mut brim = vec![0.0; nodes.unit.len()];
     for (cell, forecast) in forecast.iter().enumerate().filter(|(cell, _)| nodes.unit[*cell] > 0.0) {
         let most = (nodes.limit[cell] - nodes.base[cell]) as f64;
-        brim[cell] = (forecast + most) * nodes.unit[cell] - risk.threshold;
+        brim[cell] = (forecast + most) * nodes.unit[cell] - risk.threshold * nodes.root[cell % nodes.width()];
     }
     brim
 }

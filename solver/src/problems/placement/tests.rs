@@ -76,9 +76,65 @@ fn loads_of_another_shape_are_refused() {
 
 #[test]
 fn the_divisor_is_the_number_of_weights_above_zero() {
-    // Row 0 weighs only its second resource, three times: L(N_0) = 3 * 20 / 1; L(N_1) = (0.5 * 50 + 0) / 2.
+    // Row 0 weighs only its second resource, three times: L(N_0) = 3 * 20 / 1; L(N_1) = (0.5 * 50 + 0) / 2. The unit of
+    // weights is 1.25: 0.5 for the one resource, 2 for the other on average.
     let sigma = problem(&two_rows(&[0.0, 3.0, 0.5, 1.0]), &[5.0, 20.0], Objective::Sigma);
-    assert!((value(&sigma, &[0]) - (60.0 - 12.5) / 2.0).abs() < 1e-12);
+    assert!((value(&sigma, &[0]) - (60.0 - 12.5) / 2.0 / 1.25).abs() < 1e-12);
+}
+
+/// Two rows that are alike but for which resource is taken: 60 % of the first on row 0, of the second on row 1; of the
+/// other 20 % each.
+fn mirrored(weights: &[f64], objective: Objective) -> Placement {
+    let (allocatable, requested) = ([100.0; 4], [60.0, 20.0, 20.0, 60.0]);
+    let nodes = NodeColumns { resources: 2, allocatable: &allocatable, requested: &requested, weights };
+    problem(&nodes, &[10.0, 10.0], objective)
+}
+
+#[test]
+fn under_every_objective_a_heavier_resource_decides_where_a_pod_goes() {
+    for objective in Objective::ALL {
+        let goes_to = |one: f64, other: f64| {
+            let problem = mirrored(&[one, other, one, other], objective);
+            problem.assignment(&[UNASSIGNED]).row_by_pod[0]
+        };
+        assert_eq!([goes_to(10.0, 1.0), goes_to(1.0, 10.0)], [Some(1), Some(0)], "{objective:?}");
+    }
+}
+
+#[test]
+fn resources_count_by_their_weights_in_the_mean_of_their_variances() {
+    // With the pod on row 1 the loads are 60 and 30 of the first, 20 and 70 of the second: variances 225 and 625.
+    let weighed = mirrored(&[3.0, 1.0, 3.0, 1.0], Objective::Resources);
+    assert!((value(&weighed, &[1]) - (3.0 * 225.0 + 625.0) / 4.0).abs() < 1e-9);
+    let spread = weighed.spread(&weighed.build(&[1]));
+    assert!((spread.sigma_by_resource[0] - 15.0).abs() < 1e-12 && (spread.sigma_by_resource[1] - 25.0).abs() < 1e-12);
+    // Mean loads by weight: (3 * 60 + 20) / 4 and (3 * 30 + 70) / 4.
+    assert!((spread.sigma - 5.0).abs() < 1e-12 && (spread.mean - 45.0).abs() < 1e-12);
+}
+
+#[test]
+fn equal_weights_of_any_size_are_the_same_bit_for_bit() {
+    for objective in Objective::ALL {
+        for weight in [0.1, 5.0, 1000.0] {
+            let (one, other) = (mirrored(&UNIT, objective), mirrored(&[weight; 4], objective));
+            for genome in [[0], [1], [UNASSIGNED]] {
+                assert_eq!(value(&one, &genome).to_bits(), value(&other, &genome).to_bits(), "{objective:?}, {weight}");
+                let spreads = [&one, &other].map(|problem| problem.spread(&problem.build(&genome)));
+                assert_eq!(spreads[0], spreads[1]);
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_have_no_part_in_risk() {
+    let risk = Risk { weight: 1.0, forecast: &[90.0, 0.0, 0.0, 85.0], threshold: 80.0 };
+    for weights in [&UNIT, &[7.0, 0.5, 7.0, 0.5]] {
+        let problem = mirrored(weights, Objective::Balanced).with_terms(&Terms { risk, ..Terms::default() }).unwrap();
+        // With the pod on row 0: 100 and 10 % there, 0 and 85 % on the other.
+        let risk = problem.measures(&problem.build(&[0])).risk;
+        assert!((risk - f64::midpoint(400.0 / 2.0, 25.0 / 2.0)).abs() < 1e-9, "{risk}");
+    }
 }
 
 #[test]
@@ -89,10 +145,73 @@ fn a_pair_with_weight_zero_takes_no_part_in_its_resource() {
 }
 
 #[test]
-fn a_row_without_weights_takes_no_pods_and_no_part() {
-    let problem = problem(&two_rows(&[1.0, 1.0, 0.0, 0.0]), &[5.0, 20.0], Objective::Sigma);
-    assert!(!problem.domain(0).contains(1));
-    assert_eq!(value(&problem, &[0]), 0.0);
+fn a_row_without_weights_takes_pods_and_no_part_in_the_objective() {
+    for objective in Objective::ALL {
+        let problem = problem(&two_rows(&[1.0, 1.0, 0.0, 0.0]), &[5.0, 20.0, 6.0, 0.0], objective);
+        assert!(problem.domain(0).contains(1));
+        assert_eq!((value(&problem, &[0, 1]), value(&problem, &[1, 1])), (0.0, 0.0));
+        // Row 0 has 10 of the first resource, so one of them has to go to row 1.
+        let assignment = problem.assignment(&[UNASSIGNED; 2]);
+        assert!(assignment.unplaced.is_empty() && assignment.row_by_pod.contains(&Some(1)), "{assignment:?}");
+    }
+}
+
+#[test]
+fn a_row_that_offers_nothing_takes_no_pods_and_no_part() {
+    let nodes = NodeColumns {
+        resources: 2,
+        allocatable: &[10.0, 100.0, 0.0, 0.5],
+        requested: &[0.0, 0.0, 10.0, 0.0],
+        weights: &UNIT,
+    };
+    let problem = problem(&nodes, &[5.0, 20.0, 0.0, 0.0], Objective::Sigma);
+    assert!(!problem.domain(0).contains(1) && !problem.domain(1).contains(1));
+    assert_eq!(value(&problem, &[0, 0]), 0.0);
+}
+
+/// Five rows with room for eleven pods each, and pods that ask for nothing else.
+fn pods_that_weigh_nothing(pods: usize) -> Placement {
+    let (allocatable, weights) = ([100.0, 11.0].repeat(5), [1.0, 0.0].repeat(5));
+    let nodes = NodeColumns { resources: 2, allocatable: &allocatable, requested: &[], weights: &weights };
+    problem(&nodes, &[0.0, 1.0].repeat(pods), Objective::Balanced)
+}
+
+fn most_on_a_row(rows: &[Option<u32>]) -> usize {
+    let on = |row: u32| rows.iter().filter(|&&other| other == Some(row)).count();
+    (0..5).map(on).max().unwrap_or(0)
+}
+
+#[test]
+fn pods_that_weigh_nothing_are_spread_by_what_else_they_ask_for() {
+    let plain = pods_that_weigh_nothing(20);
+    let pods: Vec<u32> = (0..20).collect();
+    let rule = Rule { topology: 0, pods: &pods, existing: &[], limit: Limit::AtMost(9), force: Force::Hard };
+    let bound = plain.clone().with_groups(&Groups { topologies: &[&[0, 1, 2, 3, 4]], rules: &[rule] }).unwrap();
+    for problem in [plain, bound] {
+        let rows = problem.assignment(&[UNASSIGNED; 20]).row_by_pod;
+        assert_eq!(most_on_a_row(&rows), 4, "{rows:?}");
+    }
+}
+
+#[test]
+fn no_search_piles_up_pods_that_weigh_nothing() {
+    let problem = pods_that_weigh_nothing(20);
+    let piled: Vec<u32> = (0..20).map(|item| u32::from(item > 9)).collect();
+    assert_eq!(most_on_a_row(&problem.assignment(&piled).row_by_pod), 4);
+    for seed in 0..5 {
+        let (budget, mut observer) = (crate::budget::Budget::evaluations(20_000), crate::observer::Unobserved);
+        let memetic = crate::memetic::Memetic::default();
+        let found = memetic.solve(&problem, &[], budget, &mut Rng::new(seed), &mut observer).unwrap();
+        let rows = problem.assignment(&found.best.genome).row_by_pod;
+        assert_eq!(most_on_a_row(&rows), 4, "{rows:?}");
+    }
+}
+
+#[test]
+fn pods_that_weigh_nothing_stay_where_they_are_as_well_off() {
+    let problem = pods_that_weigh_nothing(7);
+    let even = [4, 4, 3, 2, 1, 0, 3];
+    assert_eq!(problem.assignment(&even).row_by_pod, even.map(Some));
 }
 
 #[test]

@@ -117,6 +117,35 @@ proptest! {
     }
 }
 
+#[test]
+fn under_every_objective_a_heavier_resource_decides_and_equal_weights_are_the_same_bit_for_bit() {
+    // 60 % of the first resource are taken of row 0, of the second of row 1; of the other 20 % each.
+    let (allocatable, requested) = ([100.0; 4], [60.0, 20.0, 20.0, 60.0]);
+    for objective in Objective::ALL {
+        let changes = |one: f64, other: f64| {
+            let weights = &[one, other, one, other];
+            let nodes = NodeColumns { resources: 2, allocatable: &allocatable, requested: &requested, weights };
+            let mut changes = [0.0; 2];
+            RowScorer::new(objective, &nodes).unwrap().changes(&[10.0, 10.0], &mut changes).unwrap();
+            changes
+        };
+        let (first, second) = (changes(10.0, 1.0), changes(1.0, 10.0));
+        assert!(first[0] > first[1] && second[0] < second[1], "{objective:?}: {first:?} {second:?}");
+        for weight in [0.1, 5.0, 1000.0] {
+            assert_eq!(changes(weight, weight).map(f64::to_bits), changes(1.0, 1.0).map(f64::to_bits));
+        }
+    }
+}
+
+#[test]
+fn a_request_weighs_where_it_asks_for_something_that_takes_part() {
+    let nodes =
+        NodeColumns { resources: 3, allocatable: &[10.0, 10.0, 0.0], requested: &[], weights: &[1.0, 0.0, 1.0] };
+    let scorer = RowScorer::new(Objective::Balanced, &nodes).unwrap();
+    assert!(scorer.weighs(&[1.0, 0.0, 0.0]));
+    assert!(!scorer.weighs(&[0.0, 1.0, 1.0]));
+}
+
 fn two_rows() -> RowScorer {
     let nodes = NodeColumns { resources: 1, allocatable: &[10.0, 20.0], requested: &[5.0, 5.0], weights: &[1.0; 2] };
     RowScorer::new(Objective::Sigma, &nodes).unwrap()
