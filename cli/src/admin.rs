@@ -4,6 +4,7 @@
 //! it answered itself, and one plans for all, so all are asked, and what is shown is by choice. Promises to print what
 //! the extender wrote, unchanged, but for decisions that another replica has; must not know what else is in it.
 
+mod absent;
 mod choice;
 
 use std::io::Write;
@@ -87,12 +88,14 @@ pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Cli
             );
             return extender.write(&format!("/record/{namespace}/{pod}"), &absent, file, out).await;
         }
-        let absent = format!(
-            "no replica of the extender has a record of pod {namespace}/{pod}: it was not asked about it since it \
-             started, or too many pods ago. Is the pod's schedulerName one of a profile's? \
-             `kubectl -n {namespace} describe pod {pod}` says what kube-scheduler knows"
-        );
-        extender.explain(&format!("/explain/{namespace}/{pod}"), args.look.output, &absent, out).await
+        if extender.explain(&format!("/explain/{namespace}/{pod}"), args.look.output, out).await? {
+            return Ok(());
+        }
+        let client = match &args.look.server {
+            Some(_) => args.look.cluster.connect().await,
+            None => Ok(extender.client.clone()),
+        };
+        Err(absent::failure(client, namespace, pod).await)
     })
 }
 
@@ -163,10 +166,10 @@ impl Extender {
         Ok(writeln!(out, "{}", text.trim_end())?)
     }
 
-    /// Prints what is known of a pod, the decisions beside it where another replica has them.
-    async fn explain(&self, path: &str, format: Format, absent: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    /// Prints what is known of a pod, the decisions beside it where another replica has them. False: nothing is known.
+    async fn explain(&self, path: &str, format: Format, out: &mut dyn Write) -> Result<bool, CliError> {
         let answers = self.ask(path).await?;
-        let chosen = choice::of_pod(&answers).ok_or_else(|| CliError::Failed(absent.to_owned()))?;
+        let Some(chosen) = choice::of_pod(&answers) else { return Ok(false) };
         let text = match (chosen, format) {
             ((standing, None), Format::Json) => standing.body.clone(),
             ((standing, Some(asked)), Format::Json) => format!("{:#}", standing.with_decisions_of(asked)),
@@ -177,7 +180,8 @@ impl Extender {
                 format!("{}\n{}", standing.trim_end(), self.text(&part(asked, "decisions")).await?)
             }
         };
-        Ok(writeln!(out, "{}", text.trim_end())?)
+        writeln!(out, "{}", text.trim_end())?;
+        Ok(true)
     }
 
     /// Writes the newest of the replicas' answers to a file, byte for byte.

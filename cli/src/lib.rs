@@ -12,6 +12,7 @@
 //! named by key and value with a remedy. Nothing but `ungate` writes to a cluster, and `scaffold`, `pack`, `--svg` and
 //! `--record` alone write files. The crate must not link the solver: what decides is the component, in the sandbox, as in the
 //! extender.
+#![forbid(unsafe_code)]
 
 mod admin;
 mod api;

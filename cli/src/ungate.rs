@@ -1,9 +1,11 @@
 //! `ungate`: the dead man's switch. Takes the gate `gantry.dev/plan` from pods that have waited too long for a plan.
 //!
 //! Gates are set when a pod is created and at no other time, so a pod's age is its gate's. A pod that another gate holds
-//! as well does not wait for Gantry: without ours it would never be planned, though Gantry is well. Promises to touch that
-//! gate alone, to change a pod only as it was read (its resourceVersion goes along), and to go on after a failure. It must
-//! depend on nothing of Gantry that runs: it is for the day when nothing of it does.
+//! as well does not wait for Gantry: without ours it would never be planned, though Gantry is well. When that other gate
+//! went nobody writes down (what is taken away leaves no entry in managedFields), but the pod's generation tells that
+//! something did: such a pod has as much time once more. Promises to touch that gate alone, to change a pod only as it was
+//! read (its resourceVersion goes along), and to go on after a failure. It must depend on nothing of Gantry that runs: it
+//! is for the day when nothing of it does.
 
 use std::io::Write;
 use std::time::Duration;
@@ -23,13 +25,17 @@ pub(crate) const GATE: &str = "gantry.dev/plan";
 /// How often a pod is read again when somebody changed it meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// The longest time that a pod has once more whose other gate may have gone a moment ago. Gantry is done long before.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// Flags of `ungate`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct UngateArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Only pods that wait for this long or longer: a number with s, m or h. 0s: all, whatever the clocks say.
+    /// Only pods that wait for this long or longer: a number with s, m or h. 0s: all, whatever the clocks say. Pods that
+    /// were changed since they were created, by a gate that went late perhaps, have this time once more, a minute at most.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub older_than: Duration,
     /// Only pods of this namespace.
@@ -56,42 +62,71 @@ async fn ungate(args: &UngateArgs, out: &mut dyn Write) -> Result<(), CliError> 
     };
     // A gated pod is neither bound nor anything but pending; the server need not send the others.
     let waiting = ListParams::default().fields("spec.nodeName=,status.phase=Pending");
-    let (now, mut released, mut failed, mut left) = (Timestamp::now(), 0, 0, 0);
+    let (now, mut tally, mut left, mut in_doubt) = (Timestamp::now(), Tally::default(), 0, Vec::new());
     for pod in api::list_all(&pods, waiting, "the list of pending pods").await? {
         if age(&pod, now) < args.older_than {
             continue;
         }
         match Hold::of(&pod) {
-            Hold::Not => continue,
-            Hold::WithOthers if !args.with_other_gates => {
-                left += 1;
-                continue;
-            }
-            Hold::Alone | Hold::WithOthers => {}
+            Hold::Not => {}
+            Hold::WithOthers if !args.with_other_gates => left += 1,
+            Hold::Alone if args.pauses() && was_changed(&pod) => in_doubt.push(pod),
+            Hold::Alone | Hold::WithOthers => tally.release(&client, pod, args.dry_run, out).await?,
         }
-        let name = format!("pod/{} -n {}", pod.name_any(), pod.namespace().unwrap_or_default());
-        let waited = age(&pod, now).as_secs();
-        match release(&client, pod, args.dry_run).await {
-            Ok(true) => {
-                released += 1;
-                let verb = if args.dry_run { "would release" } else { "released" };
-                writeln!(out, "{verb} {name} after {waited} s")?;
-            }
-            Ok(false) => writeln!(out, "{name} is gone, or was released by somebody else")?,
-            Err(error) => {
-                failed += 1;
-                writeln!(out, "failed {name}: {}", chain(&error))?;
-            }
+    }
+    if !in_doubt.is_empty() {
+        let pause = args.older_than.min(LONGEST_PAUSE);
+        let (count, seconds) = (in_doubt.len(), pause.as_secs());
+        writeln!(out, "{count} were changed since they were created, maybe when a gate went late: {seconds} s more")?;
+        tokio::time::sleep(pause).await;
+        for pod in in_doubt {
+            tally.release(&client, pod, args.dry_run, out).await?;
         }
     }
     if left > 0 {
         writeln!(out, "left {left} that another gate holds as well; --with-other-gates releases them too")?;
     }
+    let Tally { released, failed } = tally;
     writeln!(out, "{released} released, {failed} failed")?;
     if failed > 0 {
         return Err(CliError::Failed(format!("{failed} pods keep the gate {GATE}; the output says why")));
     }
     Ok(())
+}
+
+impl UngateArgs {
+    /// Whether pods in doubt are given more time: not where all are to go, or none.
+    fn pauses(&self) -> bool {
+        self.older_than > Duration::ZERO && !self.with_other_gates && !self.dry_run
+    }
+}
+
+/// What became of the pods.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    released: usize,
+    failed: usize,
+}
+
+impl Tally {
+    /// Releases a pod and says so.
+    async fn release(&mut self, client: &Client, pod: Pod, dry_run: bool, out: &mut dyn Write) -> Result<(), CliError> {
+        let name = format!("pod/{} -n {}", pod.name_any(), pod.namespace().unwrap_or_default());
+        let waited = age(&pod, Timestamp::now()).as_secs();
+        match release(client, pod, dry_run).await {
+            Ok(true) => {
+                self.released += 1;
+                let verb = if dry_run { "would release" } else { "released" };
+                writeln!(out, "{verb} {name} after {waited} s")?;
+            }
+            Ok(false) => writeln!(out, "{name} is gone, or was released by somebody else")?,
+            Err(error) => {
+                self.failed += 1;
+                writeln!(out, "failed {name}: {}", chain(&error))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether our gate holds a pod back.
@@ -123,13 +158,20 @@ fn age(pod: &Pod, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(created)).unwrap_or_default()
 }
 
-/// Takes the gate away. False: it is not there any more. A pod that was changed meanwhile is read again.
+/// Whether anybody has changed what the pod says since it was created: its gates, or what else may be changed. An API
+/// server before 1.34 counts no generations of pods, and nothing is known.
+fn was_changed(pod: &Pod) -> bool {
+    pod.metadata.generation.is_some_and(|generation| generation > 1)
+}
+
+/// Takes the gate away. False: it is not there any more. A pod that was changed meanwhile is read again; another one of
+/// its name is not meant.
 async fn release(client: &Client, mut pod: Pod, dry_run: bool) -> Result<bool, kube::Error> {
     if dry_run {
         return Ok(true);
     }
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
-    let name = pod.name_any();
+    let (name, uid) = (pod.name_any(), pod.uid());
     for attempt in 1..=ATTEMPTS {
         if Hold::of(&pod) == Hold::Not {
             return Ok(false);
@@ -145,8 +187,8 @@ async fn release(client: &Client, mut pod: Pod, dry_run: bool) -> Result<bool, k
             Err(error) => return Err(error),
         }
         match pods.get_opt(&name).await? {
-            Some(read) => pod = read,
-            None => return Ok(false),
+            Some(read) if read.uid() == uid => pod = read,
+            _ => return Ok(false),
         }
     }
     Ok(false)
@@ -187,5 +229,13 @@ mod tests {
         let at = |text: &str| age(&pod, text.parse().unwrap());
         assert_eq!(at("2026-11-22T08:01:01Z"), Duration::from_secs(61));
         assert_eq!(at("2026-11-22T07:59:00Z"), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_pod_that_nobody_has_touched_is_not_in_doubt() {
+        for (generation, is_in_doubt) in [(json!(null), false), (json!(1), false), (json!(2), true)] {
+            let pod: Pod = serde_json::from_value(json!({"metadata": {"generation": generation}})).unwrap();
+            assert_eq!(was_changed(&pod), is_in_doubt);
+        }
     }
 }

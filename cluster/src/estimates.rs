@@ -20,7 +20,8 @@ use crate::quantity::LARGEST_AMOUNT;
 
 /// The label of a Deployment's pods that its `ReplicaSet` has at the end of its name.
 const TEMPLATE_HASH: &str = "pod-template-hash";
-/// What kube-scheduler takes a container for that does not say how much cpu or memory it wants, in millicores and bytes.
+/// What kube-scheduler takes a container for that does not say how much cpu or memory it wants, in millicores and bytes
+/// (`pkg/scheduler/util/pod_resources.go`, `DefaultMilliCPURequest`, `DefaultMemoryRequest`).
 const UNASKED: [(&str, f64); 2] = [("cpu", 100.0), ("memory", 209_715_200.0)];
 
 /// How use is estimated from requests where nothing is forecast of the workload.
@@ -71,6 +72,13 @@ fn workload(pod: &Pod) -> &str {
     let hash = pod.metadata.labels.as_ref().and_then(|labels| labels.get(TEMPLATE_HASH));
     let deployment = || owner.name.strip_suffix(hash?.as_str())?.strip_suffix('-');
     if owner.kind == "ReplicaSet" { deployment().unwrap_or(&owner.name) } else { &owner.name }
+}
+
+/// What kube-scheduler's scores count for the containers of a pod that do not say how much cpu, and how much memory, they
+/// want: millicores and bytes.
+#[must_use]
+pub fn unasked_amounts(pod: &Pod) -> [f64; 2] {
+    UNASKED.map(|(resource, amount)| amount * f64::from(unasked(pod, resource)))
 }
 
 /// How many containers that keep running do not ask for a resource; none where the pod asks for them all.
@@ -185,6 +193,17 @@ mod tests {
         let estimator = Estimator::new(Some(EstimateSettings::default()));
         let estimate = estimator.estimate(&[500.0, 0.0, 1.0], &origin, &columns(), 2);
         assert_eq!(estimate, [600.0, 400.0 * MEBIBYTE, 1.0]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_counts_for_sidecars_too_and_not_where_the_pod_asks_as_a_whole() {
+        let amounts = |resources: &Value| {
+            let sidecars = json!([{"name": "s", "restartPolicy": "Always"}, {"name": "once"}]);
+            let spec = json!({"containers": [{"name": "c"}], "initContainers": sidecars, "resources": resources});
+            unasked_amounts(&serde_json::from_value(json!({ "spec": spec })).unwrap())
+        };
+        assert_eq!(amounts(&json!({})), [200.0, 400.0 * MEBIBYTE]);
+        assert_eq!(amounts(&json!({"requests": {"cpu": "1"}})), [0.0, 400.0 * MEBIBYTE]);
     }
 
     #[test]

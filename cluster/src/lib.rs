@@ -20,6 +20,7 @@
 //! - The index can be read at any time; until the first complete lists [`Snapshot::has_synced`] is false.
 //!
 //! The crate must not know HTTP, Wasm, or what the numbers are used for.
+#![forbid(unsafe_code)]
 
 mod affinity;
 mod class;
@@ -48,7 +49,7 @@ pub mod watch;
 pub use class::DomainClass;
 pub use dictionary::{Dictionary, DictionaryEffect, DictionaryEntry, DictionaryError};
 pub use error::{ObjectError, ObjectFault};
-pub use estimates::EstimateSettings;
+pub use estimates::{EstimateSettings, unasked_amounts};
 pub use groups::{GroupColumns, GroupForce, GroupLimit, GroupRule};
 pub use index::{Index, IndexSettings, NodeForecast, Use, UseUnit, WorkloadForecast};
 pub use label::LabelColumn;
@@ -59,4 +60,5 @@ pub use resources::{MAX_NAMED, ResourcesError};
 pub use selector::{LabelExpression, LabelOperator, LabelSelector, SelectorError};
 pub use shared::{SharedIndex, WatchFailure, WatchHealth};
 pub use snapshot::Snapshot;
+pub use ties::foreign_demand;
 pub use unplaced::Whereabouts;

@@ -174,7 +174,8 @@ fn bound_at(pod: &Pod) -> i64 {
 
 /// The scheduler a pod asks for; the API server's default where the pod does not say.
 pub(crate) fn scheduler_name(pod: &Pod) -> &str {
-    pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or("default-scheduler")
+    let name = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
+    name.filter(|name| !name.is_empty()).unwrap_or("default-scheduler")
 }
 
 /// Whether an init container keeps running beside the containers.

@@ -12,6 +12,7 @@ use crate::node::NodeRow;
 use crate::selector::{Labels, Selector};
 use crate::taint::{Toleration, admits};
 
+pub use read::foreign_demand;
 pub(crate) use table::TiesTable;
 
 /// A pod as other pods see it, and what it demands of them.

@@ -17,6 +17,8 @@ const ASKED: f64 = 0.05;
 pub(super) const EVERYWHERE: u32 = 0;
 /// A class of pods that may run on every other node.
 pub(super) const EVERY_OTHER: u32 = 1;
+/// A class of pods that may run on every third node, which comes with a change.
+pub(super) const EVERY_THIRD: u32 = 2;
 /// A class that nobody was told of.
 pub(super) const UNKNOWN: u32 = 999_999;
 
@@ -30,6 +32,7 @@ pub(super) struct Sample {
     weights: Vec<f64>,
     all: Vec<u64>,
     other: Vec<u64>,
+    third: Option<Vec<u64>>,
     since: Option<(u64, Vec<u32>)>,
 }
 
@@ -44,33 +47,34 @@ impl Sample {
         let is_label = |cell: usize| cell % COLUMNS == LABEL;
         let asked = |cell: usize, all: f64| if is_label(cell) { 0.0 } else { (all * share(cell, 0.5) / 2.0).floor() };
         let requested = allocatable.iter().enumerate().map(|(cell, all)| asked(cell, *all));
-        let words = |keep: fn(usize) -> bool| {
-            let mut words = vec![0; rows.div_ceil(64)];
-            for row in (0..rows).filter(|row| keep(*row)) {
-                words[row / 64] |= 1 << (row % 64);
-            }
-            words
-        };
         Self {
             generation: rows as u64 * 2 + 1,
             rows,
             requested: requested.collect(),
             weights: (0..cells).map(|cell| f64::from(!is_label(cell))).collect(),
-            all: words(|_| true),
-            other: words(|row| row % 2 == 0),
+            all: words(rows, |_| true),
+            other: words(rows, |row| row % 2 == 0),
+            third: None,
             since: None,
             allocatable,
         }
     }
 
-    /// The same cluster after a pod came to one of its nodes.
+    /// The same cluster after everything that a change may tell of has changed: a pod came to one node, that and the last
+    /// one offer more and have another label, the last one is as it was not for a class, and a class is new. It takes two
+    /// nodes at least.
     pub(super) fn changed(&self) -> Self {
-        let row = self.rows / 2;
+        let (row, last) = (self.rows / 2, self.rows - 1);
         let mut next = Self { generation: self.generation + 1, ..self.clone() };
         for (resource, amount) in Self::request().into_iter().enumerate() {
             next.requested[row * COLUMNS + resource] += amount;
         }
-        next.since = Some((self.generation, vec![row as u32]));
+        for (row, factor) in [(row, 2.0), (last, 3.0)] {
+            next.allocatable[row * COLUMNS..][..COLUMNS].iter_mut().for_each(|offered| *offered *= factor);
+        }
+        next.other[last / 64] ^= 1 << (last % 64);
+        next.third = Some(words(self.rows, |row| row % 3 == 0));
+        next.since = Some((self.generation, vec![row as u32, last as u32]));
         next
     }
 
@@ -125,6 +129,8 @@ impl Sample {
     /// What a plugin is lent.
     pub(super) fn lend(&self) -> Columns<'_> {
         let class = |id: u32, possible| DomainClass { id, possible, permitted: &self.all, preference: &[] };
+        let mut classes = vec![class(EVERYWHERE, &self.all[..]), class(EVERY_OTHER, &self.other[..])];
+        classes.extend(self.third.iter().map(|third| class(EVERY_THIRD, &third[..])));
         Columns {
             generation: self.generation,
             rows: self.rows as u32,
@@ -132,25 +138,57 @@ impl Sample {
             allocatable: (&self.allocatable[..]).into(),
             requested: (&self.requested[..]).into(),
             weights: (&self.weights[..]).into(),
-            classes: vec![class(EVERYWHERE, &self.all[..]), class(EVERY_OTHER, &self.other[..])],
+            classes,
             since: self.since.clone(),
             ..Columns::default()
         }
     }
 }
 
+/// The bitmap of the rows to keep.
+fn words(rows: usize, keep: impl Fn(usize) -> bool) -> Vec<u64> {
+    let mut words = vec![0; rows.div_ceil(64)];
+    for row in (0..rows).filter(|row| keep(*row)) {
+        words[row / 64] |= 1 << (row % 64);
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
+    use gantry_host::SnapshotSource as _;
+
     use super::*;
 
     #[test]
-    fn a_change_says_which_row_changed_and_the_whole_does_not() {
+    fn a_change_says_which_rows_changed_and_the_whole_does_not() {
         let before = Sample::new(5);
         let after = before.changed();
-        assert_eq!(after.since, Some((before.generation, vec![2])));
+        assert_eq!(after.since, Some((before.generation, vec![2, 4])));
         let differing = before.requested.iter().zip(&after.requested).filter(|(one, other)| one != other);
         assert_eq!(differing.count(), COLUMNS - 1, "a label is not asked for");
         assert_eq!(after.whole().since, None);
+        assert!(after.whole().lend().changes(before.generation).is_none());
+    }
+
+    /// What a plugin must take in to answer as one that is told the whole.
+    #[test]
+    fn a_change_tells_of_what_nodes_offer_of_their_labels_and_of_classes_old_and_new() {
+        let (before, after) = (Sample::new(65), Sample::new(65).changed());
+        let lent = after.lend();
+        let changes = lent.changes(before.generation).unwrap();
+        assert_eq!(changes.changed, [32, 64]);
+        for (place, row) in [32, 64].into_iter().enumerate() {
+            for column in 0..COLUMNS {
+                let offered = changes.allocatable[place * COLUMNS + column];
+                assert!(offered > before.allocatable[row * COLUMNS + column], "row {row}, column {column}");
+            }
+        }
+        let classes = changes.classes.iter().map(|class| (class.id, class.possible)).collect::<Vec<_>>();
+        let [everywhere, (EVERY_OTHER, other), (EVERY_THIRD, third)] = classes[..] else { panic!("{classes:?}") };
+        assert_eq!(everywhere, (EVERYWHERE, &before.all[..]));
+        assert_eq!((other[0], other[1]), (before.other[0], before.other[1] ^ 1), "one row goes");
+        assert_eq!(third[0] & 0b1111, 0b1001);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::inspect::extension_points;
-use super::sample::{EVERY_OTHER, EVERYWHERE, Sample, UNKNOWN};
+use super::sample::{EVERY_OTHER, EVERY_THIRD, EVERYWHERE, Sample, UNKNOWN};
 use super::source::{Loaded, PluginArgs};
 use crate::error::chain;
 use crate::output::{Format, json, visible};
@@ -251,11 +251,16 @@ fn alike(subject: &Subject<'_>) -> Result<(), Fault> {
 
 fn changes(subject: &Subject<'_>) -> Result<(), Fault> {
     let (before, plugin) = (Sample::new(65), subject.start()?);
-    let after = before.changed();
-    answers(&plugin, &before.lend(), EVERYWHERE)?;
-    let told_the_change = answers(&plugin, &after.lend(), EVERYWHERE)?;
-    let told_the_whole = answers(&subject.start()?, &after.whole().lend(), EVERYWHERE)?;
-    same(&told_the_whole, &told_the_change, "told the change")
+    let (after, anew) = (before.changed(), subject.start()?);
+    for class in [EVERYWHERE, EVERY_OTHER] {
+        answers(&plugin, &before.lend(), class)?;
+    }
+    for class in [EVERYWHERE, EVERY_OTHER, EVERY_THIRD] {
+        let told_the_change = answers(&plugin, &after.lend(), class)?;
+        let told_the_whole = answers(&anew, &after.whole().lend(), class)?;
+        same(&told_the_whole, &told_the_change, "told the change")?;
+    }
+    Ok(())
 }
 
 fn same(expected: &Answers, found: &Answers, when: &str) -> Result<(), Fault> {

@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use gantry_cluster::{Index, PodRow};
-use k8s_openapi::api::core::v1::{Container, Pod, Volume};
+use gantry_cluster::{Index, PodRow, foreign_demand, unasked_amounts};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::CliError;
 use crate::recording::Recording;
 use crate::ungate::GATE;
 
-/// What kube-scheduler's scores count for containers that say nothing: millicores and bytes
-/// (`pkg/scheduler/util/pod_resources.go`, `DefaultMilliCPURequest`, `DefaultMemoryRequest`).
+/// What kube-scheduler's scores count for containers that say nothing: millicores and bytes.
 pub(super) type Unsaid = [i64; 2];
-
-/// 100 millicores and 200 MiB.
-const UNSAID: Unsaid = [100, 200 << 20];
 
 /// A cluster with pods that wait.
 pub(super) struct Cluster {
@@ -79,7 +75,8 @@ impl Cluster {
         if has_constraints_between_pods(pod) {
             self.between_pods.insert(Arc::clone(&row.uid));
         }
-        self.need_by_pod.extend(need(pod).map(|need| (Arc::clone(&row.uid), need)));
+        let need = pod.spec.as_ref().and_then(foreign_demand);
+        self.need_by_pod.extend(need.map(|need| (Arc::clone(&row.uid), need)));
         self.unsaid_by_pod.insert(Arc::clone(&row.uid), unsaid(pod));
         self.waiting.push(Arc::clone(row));
     }
@@ -126,35 +123,24 @@ fn has_constraints_between_pods(pod: &Pod) -> bool {
         || spreads.into_iter().any(|spread| spread.when_unsatisfiable == "DoNotSchedule")
 }
 
-/// What of a pod's demands binds it to nodes in a way that only kube-scheduler knows: the first of several.
-fn need(pod: &Pod) -> Option<&'static str> {
-    let spec = pod.spec.as_ref()?;
-    let of_volume = |volume: &Volume| match volume {
-        Volume { persistent_volume_claim: Some(_), .. } => Some("persistent volume claim"),
-        Volume { ephemeral: Some(_), .. } => Some("ephemeral volume"),
-        Volume { gce_persistent_disk: Some(_), .. }
-        | Volume { aws_elastic_block_store: Some(_), .. }
-        | Volume { azure_disk: Some(_), .. }
-        | Volume { iscsi: Some(_), .. }
-        | Volume { rbd: Some(_), .. } => Some("attached disk"),
-        _ => None,
-    };
-    let has_claims = spec.resource_claims.iter().flatten().next().is_some();
-    spec.volumes.iter().flatten().find_map(of_volume).or_else(|| has_claims.then_some("resource claim"))
-}
-
-/// The defaults for the containers that ask for no cpu, or no memory. Requests of the pod as a whole leave nothing
-/// unsaid.
 fn unsaid(pod: &Pod) -> Unsaid {
-    let Some(spec) = &pod.spec else { return [0, 0] };
-    if spec.resources.as_ref().is_some_and(|whole| whole.requests.is_some()) {
-        return [0, 0];
-    }
-    let silent = |name: &str| spec.containers.iter().filter(|container| !asks_for(container, name)).count() as i64;
-    [silent("cpu") * UNSAID[0], silent("memory") * UNSAID[1]]
+    unasked_amounts(pod).map(|amount| amount as i64)
 }
 
-fn asks_for(container: &Container, resource: &str) -> bool {
-    let requests = container.resources.as_ref().and_then(|resources| resources.requests.as_ref());
-    requests.is_some_and(|requests| requests.contains_key(resource))
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_sidecar_leaves_unsaid_what_a_container_does_and_a_pod_as_a_whole_only_what_it_names() {
+        let sidecar = json!([{"name": "s", "restartPolicy": "Always"}]);
+        let spec = json!({"containers": [{"name": "c"}], "initContainers": sidecar});
+        let mut pod: Pod = serde_json::from_value(json!({ "spec": spec })).unwrap();
+        assert_eq!(unsaid(&pod), [200, 400 << 20]);
+        let whole = serde_json::from_value(json!({"requests": {"cpu": "1"}})).unwrap();
+        pod.spec.get_or_insert_default().resources = Some(whole);
+        assert_eq!(unsaid(&pod), [0, 400 << 20]);
+    }
 }

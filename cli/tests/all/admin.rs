@@ -117,12 +117,52 @@ fn a_replica_that_has_heard_of_a_former_namesake_only_does_not_speak_of_the_pod(
     assert_eq!(text, "two:9889 format=text\n");
 }
 
-#[test]
-fn a_pod_that_nobody_knows_is_said_to_be_unknown_and_why() {
-    let server = Server::start(|_, request| proxied(request, &[]));
-    let (code, message) = run(&["explain", "web-1", "--kubeconfig", &server.kubeconfig()]).failed();
-    assert_eq!(code, 1);
+/// What `explain` says where no replica remembers the pod, and the API server answers like this when it is asked for it.
+fn of_a_pod_that_nobody_remembers(answer: Answer, is_by_address: bool) -> String {
+    let server = Server::start(move |_, request| match &*request.path {
+        "/api/v1/namespaces/shop/pods/web-1" => answer.clone(),
+        path if path.starts_with("/explain/") => (404, "no record\n".to_owned()),
+        _ => proxied(request, &[]),
+    });
+    let kubeconfig = server.kubeconfig();
+    let asked = ["explain", "web-1", "--kubeconfig", &*kubeconfig];
+    // Which leads to the extender and not to the API server, so that the namespace has to be said.
+    let by_address = ["--server", &*server.url, "--namespace", "shop"];
+    let by_address = if is_by_address { &by_address[..] } else { &by_address[..0] };
+    let ran = run(&[&asked[..], by_address].concat());
+    let (code, message) = ran.failed();
+    assert_eq!((code, &*ran.text), (1, ""));
     assert!(message.contains("no replica") && message.contains("shop/web-1"), "{message}");
+    message
+}
+
+#[test]
+fn of_a_pod_that_nobody_remembers_it_is_said_where_it_is_since_when_and_what_it_was_nominated_for() {
+    let at = |second: u32| format!("2026-11-22T08:00:0{second}Z");
+    let bound = json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": at(3)});
+    let pod = |spec: Value, status: Value| {
+        let metadata = json!({"name": "web-1", "namespace": "shop", "creationTimestamp": at(1)});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status});
+        (200, pod.to_string())
+    };
+    let spec = json!({"containers": [], "nodeName": "n7"});
+    let on_a_node = pod(spec, json!({"conditions": [bound], "nominatedNodeName": "n9"}));
+    for is_by_address in [false, true] {
+        let message = of_a_pod_that_nobody_remembers(on_a_node.clone(), is_by_address);
+        assert!(message.ends_with("is on n7 since 2026-11-22T08:00:03Z, nominated for n9"), "{message}");
+        assert!(message.contains("before it started"), "{message}");
+    }
+    let waits = pod(json!({"containers": [], "schedulerName": "another"}), json!({}));
+    let message = of_a_pod_that_nobody_remembers(waits, false);
+    assert!(message.contains("waits since 2026-11-22T08:00:01Z, for the scheduler another"), "{message}");
+}
+
+#[test]
+fn a_pod_that_is_not_there_and_one_that_may_not_be_read_are_told_apart() {
+    let message = of_a_pod_that_nobody_remembers(status(404, "not found"), false);
+    assert!(message.contains("there is no pod shop/web-1"), "{message}");
+    let message = of_a_pod_that_nobody_remembers(status(403, "pods is forbidden"), false);
+    assert!(message.contains("cannot be read") && message.contains("pods is forbidden"), "{message}");
 }
 
 #[test]

@@ -120,6 +120,47 @@ fn a_pod_that_was_changed_meanwhile_is_read_again() {
     assert_eq!(versions, ["7", "8"]);
 }
 
+/// Another gate of both went at some time, perhaps a moment ago: Gantry takes one of them meanwhile.
+#[test]
+fn a_pod_that_was_changed_since_it_was_created_has_the_time_for_a_plan_once_more() {
+    let changed = |name: &str| {
+        let mut pod = pod(name, OLD, &[GATE]);
+        pod["metadata"]["generation"] = json!(2);
+        pod
+    };
+    let server = Server::start(move |_, request| match (&*request.method, &*request.path) {
+        ("GET", "/api/v1/pods") => pod_list(&[changed("planned"), changed("forgotten"), pod("old", OLD, &[GATE])], ""),
+        ("GET", _) => (200, pod("planned", OLD, &[]).to_string()),
+        ("PATCH", "/api/v1/namespaces/shop/pods/planned") => status(409, "the object has been modified"),
+        _ => (200, pod("any", OLD, &[]).to_string()),
+    });
+    let text = run(&["ungate", "--older-than", "1s", "--kubeconfig", &server.kubeconfig()]).ok();
+    let paths: Vec<String> = patches(&server).into_iter().map(|patch| patch.path).collect();
+    let in_order = ["old", "planned", "forgotten"].map(|name| format!("/api/v1/namespaces/shop/pods/{name}"));
+    assert_eq!(paths, in_order, "{text}");
+    assert!(text.contains("pod/planned -n shop is gone, or was released by somebody else"), "{text}");
+    assert!(text.ends_with("2 released, 0 failed\n"), "{text}");
+    // Who releases all does not wait.
+    let text = run(&["ungate", "--older-than", "0s", "--kubeconfig", &server.kubeconfig()]).ok();
+    assert!(!text.contains("more"), "{text}");
+}
+
+#[test]
+fn another_pod_of_the_same_name_is_left_alone() {
+    let server = Server::start(|_, request| match &*request.method {
+        "PATCH" => status(409, "the object has been modified"),
+        "GET" if request.path == "/api/v1/namespaces/shop/pods" => pod_list(&[pod("old", OLD, &[GATE])], ""),
+        _ => {
+            let mut namesake = pod("old", OLD, &[GATE]);
+            namesake["metadata"]["uid"] = json!("another");
+            (200, namesake.to_string())
+        }
+    });
+    let text = run(&["ungate", "-n", "shop", "--kubeconfig", &server.kubeconfig()]).ok();
+    assert!(text.contains("pod/old -n shop is gone"), "{text}");
+    assert_eq!(patches(&server).len(), 1);
+}
+
 #[test]
 fn a_pod_that_is_gone_is_no_failure() {
     let server = Server::start(|before, request| match &*request.method {

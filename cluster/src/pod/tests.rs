@@ -31,6 +31,14 @@ fn a_pod_without_requests_counts_as_one_pod() {
 }
 
 #[test]
+fn a_pod_that_names_no_scheduler_is_the_default_ones() {
+    for (name, scheduler) in [(json!(null), "default-scheduler"), (json!(""), "default-scheduler"), (json!("b"), "b")] {
+        let pod: Pod = serde_json::from_value(pod(&json!({"containers": [], "schedulerName": name}))).unwrap();
+        assert_eq!(scheduler_name(&pod), scheduler);
+    }
+}
+
+#[test]
 fn containers_add_up() {
     let spec = json!({"containers": [container("a", "100m", "1Ki"), container("b", "1", "1k")]});
     assert_eq!(request(pod(&spec))[..2], [1100.0, 2024.0]);

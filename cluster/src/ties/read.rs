@@ -30,7 +30,7 @@ pub(super) fn bound(pod: &Pod) -> Ties {
 pub(super) fn pending(pod: &Pod) -> Ties {
     let Some(spec) = &pod.spec else { return named(pod) };
     match demands(&named(pod), spec) {
-        Ok(demanding) => Ties { unplannable: has_foreign_demands(spec), ..demanding },
+        Ok(demanding) => Ties { unplannable: foreign_demand(spec).is_some(), ..demanding },
         Err(Inexpressible) => Ties { unplannable: true, ..bound(pod) },
     }
 }
@@ -140,19 +140,22 @@ fn read_spread(
     })
 }
 
-/// Whether the pod needs what only kube-scheduler looks after: volumes that are bound to nodes or zones or can be
-/// attached once, and devices by claim.
-fn has_foreign_demands(spec: &PodSpec) -> bool {
-    let is_foreign = |volume: &Volume| {
-        volume.persistent_volume_claim.is_some()
-            || volume.ephemeral.is_some()
-            || volume.gce_persistent_disk.is_some()
-            || volume.aws_elastic_block_store.is_some()
-            || volume.azure_disk.is_some()
-            || volume.iscsi.is_some()
-            || volume.rbd.is_some()
+/// What a pod needs that only kube-scheduler looks after, the first of several: a volume that is bound to nodes or zones
+/// or can be attached once, or a device by claim.
+#[must_use]
+pub fn foreign_demand(spec: &PodSpec) -> Option<&'static str> {
+    let of_volume = |volume: &Volume| match volume {
+        Volume { persistent_volume_claim: Some(_), .. } => Some("persistent volume claim"),
+        Volume { ephemeral: Some(_), .. } => Some("ephemeral volume"),
+        Volume { gce_persistent_disk: Some(_), .. }
+        | Volume { aws_elastic_block_store: Some(_), .. }
+        | Volume { azure_disk: Some(_), .. }
+        | Volume { iscsi: Some(_), .. }
+        | Volume { rbd: Some(_), .. } => Some("attached disk"),
+        _ => None,
     };
-    spec.volumes.iter().flatten().any(is_foreign) || spec.resource_claims.iter().flatten().next().is_some()
+    let has_claims = spec.resource_claims.iter().flatten().next().is_some();
+    spec.volumes.iter().flatten().find_map(of_volume).or_else(|| has_claims.then_some("resource claim"))
 }
 
 #[cfg(test)]
