@@ -189,14 +189,36 @@ impl Plugin {
     /// # Errors
     /// All instances were busy.
     pub fn decide(&self, source: &dyn SnapshotSource, pod: &Pod<'_>) -> Result<Decision, CallError> {
-        let mut worker = self.acquire(Entry::Filter, None)?;
+        self.decision(source, pod, None)
+    }
+
+    /// [`Plugin::decide`] in what is left until `end`, where its own limits leave more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decide_until(
+        &self,
+        source: &dyn SnapshotSource,
+        pod: &Pod<'_>,
+        end: Instant,
+    ) -> Result<Decision, CallError> {
+        self.decision(source, pod, Some(end))
+    }
+
+    fn decision(
+        &self,
+        source: &dyn SnapshotSource,
+        pod: &Pod<'_>,
+        end: Option<Instant>,
+    ) -> Result<Decision, CallError> {
+        let mut worker = self.acquire(Entry::Filter, end)?;
         let verdicts = if self.offers(ExtensionPoints::FILTER) {
-            worker.call(None, |instance| instance.filter(source, pod))
+            worker.call(end, |instance| instance.filter(source, pod))
         } else {
             Ok(vec![0; source.rows()])
         };
         let scores = if self.offers(ExtensionPoints::SCORE) {
-            worker.call(None, |instance| instance.score(source, pod))
+            worker.call(end, |instance| instance.score(source, pod))
         } else {
             Ok(vec![0.0; source.rows()])
         };

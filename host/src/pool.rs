@@ -1,23 +1,42 @@
 //! A fixed number of things that are lent to one caller each.
 //!
 //! It promises that a caller either gets one within the time it gave, or is turned away: at once when too many wait
-//! already, since waiting in a long queue ends in a missed deadline anyway. It must not know what it lends.
+//! already, since waiting in a long queue ends in a missed deadline anyway. Nobody is served before who came earlier and
+//! still waits. It must not know what it lends.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Lends its members, the last returned first: that one most likely holds the newest snapshot and is warm in the cache.
 pub(crate) struct Pool<T> {
     shelf: Mutex<Shelf<T>>,
-    returned: Condvar,
     size: usize,
     queue: usize,
 }
 
 struct Shelf<T> {
     idle: Vec<T>,
-    waiting: usize,
+    /// Who waits, in the order of coming: each is woken by itself.
+    queue: VecDeque<Arc<Condvar>>,
+}
+
+impl<T> Shelf<T> {
+    /// Takes a member, unless all belong to the `before` who came earlier.
+    fn take(&mut self, before: usize) -> Option<T> {
+        if before < self.idle.len() { self.idle.pop() } else { None }
+    }
+
+    /// How many came before one who waits.
+    fn before(&self, waiter: &Arc<Condvar>) -> usize {
+        self.queue.iter().take_while(|other| !Arc::ptr_eq(other, waiter)).count()
+    }
+
+    /// Wakes those whose turn it is.
+    fn call(&self) {
+        self.queue.iter().take(self.idle.len()).for_each(|waiter| waiter.notify_one());
+    }
 }
 
 /// No member was free in time.
@@ -31,8 +50,8 @@ impl<T> Pool<T> {
     /// A pool of `members` for which at most `queue` callers wait.
     pub(crate) fn new(members: Vec<T>, queue: usize) -> Self {
         let size = members.len();
-        let shelf = Mutex::new(Shelf { idle: members, waiting: 0 });
-        Self { shelf, returned: Condvar::new(), size, queue }
+        let shelf = Mutex::new(Shelf { idle: members, queue: VecDeque::new() });
+        Self { shelf, size, queue }
     }
 
     /// How many members there are, lent or not.
@@ -43,20 +62,24 @@ impl<T> Pool<T> {
     /// A member, waiting for at most `patience`.
     pub(crate) fn acquire(&self, patience: Duration) -> Result<Lease<'_, T>, Overloaded> {
         let mut shelf = self.shelf();
-        if let Some(member) = shelf.idle.pop() {
+        let waiting = shelf.queue.len();
+        if let Some(member) = shelf.take(waiting) {
             return Ok(Lease { pool: self, member: Some(member) });
         }
-        if shelf.waiting >= self.queue {
-            return Err(Overloaded { waiting: shelf.waiting });
+        if waiting >= self.queue {
+            return Err(Overloaded { waiting });
         }
-        shelf.waiting += 1;
-        let waited = self.returned.wait_timeout_while(shelf, patience, |shelf| shelf.idle.is_empty());
+        let own = Arc::new(Condvar::new());
+        shelf.queue.push_back(Arc::clone(&own));
+        let waited = own.wait_timeout_while(shelf, patience, |shelf| shelf.before(&own) >= shelf.idle.len());
         let (mut shelf, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        shelf.waiting -= 1;
-        match shelf.idle.pop() {
-            Some(member) => Ok(Lease { pool: self, member: Some(member) }),
-            None => Err(Overloaded { waiting: shelf.waiting + 1 }),
-        }
+        let before = shelf.before(&own);
+        let member = shelf.take(before);
+        let waiting = shelf.queue.len();
+        shelf.queue.retain(|other| !Arc::ptr_eq(other, &own));
+        // Whoever gives up has made room before others.
+        shelf.call();
+        member.map(|member| Lease { pool: self, member: Some(member) }).ok_or(Overloaded { waiting })
     }
 
     /// A panic while the lock is held cannot leave the shelf half changed.
@@ -87,8 +110,9 @@ impl<T> DerefMut for Lease<'_, T> {
 
 impl<T> Drop for Lease<'_, T> {
     fn drop(&mut self) {
-        self.pool.shelf().idle.extend(self.member.take());
-        self.pool.returned.notify_one();
+        let mut shelf = self.pool.shelf();
+        shelf.idle.extend(self.member.take());
+        shelf.call();
     }
 }
 
@@ -139,6 +163,48 @@ mod tests {
             drop(lease);
             assert_eq!(waiter.join().unwrap(), 7);
         });
+    }
+
+    fn wait_until_there_wait(pool: &Pool<u8>, count: usize) {
+        while pool.shelf().queue.len() < count {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_newcomer_takes_nothing_that_somebody_waits_for_and_has_not_come_to_take_yet() {
+        let pool = Pool::new(vec![1], 2);
+        let lease = pool.acquire(LONG).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.acquire(LONG).map(|lease| *lease));
+            wait_until_there_wait(&pool, 1);
+            // Returned, and who waits has not woken up.
+            pool.shelf().idle.push(2);
+            let newcomer = pool.acquire(Duration::ZERO).map(|lease| *lease);
+            assert!(newcomer.is_err(), "{newcomer:?}");
+            assert_eq!(waiter.join().unwrap(), Ok(2));
+        });
+        drop(lease);
+        assert_eq!(pool.shelf().idle, [2, 1]);
+    }
+
+    #[test]
+    fn who_waits_is_served_in_the_order_of_coming() {
+        let pool = Pool::new(vec![0], 8);
+        let lease = pool.acquire(LONG).unwrap();
+        let served = Mutex::new(Vec::new());
+        let serve = |number: usize| {
+            let _lease = pool.acquire(LONG).unwrap();
+            served.lock().unwrap().push(number);
+        };
+        thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || serve(number));
+                wait_until_there_wait(&pool, number + 1);
+            }
+            drop(lease);
+        });
+        assert_eq!(served.into_inner().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

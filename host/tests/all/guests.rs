@@ -19,6 +19,7 @@ macro_rules! tested {
 tested! {
     aliased_strings,
     bad_configure,
+    counts_calls,
     deep_recursion,
     endless_loop,
     every_verdict,
@@ -75,6 +76,14 @@ fn bad_configure() {
     assert_eq!(info.name, "guest", "what it is can be told though it takes no settings");
 }
 
+/// What a guest remembers is its own: another instance begins anew.
+#[test]
+fn counts_calls() {
+    let (one, other, world) = (start("counts_calls"), start("counts_calls"), World::new());
+    let best = |plugin: &Plugin| plugin.score(&world, &POD).unwrap().iter().position(|score| *score == 1.0);
+    assert_eq!([best(&one), best(&one), best(&other)], [Some(0), Some(1), Some(0)]);
+}
+
 #[test]
 fn deep_recursion() {
     assert_score_stops(&start("deep_recursion"), Reason::Stack);
@@ -121,6 +130,14 @@ fn whoever_waits_for_a_guest_that_keeps_the_core_goes_behind_all_others() {
             assert_eq!(plugin.filter_until(&world, &POD, end).unwrap(), [0; ROWS]);
             assert!(!has_stepped_back(), "an honest call");
             assert_failed(plugin.score_until(&world, &POD, end), Entry::Score, Reason::Deadline);
+            assert!(has_stepped_back());
+        });
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let decision = plugin.decide_until(&world, &POD, Instant::now() + Duration::from_mins(1)).unwrap();
+            assert_eq!(decision.verdicts.unwrap(), [0; ROWS]);
+            assert_failed(decision.scores, Entry::Score, Reason::Deadline);
             assert!(has_stepped_back());
         });
     });
