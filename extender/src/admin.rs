@@ -132,8 +132,8 @@ async fn explain(
     let snapshot = context.cluster.snapshot(Instant::now());
     let Some(mut explanation) = explain::explain(&context, &snapshot, &namespace, &pod, SystemTime::now()) else {
         let text = format!(
-            "nothing is known of pod {namespace}/{pod}: it does not wait, and no request for it is among the last ones; \
-             with several replicas ask the one that kube-scheduler calls\n"
+            "nothing is known of pod {namespace}/{pod}: it does not wait, and no request for it is among the last ones \
+             since this replica started; with several replicas ask the one that kube-scheduler calls\n"
         );
         return (StatusCode::NOT_FOUND, text).into_response();
     };

@@ -16,7 +16,8 @@
 //!
 //! Where the component fails, nothing is planned: a plan that stood is taken down, as it
 //! was contradicted; gated pods are released as they are, every pod is scored for
-//! itself, and the board says why. Must not know: what a plan is good for.
+//! itself, and the board says why. In the mode shadow plans are made to be read: gated
+//! pods are released as they are. Must not know: what a plan is good for.
 
 mod agenda;
 mod audit;
@@ -30,8 +31,12 @@ mod order;
 mod pace;
 mod plan;
 mod reserved;
+mod settle;
 mod solve;
 mod state;
+#[cfg(test)]
+mod tests;
+mod why;
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -52,15 +57,20 @@ pub use audit::Deviation;
 pub use board::{Board, FailedSearch, PlannedPod, Post, PublishedPlan, Remembered};
 pub use feed::Feed;
 pub use follow::{Follower, Leader, PATH as FEED, WAIT as FEED_WAIT};
-use ledger::{Landed, Ledger};
+use ledger::Ledger;
 pub use ledger::{Landing, Nomination};
 pub use nominate::{GATE, Nominator};
 use pace::Pace;
 use plan::Plan;
 pub use state::{Duty, PlanState};
+pub use why::Why;
 
-/// How often the cluster is looked at: well below what a pod's creation takes, well above what a look costs.
+/// How often the cluster is looked at: well below what a pod's creation takes, well above what most looks cost.
 const TICK: Duration = Duration::from_millis(20);
+/// After a look the planner rests for so many times as long as it took: looks cost a fiftieth of a core at most.
+const LEISURE: u32 = 50;
+/// And no longer than this: a look that took so long may have waited for the core itself.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// The planner of one profile.
 pub struct Planner {
@@ -83,6 +93,8 @@ pub struct Planner {
     last_look: Option<((u64, bool), Arc<Agenda>)>,
     /// Whether the plan is known to hold in the last snapshot looked at.
     is_checked: bool,
+    /// How long the last look took, without what followed from it.
+    look_took: Duration,
     /// What was last told of gated pods.
     noted: Option<Duty>,
     /// The profile that is in use, and the one that the plan was made under.
@@ -134,6 +146,7 @@ impl Planner {
             not_before,
             last_look,
             is_checked,
+            look_took: Duration::ZERO,
             noted,
             profile: Weak::new(),
             planned_under: Weak::new(),
@@ -152,13 +165,11 @@ impl Planner {
     pub async fn run(mut self) {
         self.context.board.enrol(&self.scheduler);
         self.context.metrics.plans.source(&self.scheduler, Source::Own);
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             if !background::ends_well(Box::pin(self.step(Instant::now()))).await {
                 self.start_over();
             }
+            tokio::time::sleep(rest(self.look_took)).await;
         }
     }
 
@@ -174,14 +185,30 @@ impl Planner {
 
     /// One look at the cluster, and what follows from it.
     async fn step(&mut self, now: Instant) {
+        let start = Instant::now();
+        let looked = self.look(now);
+        self.look_took = start.elapsed();
+        let Some((snapshot, agenda)) = looked else { return };
+        if self.batches() {
+            self.take_back(now).await;
+        }
+        if self.gathering.is_complete(&agenda.gated, now) {
+            self.plan_batch().await;
+        } else if now >= self.not_before && (!self.is_checked || self.is_expired(now)) {
+            self.keep_true(&snapshot, &agenda, now).await;
+        }
+    }
+
+    /// What there is to do, and the state of the cluster that says so; `None`: nothing for this process.
+    fn look(&mut self, now: Instant) -> Option<(Arc<Snapshot>, Arc<Agenda>)> {
         let snapshot = self.index.snapshot(now);
         self.note_duty();
         if !snapshot.has_synced() {
-            return;
+            return None;
         }
         self.take_settings();
         if self.is_led(now) {
-            return;
+            return None;
         }
         self.forgive(now);
         let (agenda, is_new) = self.looked_at(&snapshot);
@@ -192,14 +219,7 @@ impl Planner {
             self.doubt(&snapshot, now);
             self.is_checked = false;
         }
-        if self.batches() {
-            self.take_back(now).await;
-        }
-        if self.gathering.is_complete(&agenda.gated, now) {
-            self.plan_batch().await;
-        } else if now >= self.not_before && (!self.is_checked || self.is_expired(now)) {
-            self.keep_true(&snapshot, &agenda, now).await;
-        }
+        Some((snapshot, agenda))
     }
 
     /// The configuration may have changed since the last step.
@@ -252,7 +272,10 @@ impl Planner {
 
     /// Makes another plan where something contradicts the one that stands.
     async fn keep_true(&mut self, snapshot: &Arc<Snapshot>, agenda: &Agenda, now: Instant) {
-        match self.deviation(agenda, now) {
+        let start = Instant::now();
+        let deviation = self.deviation(agenda, now);
+        self.look_took += start.elapsed();
+        match deviation {
             None => self.is_checked = true,
             Some(deviation) => {
                 let made = self.solve(snapshot, agenda.open.clone(), agenda.reserved.clone()).await;
@@ -287,9 +310,9 @@ impl Planner {
         agenda
     }
 
-    /// Whether gated pods are this process' affair.
+    /// Whether gated pods are this process' affair: to be planned, or in the mode shadow to be released.
     fn batches(&self) -> bool {
-        self.duty() == Duty::Leads
+        self.nominates() && *self.role.borrow() == Role::Leads
     }
 
     fn duty(&self) -> Duty {
@@ -301,8 +324,9 @@ impl Planner {
         }
     }
 
-    /// Tells whose affair gated pods are.
+    /// Tells whose affair gated pods are, and whether plans count.
     fn note_duty(&mut self) {
+        self.context.board.shadow(&self.scheduler, !self.serves());
         let duty = self.duty();
         if self.noted != Some(duty) {
             self.noted = Some(duty);
@@ -341,7 +365,8 @@ impl Planner {
 
     /// Makes a plan the one that counts.
     fn adopt(&mut self, mut plan: Plan, cause: Deviation) {
-        self.ledger.enter(&plan, &self.index.lock());
+        let fates = self.ledger.enter(&plan, &self.index.lock());
+        self.note_nominations(fates);
         self.tell_who_has_no_room(&plan);
         let placed = plan.placed();
         self.context.metrics.plans.made(&self.scheduler, cause, placed, plan.pods.len() - placed);
@@ -378,45 +403,11 @@ impl Planner {
         let profile = self.context.cycles.profile_of(&self.scheduler);
         profile.is_some_and(|profile| profile.mode() == valid::Mode::Serve)
     }
+}
 
-    /// Writes down where planned pods went.
-    fn settle(&mut self) {
-        let landed = self.ledger.settle(&self.index);
-        let (metrics, serves) = (&self.context.metrics.plans, self.serves());
-        for Landed { pod, node, serial, landing, nomination } in landed {
-            metrics.landed(&self.scheduler, landing);
-            self.context.board.remember(&pod, &node, serial, landing);
-            if let Some(nomination) = nomination {
-                metrics.nominated(&self.scheduler, nomination);
-            }
-            match landing {
-                Landing::Planned if serves => self.context.events.placed(&pod, &node, Instant::now()),
-                Landing::Planned => {}
-                Landing::Elsewhere | Landing::Gone => {
-                    let (namespace, landing) = (&*pod.namespace, landing.as_str());
-                    tracing::debug!(namespace, pod = %pod.name, planned = %node, landing, "landed");
-                }
-            }
-        }
-        metrics.open(&self.scheduler, self.ledger.len());
-    }
-
-    /// Who leads answers also for nominations that somebody before made and did not live to take back.
-    fn doubt(&mut self, snapshot: &Snapshot, now: Instant) {
-        let leads = self.batches();
-        let is_released = |pod: &&Arc<PodRow>| leads && pod.gates.is_empty() && !pod.deleting;
-        let ours = snapshot.pending().filter(is_released).filter(|pod| pod.scheduler_name == self.scheduler);
-        self.ledger.doubt(ours, now);
-    }
-
-    /// Takes back nominations that were not heard.
-    async fn take_back(&mut self, now: Instant) {
-        if let Some(nominator) = &self.nominator {
-            for nomination in self.ledger.take_back(nominator, now).await {
-                self.context.metrics.plans.nominated(&self.scheduler, nomination);
-            }
-        }
-    }
+/// How long the planner rests after a look that took so long.
+fn rest(look: Duration) -> Duration {
+    look.saturating_mul(LEISURE).clamp(TICK, LONGEST_REST)
 }
 
 /// Why a plan has no node for a pod, as an Event says it.

@@ -2,9 +2,9 @@
 //!
 //! Asked when somebody wants to know, whatever the request was answered by: a plan, a
 //! nomination, scores. A pod that is placed already is thought away from its node first.
-//! One comparison at a time asks, on a thread of its own, with a deadline, so that who
-//! explains cannot crowd out who schedules. Must not know kube-scheduler's rules between
-//! pods: a node that they forbid is compared all the same.
+//! One comparison at a time asks, on a thread of its own a step behind those of requests,
+//! with a deadline, so that who explains cannot crowd out who schedules. Must not know
+//! kube-scheduler's rules between pods: a node that they forbid is compared all the same.
 
 mod text;
 
@@ -17,13 +17,14 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::vacated::Vacated;
+use crate::background;
 use crate::columns::{self, Columns};
 use crate::cycle::policy;
 use crate::handlers::Context;
 use crate::profile::{Opinion, Profile, Verdict};
 use crate::rank;
 
-/// A plugin's own deadline is below a second; who waits in line for this long asks again.
+/// A plugin's own deadline is 100 ms unless somebody gives it more; who waits in line for this long asks again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The pod that is asked about.
@@ -92,21 +93,22 @@ pub(super) async fn compare(
     snapshot: Arc<Snapshot>,
     question: Question,
 ) -> Comparison {
+    let end = Instant::now() + PATIENCE;
     let work = async {
         let permit = Arc::clone(asking).acquire_owned().await;
         let context = Arc::clone(context);
         let ask = move || {
-            let comparison = question.answer(&context, &snapshot, Instant::now());
+            let comparison = question.answer(&context, &snapshot, end);
             drop(permit);
             comparison
         };
-        tokio::task::spawn_blocking(ask).await
+        match background::run("gantry-explain", ask) {
+            Ok(asked) => asked.await.unwrap_or_else(|_| Comparison::absent("the comparison ended unexpectedly")),
+            Err(error) => Comparison::absent(&format!("no thread to compare on: {error}")),
+        }
     };
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(comparison)) => comparison,
-        Ok(Err(_panicked)) => Comparison::absent("the comparison ended unexpectedly"),
-        Err(_elapsed) => Comparison::absent(&format!("no answer within {PATIENCE:?}")),
-    }
+    let asked = tokio::time::timeout(PATIENCE, work).await;
+    asked.unwrap_or_else(|_elapsed| Comparison::absent(&format!("no answer within {PATIENCE:?}")))
 }
 
 impl Comparison {
@@ -117,7 +119,7 @@ impl Comparison {
 }
 
 impl Question {
-    fn answer(self, context: &Context, snapshot: &Snapshot, now: Instant) -> Comparison {
+    fn answer(self, context: &Context, snapshot: &Snapshot, end: Instant) -> Comparison {
         let Some(profile) = context.cycles.profile_of(&self.pod.scheduler_name) else {
             return Comparison::absent(&context.cycles.no_profile_for(&self.pod.scheduler_name));
         };
@@ -130,7 +132,7 @@ impl Question {
         let mut pod = (*self.pod).clone();
         pod.request = padded(&pod.request, snapshot.resources().len());
         let trial = |source: &dyn SnapshotSource| {
-            Trial { snapshot, profile: &profile, class, pod: &pod, on, planned, full: source.full() }.run(source, now)
+            Trial { snapshot, profile: &profile, class, pod: &pod, on, planned, full: source.full() }.run(source, end)
         };
         match on {
             Some(row) => trial(&Vacated::new(columns, snapshot, &pod, row)),
@@ -156,10 +158,10 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn run(&self, source: &dyn SnapshotSource, now: Instant) -> Comparison {
+    fn run(&self, source: &dyn SnapshotSource, end: Instant) -> Comparison {
         let estimate = self.snapshot.estimate(self.pod);
         let pod = columns::pod(self.pod, &estimate, self.snapshot.planned_row(&self.pod.uid));
-        let mut opinions = self.profile.opinions(source, &pod, now);
+        let mut opinions = self.profile.opinions(source, &pod, end);
         let said = |opinion: &Opinion| Some(format!("{}: {}", opinion.plugin, opinion.failure.as_ref()?));
         let failures = opinions.iter().filter_map(said).collect();
         let kept = self.kept(&Opinion::joint_verdicts(&opinions, self.snapshot.rows()));
@@ -189,7 +191,8 @@ impl Trial<'_> {
     fn kept(&self, verdicts: &[Verdict]) -> Vec<u32> {
         let rows = (0..self.snapshot.rows() as u32).filter(|row| self.snapshot.name(*row).is_some());
         let open: Vec<Option<u32>> = rows.filter(|row| self.obstacle(*row).is_none()).map(Some).collect();
-        let refusals = policy::judge(&open, verdicts, |verdict| self.profile.stranger(verdict)).refusals;
+        // What the dictionary forbids is not open.
+        let refusals = policy::judge(&open, verdicts, |_| true, |verdict| self.profile.stranger(verdict)).refusals;
         let kept = open.into_iter().zip(refusals).filter(|(_, refusal)| refusal.is_none());
         kept.filter_map(|(row, _)| row).collect()
     }

@@ -96,8 +96,10 @@ impl NoPlan {
 #[serde(rename_all = "camelCase")]
 struct InPlan {
     serial: u64,
-    /// The node; none: the plan has no room for it.
+    /// The node; none: the plan has no room for it, or leaves it.
     node: Option<String>,
+    /// Why it is left to kube-scheduler, if it is.
+    left: Option<&'static str>,
     /// When the plan was made.
     time: Option<String>,
     made_seconds_ago: f64,
@@ -234,6 +236,7 @@ impl InPlan {
         Self {
             serial: plan.serial,
             node: node.map(str::to_owned),
+            left: None,
             time: written(made),
             made_seconds_ago: (unix_seconds(now) - made).max(0.0),
             stands,
@@ -243,11 +246,12 @@ impl InPlan {
 
     fn text(&self) -> String {
         let state = if self.stands { "" } else { ", which is over" };
-        let node = self.node.as_ref().map_or_else(|| "no room in".to_owned(), |node| format!("{node} in"));
-        format!(
-            "  planned: {node} plan {} of {} pods, made {:.1} s ago{state}",
-            self.serial, self.pods, self.made_seconds_ago
-        )
+        let node = self.node.as_deref().unwrap_or("no room");
+        let of = format!("plan {} of {} pods, made {:.1} s ago{state}", self.serial, self.pods, self.made_seconds_ago);
+        match self.left {
+            Some(why) => format!("  left to kube-scheduler: {why} ({of})"),
+            None => format!("  planned: {node} in {of}"),
+        }
     }
 }
 
@@ -305,13 +309,17 @@ mod tests {
         Arc::new(DecisionRecord { at: 998.0, forecast_age_seconds: Some(12), trace, ..sample })
     }
 
+    fn in_plan(node: Option<&str>, left: Option<&'static str>) -> InPlan {
+        let node = node.map(str::to_owned);
+        InPlan { serial: 3, node, left, time: None, made_seconds_ago: 4.0, stands: true, pods: 300 }
+    }
+
     #[test]
     fn a_bound_pod_reads_from_where_it_is_to_why() {
         let best = vec![Choice { node: "n7".into(), score: 100.0 }, Choice { node: "n9".into(), score: 97.25 }];
         let plugins = vec![PluginCall { name: "gantry".into(), seconds: 0.0008, answered: true }];
         let trace = Trace { generation: 5, candidates: 50, best, plugins, seed: Some(0xbeef), ..Trace::default() };
-        let plan =
-            InPlan { serial: 3, node: Some("n7".into()), time: None, made_seconds_ago: 4.0, stands: true, pods: 300 };
+        let plan = in_plan(Some("n7"), None);
         let explanation = Explanation {
             time: None,
             namespace: "default".to_owned(),
@@ -334,6 +342,14 @@ mod tests {
         assert_eq!(explanation.text(Part::All), format!("{standing}{decisions}"));
         assert_eq!(explanation.text(Part::Standing), standing);
         assert_eq!(explanation.text(Part::Decisions), decisions);
+    }
+
+    #[test]
+    fn a_pod_that_a_plan_leaves_does_not_read_as_one_without_room() {
+        let of = "plan 3 of 300 pods, made 4.0 s ago";
+        assert_eq!(in_plan(None, None).text(), format!("  planned: no room in {of}"));
+        let left = InPlan { stands: false, ..in_plan(None, Some("a claim")) };
+        assert_eq!(left.text(), format!("  left to kube-scheduler: a claim ({of}, which is over)"));
     }
 
     #[test]

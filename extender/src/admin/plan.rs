@@ -52,6 +52,7 @@ pub(super) fn document(posts: &[(Arc<str>, Post)], place: impl Fn(&str) -> Place
             entry["reason"] = json!(plan.reason);
             entry["objective"] = json!(plan.objective);
             entry["pods"] = plan.pods.iter().map(planned).collect();
+            entry["left"] = plan.left.iter().map(planned).collect();
         }
         entry
     };
@@ -72,14 +73,17 @@ pub(super) fn text(posts: &[(Arc<str>, Post)], place: impl Fn(&str) -> Place, no
             let age = seconds_since(failure.at, now);
             format!("  the last search that failed, {age:.1} s ago: {}: {}\n", failure.reason, failure.detail)
         });
-        let pods = post.plan.iter().flat_map(|plan| &plan.pods).map(|planned| line(planned, &place(&planned.uid)));
-        std::iter::once(headline(scheduler, post, now)).chain(failure).chain(pods)
+        let pods = post.plan.iter().flat_map(|plan| &plan.pods);
+        let pods = pods.map(|planned| line(planned, "no room", &place(&planned.uid)));
+        let left = post.plan.iter().flat_map(|plan| &plan.left);
+        let left = left.map(|planned| line(planned, "left to kube-scheduler", &place(&planned.uid)));
+        std::iter::once(headline(scheduler, post, now)).chain(failure).chain(pods).chain(left)
     });
     lines.collect()
 }
 
-/// A pod, where the plan has it, and where it is if it waits no longer.
-fn line(planned: &PlannedPod, (state, on): &Place) -> String {
+/// A pod, where the plan has it or why it has it nowhere, and where it is if it waits no longer.
+fn line(planned: &PlannedPod, nowhere: &str, (state, on): &Place) -> String {
     let PlannedPod { namespace, name, node, .. } = planned;
     let landed = match on {
         Some(on) if node.as_ref() == Some(on) => format!(" ({state})"),
@@ -87,7 +91,8 @@ fn line(planned: &PlannedPod, (state, on): &Place) -> String {
         None if *state == "unknown" => " (gone)".to_owned(),
         None => String::new(),
     };
-    format!("  {namespace}/{name} {}{landed}\n", node.as_deref().unwrap_or("- (no room)"))
+    let node = node.as_ref().map_or_else(|| format!("- ({nowhere})"), ToString::to_string);
+    format!("  {namespace}/{name} {node}{landed}\n")
 }
 
 fn headline(scheduler: &str, post: &Post, now: SystemTime) -> String {
@@ -95,9 +100,11 @@ fn headline(scheduler: &str, post: &Post, now: SystemTime) -> String {
     let Some(plan) = &post.plan else { return format!("no plan of {scheduler} was made yet ({state})\n") };
     let state = if post.state == PlanState::Stands { state.to_owned() } else { format!("is over ({state})") };
     let placed = plan.pods.iter().filter(|planned| planned.node.is_some()).count();
+    let left = plan.left.len();
+    let left = if left > 0 { format!(", {left} left to kube-scheduler") } else { String::new() };
     format!(
-        "plan {} of {scheduler} {state}: {placed} of {} pods placed, objective {}, {} evaluations in {:.3} s ({}), made \
-         {:.1} s ago of snapshot {}\n",
+        "plan {} of {scheduler} {state}: {placed} of {} pods placed{left}, objective {}, {} evaluations in {:.3} s \
+         ({}), made {:.1} s ago of snapshot {}\n",
         plan.serial,
         plan.pods.len(),
         plan.objective.first().map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")),

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::planner::{Deviation, Landing, Nomination, PlanState};
+use crate::planner::{Deviation, Landing, Nomination, PlanState, Why};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -57,6 +57,12 @@ struct StateLabels {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    profile: String,
+    reason: &'static str,
+}
+
 /// All metrics of the planners.
 #[derive(Debug)]
 pub struct PlanMetrics {
@@ -64,6 +70,7 @@ pub struct PlanMetrics {
     pods: Family<Labels, Gauge>,
     causes: Family<Labels, Counter>,
     landings: Family<Labels, Counter>,
+    elsewhere: Family<ReasonLabels, Counter>,
     nominations: Family<Labels, Counter>,
     not_offered: Family<ProfileLabels, Counter>,
     sources: Family<SourceLabels, Gauge>,
@@ -78,6 +85,7 @@ impl Default for PlanMetrics {
             pods: Family::default(),
             causes: Family::default(),
             landings: Family::default(),
+            elsewhere: Family::default(),
             nominations: Family::default(),
             not_offered: Family::default(),
             sources: Family::default(),
@@ -97,6 +105,8 @@ impl PlanMetrics {
         registry.register("gantry_plans", help, self.causes.clone());
         let help = "Planned pods that wait no longer; labels: profile, outcome (planned, elsewhere, gone)";
         registry.register("gantry_plan_landings", help, self.landings.clone());
+        let help = "Planned pods that landed elsewhere, as far as this replica's records tell why; labels: profile, reason (not-offered, refused, outvoted, other-plan, scored, unknown)";
+        registry.register("gantry_plan_elsewhere", help, self.elsewhere.clone());
         let help = "Nominations; labels: profile, outcome (kept, fell-through, cleared, overridden, lost-race, unplanned, refused)";
         registry.register("gantry_nominations", help, self.nominations.clone());
         let help = "Planned nodes that kube-scheduler did not offer: too few nodes are sampled, or it sees no room there; labels: profile";
@@ -146,6 +156,9 @@ impl PlanMetrics {
         for landing in Landing::ALL {
             drop(self.landings.get_or_create(&labels(profile, landing.as_str())));
         }
+        for why in Why::ALL {
+            drop(self.elsewhere.get_or_create(&reason_labels(profile, why)));
+        }
         for nomination in Nomination::ALL {
             drop(self.nominations.get_or_create(&labels(profile, nomination.as_str())));
         }
@@ -173,10 +186,19 @@ impl PlanMetrics {
         self.landings.get_or_create(&labels(profile, landing.as_str())).inc();
     }
 
+    /// It landed elsewhere, for this reason.
+    pub fn elsewhere(&self, profile: &str, why: Why) {
+        self.elsewhere.get_or_create(&reason_labels(profile, why)).inc();
+    }
+
     /// Something became of a nomination.
     pub fn nominated(&self, profile: &str, nomination: Nomination) {
         self.nominations.get_or_create(&labels(profile, nomination.as_str())).inc();
     }
+}
+
+fn reason_labels(profile: &str, why: Why) -> ReasonLabels {
+    ReasonLabels { profile: profile.to_owned(), reason: why.as_str() }
 }
 
 fn labels(profile: &str, outcome: &'static str) -> Labels {

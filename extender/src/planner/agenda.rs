@@ -38,7 +38,7 @@ impl Agenda {
                 }
             } else if let Some(reservation) = reservation {
                 agenda.reserved.push(reservation);
-            } else if is_ours && pod.gates.is_empty() && !pod.deleting {
+            } else if is_ours && pod.gates.is_empty() {
                 agenda.open.push(Arc::clone(pod));
             }
         }

@@ -2,12 +2,14 @@
 //!
 //! Promises that every pod of the batch is released, whatever is refused on the way:
 //! with a nomination where the plan has a node for it, else without any; after a panic
-//! the next one is only released, lest it be what the planner panics of. Only a replica
-//! that no longer leads leaves them: they are the next leader's. And where the API server
-//! does not answer, what it was not asked yet is left to the next batch: to wait for
-//! every single pod would hold the planner for minutes. Nominations stand for as short
-//! as possible before the release, because room that is held slows every other pod's
-//! filtering down.
+//! the next one is only released, lest it be what the planner panics of, and so is every
+//! one in the mode shadow, where nobody goes by a plan. Only a replica that no longer
+//! leads leaves them: they are the next leader's. And where the API server does not
+//! answer, what it was not asked yet is left to the next batch: to wait for every single
+//! pod would hold the planner for minutes. Nominations stand for as short as possible
+//! before the release, because room that is held slows every other pod's filtering down,
+//! and kube-scheduler counts who is nominated for a node as if it were there: pods of one
+//! spread group would refuse each other, so each of them is nominated when its turn comes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,17 +18,18 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use gantry_cluster::PodRow;
+use tokio::sync::watch;
 
 use super::ledger::Nomination;
 use super::nominate::{Nominator, Refusal};
-use super::{Deviation, Planner, audit};
+use super::{Deviation, Duty, Planner, audit};
 use crate::lease::Role;
 
 /// How often a batch is planned anew because the cluster changed under it.
 const ROUNDS: usize = 3;
 /// How long the next batch waits after the API server has refused a write: rights are missing, or it is in trouble.
 const AFTER_REFUSAL: Duration = Duration::from_secs(5);
-/// How long a pod waits whose gate a policy keeps on: others must not, and it is the policy's.
+/// How long a pod waits whose release is denied: others must not, and mostly it is a policy about this pod.
 const AFTER_DENIAL: Duration = Duration::from_mins(1);
 /// Writes in flight: more only queue in the API server.
 const WRITERS: usize = 16;
@@ -50,10 +53,24 @@ struct Batch {
     is_cut_short: bool,
 }
 
+/// What became of a pod that was to go.
+struct Release {
+    pod: Arc<PodRow>,
+    /// Why it could not be nominated when its turn came.
+    refusal: Option<Refusal>,
+    was_nominated: bool,
+    released: Option<Result<(), Refusal>>,
+}
+
 impl Batch {
     /// The nomination of a pod, if it is where the last plan has it.
     fn as_planned(&self, uid: &str) -> Option<&Nominated> {
         self.nominated_by_pod.get(uid).filter(|nominated| self.node_by_pod.get(uid) == Some(&nominated.node))
+    }
+
+    /// Where a pod is to be nominated when its turn to be released comes.
+    fn later(&self, uid: &str) -> Option<&Arc<str>> {
+        self.node_by_pod.get(uid).filter(|_| self.ordered.contains(uid))
     }
 
     /// The node that a pod holds room of though the last plan does not have it there, by an earlier round or an earlier
@@ -65,19 +82,28 @@ impl Batch {
     }
 }
 
-/// Writes that end when the API server leaves one of them without an answer.
-#[derive(Default)]
+/// Writes that end when the API server leaves one of them without an answer. Where another replica leads by now, all
+/// that are left are lost to it.
 struct Pass {
+    role: watch::Receiver<Role>,
     is_silent: AtomicBool,
 }
 
 impl Pass {
+    fn new(role: &watch::Receiver<Role>) -> Self {
+        Self { role: role.clone(), is_silent: AtomicBool::new(false) }
+    }
+
+    fn is_ours(&self) -> bool {
+        *self.role.borrow() == Role::Leads
+    }
+
     /// What becomes of a write; `None`: it is not tried any more.
     async fn write<T>(&self, write: impl Future<Output = Result<T, Refusal>>) -> Option<Result<T, Refusal>> {
         if self.fell_silent() {
             return None;
         }
-        let written = write.await;
+        let written = if self.is_ours() { write.await } else { Err(Refusal::Lost) };
         if matches!(written, Err(Refusal::Silent)) {
             self.is_silent.store(true, Ordering::Relaxed);
         }
@@ -94,7 +120,7 @@ impl Planner {
     pub(super) async fn plan_batch(&mut self) {
         let Some(nominator) = self.nominator.clone() else { return };
         let mut batch = Batch::default();
-        let only_releases = std::mem::take(&mut self.has_panicked);
+        let only_releases = std::mem::take(&mut self.has_panicked) || !self.serves();
         for _ in 0..ROUNDS {
             let snapshot = self.index.snapshot(Instant::now());
             let agenda = self.agenda(&snapshot);
@@ -104,8 +130,9 @@ impl Planner {
             }
             let pods = agenda.everybody();
             let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
-            // A search may take longer than a lease holds: what it found is then another replica's to nominate.
-            if !self.batches() {
+            // A search may take longer than a lease holds: what it found is then another replica's to nominate. And the
+            // mode may be shadow by now.
+            if self.duty() != Duty::Leads {
                 break;
             }
             let node =
@@ -124,13 +151,12 @@ impl Planner {
     }
 
     async fn nominate_all(&mut self, nominator: &Nominator, gated: Vec<Arc<PodRow>>, batch: &mut Batch) {
-        let news = gated.into_iter().filter(|pod| batch.as_planned(&pod.uid).is_none());
+        let is_news = |pod: &Arc<PodRow>| batch.as_planned(&pod.uid).is_none() && batch.later(&pod.uid).is_none();
+        let news = gated.into_iter().filter(is_news);
         let wanted = news.filter_map(|pod| Some((Arc::clone(batch.node_by_pod.get(&pod.uid)?), pod)));
-        let (role, pass) = (&self.role, &Pass::default());
+        let pass = &Pass::new(&self.role);
         let writes = wanted.map(|(node, pod)| async move {
-            let is_ours = *role.borrow() == Role::Leads;
-            let write = async { if is_ours { nominator.nominate(&pod, &node).await } else { Err(Refusal::Lost) } };
-            let written = pass.write(write).await;
+            let written = pass.write(nominator.nominate(&pod, &node)).await;
             (pod, node, written)
         });
         let written: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
@@ -146,35 +172,37 @@ impl Planner {
         }
     }
 
-    /// Those with a nomination first: who has none may take what they leave. Pods whose order matters go one by one.
-    /// Pods that came since are a batch of their own.
+    /// Those with a nomination first: who has none may take what they leave. Before them go pods whose order matters, one
+    /// by one, as nothing holds their room yet. Pods that came since are a batch of their own.
     async fn release_all(&mut self, nominator: &Nominator, batch: Batch) {
         let agenda = self.agenda(&self.index.snapshot(Instant::now()));
         let gated = agenda.gated.into_iter().filter(|pod| batch.uids.contains(&pod.uid));
-        let (with, mut without): (Vec<_>, Vec<_>) = gated.partition(|pod| batch.as_planned(&pod.uid).is_some());
+        let (mut in_order, others): (Vec<_>, Vec<_>) = gated.partition(|pod| batch.later(&pod.uid).is_some());
+        let is_nominated = |pod: &Arc<PodRow>| batch.as_planned(&pod.uid).is_some();
+        let (at_once, mut without): (Vec<_>, Vec<_>) = others.into_iter().partition(is_nominated);
         if batch.is_cut_short {
+            in_order.clear();
             without.clear();
         }
-        let (in_order, at_once) = with.into_iter().partition(|pod| batch.ordered.contains(&pod.uid));
-        let (role, pass) = (self.role.clone(), &Pass::default());
+        let pass = &Pass::new(&self.role);
         self.withdraw_all(nominator, &without, &batch, pass).await;
-        for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
-            let pods: Vec<Arc<PodRow>> = pods;
-            let releases = pods.into_iter().map(|pod| {
-                let (held, role) = (batch.as_planned(&pod.uid), &role);
-                async move {
-                    let is_ours = *role.borrow() == Role::Leads;
-                    let write =
-                        async { if is_ours { release(nominator, &pod, held).await } else { Err(Refusal::Lost) } };
-                    (pass.write(write).await, pod, held.is_some())
+        let (mut tried, mut denied) = (0, 0);
+        for (pods, writers) in [(in_order, 1), (at_once, WRITERS), (without, WRITERS)] {
+            let releases = pods.into_iter().map(|pod| let_go(nominator, pod, &batch, pass));
+            let released: Vec<Release> = futures::stream::iter(releases).buffered(writers).collect().await;
+            for Release { pod, refusal, was_nominated, released } in released {
+                if let Some(refusal) = refusal {
+                    self.note_refusal(&pod, &refusal);
                 }
-            });
-            let released: Vec<_> = futures::stream::iter(releases).buffered(writers).collect().await;
-            for (released, pod, was_nominated) in released {
-                if let Some(released) = released {
-                    self.note_release(&pod, was_nominated, &released);
-                }
+                let Some(released) = released else { continue };
+                tried += 1;
+                denied += usize::from(matches!(released, Err(Refusal::Denied(_))));
+                self.note_release(&pod, was_nominated, &released);
             }
+        }
+        if denied > 1 && denied == tried {
+            let hint = "it is hardly a policy about one of them: may the service account patch pods?";
+            tracing::error!(scheduler = %self.scheduler, pods = denied, hint, "every release of a batch is denied");
         }
     }
 
@@ -182,15 +210,9 @@ impl Planner {
     async fn withdraw_all(&mut self, nominator: &Nominator, pods: &[Arc<PodRow>], batch: &Batch, pass: &Pass) {
         let held = |pod: &Arc<PodRow>| Some((Arc::clone(pod), Arc::clone(batch.held_in_vain(pod)?)));
         let held: Vec<(Arc<PodRow>, Arc<str>)> = pods.iter().filter_map(held).collect();
-        let role = self.role.clone();
-        let writes = held.into_iter().map(|(pod, node)| {
-            let role = &role;
-            async move {
-                let is_ours = *role.borrow() == Role::Leads;
-                let write = async { if is_ours { nominator.withdraw(&pod, &node).await } else { Err(Refusal::Lost) } };
-                let withdrawn = pass.write(write).await;
-                (pod, withdrawn)
-            }
+        let writes = held.into_iter().map(|(pod, node)| async move {
+            let withdrawn = pass.write(nominator.withdraw(&pod, &node)).await;
+            (pod, withdrawn)
         });
         let withdrawn: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
         for (pod, withdrawn) in withdrawn {
@@ -225,15 +247,36 @@ impl Planner {
     }
 }
 
+/// Releases a pod, nominated just before where its order matters; a refused nomination holds no pod back.
+async fn let_go(nominator: &Nominator, pod: Arc<PodRow>, batch: &Batch, pass: &Pass) -> Release {
+    let nominated = match batch.later(&pod.uid) {
+        Some(node) => pass.write(nominator.nominate(&pod, node)).await.map(|written| (node, written)),
+        None => None,
+    };
+    let (now, refusal) = match nominated {
+        Some((node, Ok(version))) => (Some(Nominated { node: Arc::clone(node), version }), None),
+        Some((_, Err(refusal))) => (None, Some(refusal)),
+        None => (None, None),
+    };
+    let held = now.as_ref().or_else(|| batch.as_planned(&pod.uid));
+    let released = pass.write(release(nominator, &pod, held, pass)).await;
+    let was_nominated = held.is_some();
+    Release { pod, refusal, was_nominated, released }
+}
+
 /// A pod that changed since its nomination is released as it is now: its nomination stands as it was written. One that
 /// cannot be released holds no room meanwhile.
-async fn release(nominator: &Nominator, pod: &PodRow, held: Option<&Nominated>) -> Result<(), Refusal> {
+async fn release(nominator: &Nominator, pod: &PodRow, held: Option<&Nominated>, pass: &Pass) -> Result<(), Refusal> {
     let released = match nominator.release(pod, held.map(|held| held.version.as_str())).await {
         Err(Refusal::Changed) => nominator.release(pod, None).await,
         released => released,
     };
-    if let (Err(Refusal::Denied(_)), Some(held)) = (&released, held)
+    // A pod that is lost is bound, gone or released, and a nomination of it is no longer ours.
+    if let (Err(why), Some(held)) = (&released, held)
+        && !matches!(why, Refusal::Lost)
+        && pass.is_ours()
         && let Err(refusal) = nominator.withdraw(pod, &held.node).await
+        && !matches!(refusal, Refusal::Lost)
     {
         tracing::warn!(pod = %pod.name, %refusal, "a nomination stays that holds room in vain");
     }

@@ -29,7 +29,7 @@ pub struct PlannedPod {
     pub name: Arc<str>,
     /// Its UID.
     pub uid: Arc<str>,
-    /// Its node; `None`: there was no room.
+    /// Its node; `None`: there was no room, or it is left to kube-scheduler.
     pub node: Option<Arc<str>>,
 }
 
@@ -54,6 +54,8 @@ pub struct PublishedPlan {
     pub seconds: f64,
     /// The pods, by urgency.
     pub pods: Vec<PlannedPod>,
+    /// Pods that are left to kube-scheduler.
+    pub left: Vec<PlannedPod>,
     /// What the plugin minimised first; what else it tells after that.
     pub objective: Vec<f64>,
     /// How many candidate changes were evaluated.
@@ -105,6 +107,8 @@ pub struct Post {
     pub follows: bool,
     /// Whether that one plans gated pods.
     pub is_led: bool,
+    /// Whether the profile's mode is shadow: what is planned can be read, and counts for nobody.
+    pub is_shadow: bool,
 }
 
 /// What another process says of a profile's planning, beside its state.
@@ -134,7 +138,7 @@ impl Post {
     /// The plan, if it counts.
     #[must_use]
     pub fn standing(&self) -> Option<&Arc<PublishedPlan>> {
-        self.plan.as_ref().filter(|_| self.state == PlanState::Stands)
+        self.plan.as_ref().filter(|_| self.state == PlanState::Stands && !self.is_shadow)
     }
 }
 
@@ -201,7 +205,8 @@ impl Board {
         self.posts().iter().map(|(scheduler, post)| (Arc::clone(scheduler), post.clone())).collect()
     }
 
-    /// Puts a plan in the place of the profile's former one. `nominated`: pods that hold a node by nomination.
+    /// Puts a plan in the place of the profile's former one. `nominated`: pods that were released with a nomination.
+    /// Those that the plan knows hold theirs no longer.
     pub(super) fn publish<'a>(
         &self,
         scheduler: &Arc<str>,
@@ -215,10 +220,14 @@ impl Board {
             made: SystemTime::now(),
             seconds: plan.took.as_secs_f64(),
             pods: plan.nodes().map(planned).collect(),
+            left: plan.left.iter().map(|pod| planned((pod, None))).collect(),
             objective: plan.search.objective.clone(),
             evaluations: plan.search.evaluations,
             reason: reason(plan.search.reason).into(),
-            nominated: nominated.map(|(pod, node)| planned((pod, Some(node)))).collect(),
+            nominated: nominated
+                .filter(|(pod, _)| !plan.knows(&pod.uid))
+                .map(|(pod, node)| planned((pod, Some(node))))
+                .collect(),
         };
         let mut posts = self.posts();
         let post = posts.entry(Arc::clone(scheduler)).or_default();
@@ -227,13 +236,31 @@ impl Board {
         self.tell(&posts);
     }
 
+    /// Leaves out of this process' own plan whose nomination holds no node any more.
+    pub(super) fn keep_nominated(&self, scheduler: &Arc<str>, is_nominated: impl Fn(&str) -> bool) {
+        let mut posts = self.posts();
+        let own = posts.get_mut(scheduler).filter(|post| !post.follows);
+        let Some(plan) = own.and_then(|post| post.plan.as_mut()) else { return };
+        Arc::make_mut(plan).nominated.retain(|pod| is_nominated(&pod.uid));
+        self.tell(&posts);
+    }
+
+    /// Notes whether a profile's mode is shadow.
+    pub(super) fn shadow(&self, scheduler: &Arc<str>, is_shadow: bool) {
+        let mut posts = self.posts();
+        let post = posts.entry(Arc::clone(scheduler)).or_default();
+        if std::mem::replace(&mut post.is_shadow, is_shadow) != is_shadow {
+            self.tell(&posts);
+        }
+    }
+
     /// Puts up how planning stands elsewhere, with all that is told of it.
     pub(super) fn take_over(&self, scheduler: &Arc<str>, told: Told, state: PlanState) {
         let Told { plan, failure, leads } = told;
         let mut posts = self.posts();
         let post = posts.entry(Arc::clone(scheduler)).or_default();
-        let (plan, duty) = (plan.map(Arc::new), post.duty);
-        *post = Post { plan, state, duty, failure, follows: true, is_led: leads };
+        let (plan, duty, is_shadow) = (plan.map(Arc::new), post.duty, post.is_shadow);
+        *post = Post { plan, state, duty, failure, follows: true, is_led: leads, is_shadow };
         self.tell(&posts);
     }
 
@@ -310,5 +337,83 @@ fn reason(reason: TerminationReason) -> &'static str {
         TerminationReason::Generations => "generations",
         TerminationReason::Converged => "converged",
         TerminationReason::Trivial => "trivial",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use gantry_cluster::{Index, IndexSettings};
+    use serde_json::json;
+
+    use super::*;
+
+    /// The board of a cluster with the node `n` and the waiting pods `p` and `q`.
+    fn board() -> Board {
+        let mut index = Index::new(IndexSettings::default()).unwrap();
+        let node = json!({"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4"}}});
+        index.apply_node(&serde_json::from_value(node).unwrap()).unwrap();
+        for name in ["p", "q"] {
+            let pod = json!({"metadata": {"name": name, "uid": name}, "spec": {"containers": []}});
+            index.apply_pod(&serde_json::from_value(pod).unwrap()).unwrap();
+        }
+        Board::new(Arc::new(SharedIndex::new(index)))
+    }
+
+    fn on_the_node(name: &str) -> PlannedPod {
+        let [namespace, name, uid] = ["default", name, name].map(Arc::from);
+        PlannedPod { namespace, name, uid, node: Some("n".into()) }
+    }
+
+    /// A plan that has `p` on the node, and `q` by its nomination.
+    fn plan() -> PublishedPlan {
+        PublishedPlan {
+            serial: 1,
+            generation: 1,
+            made: UNIX_EPOCH,
+            seconds: 0.0,
+            pods: vec![on_the_node("p")],
+            left: Vec::new(),
+            objective: Vec::new(),
+            evaluations: 0,
+            reason: "trivial".into(),
+            nominated: vec![on_the_node("q")],
+        }
+    }
+
+    /// Whether `p` and `q` count as planned.
+    fn counted(board: &Board) -> [bool; 2] {
+        let snapshot = board.index.snapshot(Instant::now());
+        ["p", "q"].map(|pod| snapshot.planned_row(pod).is_some())
+    }
+
+    #[test]
+    fn a_nomination_that_ended_counts_no_longer_and_the_plan_does() {
+        let (board, scheduler) = (board(), Arc::from("s"));
+        let post = Post { plan: Some(Arc::new(plan())), state: PlanState::Stands, ..Post::default() };
+        board.posts().insert(Arc::clone(&scheduler), post);
+        board.keep_nominated(&scheduler, |_| true);
+        assert_eq!(counted(&board), [true, true]);
+        board.keep_nominated(&scheduler, |uid| uid != "q");
+        assert_eq!(counted(&board), [true, false]);
+    }
+
+    #[test]
+    fn what_is_planned_in_shadow_counts_for_nobody_and_can_be_read() {
+        let (board, scheduler) = (board(), Arc::from("s"));
+        let tell = || {
+            let told = Told { plan: Some(plan()), ..Told::default() };
+            board.take_over(&scheduler, told, PlanState::Stands);
+        };
+        board.shadow(&scheduler, true);
+        tell();
+        assert_eq!(counted(&board), [false, false]);
+        let post = board.post("s").unwrap();
+        assert!(post.plan.is_some() && post.state == PlanState::Stands);
+        board.shadow(&scheduler, false);
+        assert_eq!(counted(&board), [true, true], "at once, not with the next plan");
+        board.shadow(&scheduler, true);
+        assert_eq!(counted(&board), [false, false]);
     }
 }

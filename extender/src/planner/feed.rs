@@ -53,6 +53,8 @@ struct Sheet {
     reason: String,
     objective: Vec<f64>,
     pods: Vec<Place>,
+    #[serde(default)]
+    left: Vec<Place>,
     nominated: Vec<Place>,
 }
 
@@ -106,6 +108,7 @@ impl Sheet {
             reason: plan.reason.to_string(),
             objective: plan.objective.clone(),
             pods: plan.pods.iter().map(Place::of).collect(),
+            left: plan.left.iter().map(Place::of).collect(),
             nominated: plan.nominated.iter().map(Place::of).collect(),
         }
     }
@@ -117,6 +120,7 @@ impl Sheet {
             made: time(self.made),
             seconds: self.search_seconds,
             pods: self.pods.iter().map(Place::planned).collect(),
+            left: self.left.iter().map(Place::planned).collect(),
             objective: self.objective.clone(),
             evaluations: self.evaluations,
             reason: self.reason.clone().into(),
@@ -176,6 +180,7 @@ mod tests {
             made: UNIX_EPOCH + Duration::from_millis(1_800_000_000_250),
             seconds: 0.25,
             pods: vec![planned("a", Some("n1")), planned("b", None)],
+            left: vec![planned("d", None)],
             objective: vec![1.5, 2.5, 40.0],
             evaluations: 1_000,
             reason: "budget".into(),

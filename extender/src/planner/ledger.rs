@@ -140,20 +140,24 @@ impl Entry {
 }
 
 impl Ledger {
-    /// Takes in what a plan says; later plans overrule earlier ones. A pod that was answered or nominated while the plan
-    /// was made goes by the earlier one.
-    pub(super) fn enter(&mut self, plan: &Plan, index: &Index) {
-        for (pod, node) in plan.nodes() {
-            let is_nominated = self.entry_by_pod.get(&pod.uid).is_some_and(|entry| entry.ask_at.is_some());
-            if is_nominated || index.whereabouts(&pod.uid) != Whereabouts::Waiting {
-                continue;
+    /// Takes in what a plan says; later plans overrule earlier ones. A pod that was answered while the plan was made
+    /// goes by the earlier one. Who was released with a nomination and is planned again holds it no longer, and what
+    /// became of it is returned; unless it is only its node that is gone.
+    pub(super) fn enter(&mut self, plan: &Plan, index: &Index) -> Vec<Nomination> {
+        let mut fates = Vec::new();
+        for (pod, node) in plan.nodes().filter(|(pod, _)| index.whereabouts(&pod.uid) == Whereabouts::Waiting) {
+            match (self.released_for(&pod.uid), &pod.nominated_node) {
+                (None, _) => {}
+                (Some(ours), Some(theirs)) if ours == theirs => continue,
+                (Some(_), Some(_)) => fates.push(Nomination::Overridden),
+                (Some(_), None) => fates.push(Nomination::Cleared),
             }
-            let entry = node.map(|node| Entry::new(pod, node, plan.serial));
-            match entry {
+            match node.map(|node| Entry::new(pod, node, plan.serial)) {
                 Some(entry) => drop(self.entry_by_pod.insert(Arc::clone(&pod.uid), entry)),
                 None => drop(self.entry_by_pod.remove(&pod.uid)),
             }
         }
+        fates
     }
 
     /// How many pods it has.

@@ -70,8 +70,8 @@ pub(super) enum Refusal {
     /// Somebody changed the pod between our two writes.
     #[error("the pod changed between the nomination and its release")]
     Changed,
-    /// A policy keeps the gate on.
-    #[error("a policy keeps the gate on: {0}")]
+    /// The gate of this pod stays, by a policy or for want of rights.
+    #[error("the release is denied: {0}")]
     Denied(#[source] Box<kube::Error>),
     /// The API server does not want it.
     #[error("the API server refused: {0}")]
@@ -166,12 +166,22 @@ async fn answered<T>(call: impl Future<Output = T>) -> Result<T, Refusal> {
     tokio::time::timeout(PATIENCE, call).await.map_err(|_elapsed| Refusal::Silent)
 }
 
-/// Why a gate stays. No value of ours is tested there, so what cannot be processed is what a policy denies, and it will
-/// again, unless it is the UID: then the pod is another one by now.
+/// Why a gate stays.
 fn unreleased(error: kube::Error) -> Refusal {
     match &error {
-        kube::Error::Api(status) if status.code == 422 && !is_another_pod(status) => Refusal::Denied(Box::new(error)),
+        kube::Error::Api(status) if is_denial(status) => Refusal::Denied(Box::new(error)),
         _ => Refusal::from(error),
+    }
+}
+
+/// Whether this very release is denied, and will be again: webhooks answer with any code of a client's fault. Not theirs
+/// are who we are, a pod that is gone or has changed, and too many requests; and as no value of ours is tested, what
+/// cannot be processed is what a policy denies, unless it is the UID: then the pod is another one by now.
+fn is_denial(status: &Status) -> bool {
+    match status.code {
+        401 | 404 | 409 | 429 => false,
+        422 => !is_another_pod(status),
+        code => (400..500).contains(&code),
     }
 }
 
@@ -249,6 +259,21 @@ mod tests {
         };
         assert!(matches!(refused(""), Refusal::Denied(_)));
         assert!(matches!(refused("metadata.uid"), Refusal::Lost));
+    }
+
+    #[test]
+    fn whatever_code_a_webhook_denies_a_release_with_the_pod_alone_has_to_wait() {
+        let refused = |code: u16| {
+            let status = json!({"status": "Failure", "code": code, "reason": "", "message": "denied the request"});
+            unreleased(kube::Error::Api(serde_json::from_value(status).unwrap()))
+        };
+        for code in [400, 403, 413, 422] {
+            assert!(matches!(refused(code), Refusal::Denied(_)), "{code}");
+        }
+        for code in [401, 429, 500, 503] {
+            assert!(matches!(refused(code), Refusal::Api(_)), "{code}");
+        }
+        assert!(matches!((refused(404), refused(409)), (Refusal::Lost, Refusal::Changed)));
     }
 
     #[test]

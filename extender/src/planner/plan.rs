@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) pods: Vec<Arc<PodRow>>,
     /// The row of each pod, if there was room.
     pub(super) rows: Vec<Option<u32>>,
+    /// Pods that are left to kube-scheduler.
+    pub(super) left: Vec<Arc<PodRow>>,
     /// The row of each pod that was looked at, by its UID.
     row_by_pod: HashMap<Arc<str>, Option<u32>>,
     /// The pods' domain classes.
@@ -74,6 +76,7 @@ impl Plan {
             made: Instant::now(),
             took,
             rows,
+            left,
             row_by_pod,
             classes: pods.iter().map(|pod| pod.class).collect(),
             ordered: order::ordered(&groups),

@@ -1,5 +1,6 @@
 //! Room that is spoken for: pods nominated for a node which they are not on yet, and
-//! pods of other profiles whose plans have them there.
+//! pods of other profiles whose plans have them there. Plans made in the mode shadow are
+//! promises to nobody.
 //!
 //! kube-scheduler keeps the former's room from pods of equal or lower priority, and what
 //! two plans promise only one pod gets, so a plan has to count both as taken.

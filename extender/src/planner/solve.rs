@@ -48,7 +48,7 @@ impl Planner {
         let reserved = Reservation::with_plans(reserved, snapshot, &now, &self.scheduler);
         let question = self.question(snapshot, pods, reserved);
         let context = Arc::clone(&self.context);
-        let search = background::run("gantry-plan", move || (question.ask(&context), question));
+        let search = background::run("gantry-plan", move || (question.answer(&context), question));
         let search = match search {
             Ok(search) => search,
             Err(error) => return self.give_up("unavailable", &format!("no thread: {error}"), start.elapsed()),
@@ -85,7 +85,9 @@ impl Planner {
     }
 
     fn question(&self, snapshot: &Arc<Snapshot>, pods: Vec<Arc<PodRow>>, reserved: Vec<Reservation>) -> Question {
-        let (pods, left, groups) = plannable(snapshot, pods, &reserved);
+        let profile = self.context.cycles.profile_of(&self.scheduler);
+        let weights = profile.as_ref().map_or(&[][..], |profile| profile.weights());
+        let (pods, left, groups) = plannable(snapshot, pods, &reserved, weights);
         Question {
             scheduler: Arc::clone(&self.scheduler),
             warm_start: self.warm_start(snapshot, &pods),
@@ -95,9 +97,8 @@ impl Planner {
         }
     }
 
-    fn found(&mut self, mut search: types::Plan, basis: Basis, turn: Turn, took: Duration) -> Plan {
+    fn found(&mut self, search: types::Plan, basis: Basis, turn: Turn, took: Duration) -> Plan {
         self.pace.kept(took);
-        order::mend(&basis, &mut search.rows);
         self.context.metrics.plans.search(&self.scheduler, "ok", took);
         self.not_before = Instant::now() + took;
         let mut plan = Plan::new(self.serial, basis, search, took);
@@ -110,7 +111,7 @@ impl Planner {
             if failure.cause == Cause::Plugin(Reason::Deadline) {
                 self.pace.missed(took);
             }
-            self.context.metrics.fallback(&failure.plugin, failure.cause);
+            self.context.metrics.fallback(&self.scheduler, &failure.plugin, failure.cause);
             // One stands for all: the others wait for the same reason.
             if let Some(pod) = basis.pods.first() {
                 self.context.events.fallback(&Subject::from(&**pod), failure, Instant::now());
@@ -152,14 +153,17 @@ impl Planner {
 }
 
 /// The pods whose demands rules can express, the others, and the rules between the former. Pods whose class had to make
-/// room are among the others: nobody knows any more where they may run.
+/// room are among the others: nobody knows any more where they may run. And so are those that weigh nothing: to the
+/// objective all nodes are the same for them, and one that is named would get them all.
 fn plannable(
     snapshot: &Snapshot,
     pods: Vec<Arc<PodRow>>,
     reserved: &[Reservation],
+    weights: &[f64],
 ) -> (Vec<Arc<PodRow>>, Vec<Arc<PodRow>>, GroupColumns) {
     let promised: Vec<_> = reserved.iter().map(|claim| (claim.row, Arc::clone(&claim.pod))).collect();
-    let (pods, mut left): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| snapshot.class(pod.class).is_some());
+    let is_plannable = |pod: &Arc<PodRow>| snapshot.class(pod.class).is_some() && weighs(snapshot, pod, weights);
+    let (pods, mut left): (Vec<_>, Vec<_>) = pods.into_iter().partition(is_plannable);
     let groups = snapshot.groups_beside(&pods, &promised);
     if groups.unplannable.is_empty() {
         return (pods, left, groups);
@@ -168,6 +172,24 @@ fn plannable(
     let (plannable, groups) = groups.renumbered(pods.len());
     let pods = plannable.iter().map(|position| Arc::clone(&pods[*position as usize])).collect();
     (pods, left, groups)
+}
+
+/// Whether a pod asks for anything that the profile weighs, or is expected to use any of it.
+fn weighs(snapshot: &Snapshot, pod: &PodRow, weights: &[f64]) -> bool {
+    let counts = |amounts: &[f64]| amounts.iter().zip(weights).any(|(amount, weight)| amount * weight > 0.0);
+    counts(&pod.request) || counts(&snapshot.estimate(pod))
+}
+
+/// Where all pods are left to kube-scheduler nobody need be asked.
+fn nothing() -> types::Plan {
+    types::Plan {
+        rows: Vec::new(),
+        objective: Vec::new(),
+        violation: 0.0,
+        evaluations: 0,
+        generations: 0,
+        reason: types::TerminationReason::Trivial,
+    }
 }
 
 /// All that a search needs, to be taken to another thread.
@@ -180,9 +202,27 @@ struct Question {
 }
 
 impl Question {
+    /// What the component answers, kept to what it need not know: the dictionary, which holds whatever a plugin says, and
+    /// the order in which kube-scheduler binds.
+    fn answer(&self, context: &Context) -> Result<Combined<types::Plan>, Vec<Fallback>> {
+        let mut found = self.ask(context)?;
+        let Basis { snapshot, pods, .. } = &self.basis;
+        for (pod, row) in pods.iter().zip(&mut found.answer.rows) {
+            let permits = |row| snapshot.class(pod.class).is_none_or(|class| class.is_permitted(row));
+            if u32::try_from(*row).is_ok_and(|row| !permits(row)) {
+                *row = NOWHERE;
+            }
+        }
+        order::mend(&self.basis, &mut found.answer.rows);
+        Ok(found)
+    }
+
     fn ask(&self, context: &Context) -> Result<Combined<types::Plan>, Vec<Fallback>> {
         let profile = context.cycles.profile_of(&self.scheduler);
         let profile = profile.ok_or_else(|| vec![Fallback::new("", Cause::BadPod, "the profile is gone")])?;
+        if self.basis.pods.is_empty() {
+            return Ok(Combined { answer: nothing(), left_out: Vec::new(), asked: Vec::new() });
+        }
         let Basis { snapshot, pods, groups, reserved, .. } = &self.basis;
         let classes: Vec<u32> = pods.iter().map(|pod| pod.class).collect();
         let requests: Vec<f64> = pods.iter().flat_map(|pod| pod.request.iter().copied()).collect();
@@ -223,26 +263,42 @@ fn rule(rule: &GroupRule) -> types::GroupRule<'_> {
 
 #[cfg(test)]
 mod tests {
-    use gantry_cluster::{Index, IndexSettings};
-    use serde_json::json;
+    use gantry_cluster::{EstimateSettings, Index, IndexSettings};
+    use serde_json::{Value, json};
 
     use super::*;
 
-    #[test]
-    fn a_pod_whose_class_had_to_make_room_is_left_to_kube_scheduler() {
-        let mut index = Index::new(IndexSettings { max_classes: 1, ..IndexSettings::default() }).unwrap();
-        for name in ["a", "b"] {
-            let pod = json!({
-                "metadata": {"name": name, "uid": name},
-                "spec": {"containers": [], "nodeSelector": {"of": name}},
-            });
+    /// Of pods that ask for this and may run there, by name, those that are planned and those that are left.
+    fn split(settings: IndexSettings, pods: &[(&str, Value, Value)], weights: &[f64]) -> [Vec<String>; 2] {
+        let mut index = Index::new(settings).unwrap();
+        for (name, requests, selector) in pods {
+            let containers = json!([{"name": "c", "resources": {"requests": requests}}]);
+            let spec = json!({"containers": containers, "nodeSelector": selector});
+            let pod = json!({"metadata": {"name": name, "uid": name}, "spec": spec});
             index.apply_pod(&serde_json::from_value(pod).unwrap()).unwrap();
         }
         let snapshot = index.snapshot();
         let mut pods: Vec<Arc<PodRow>> = snapshot.pending().cloned().collect();
         pods.sort_by(|one, other| one.name.cmp(&other.name));
-        let (plannable, left, _) = plannable(&snapshot, pods, &[]);
-        let names = |pods: &[Arc<PodRow>]| pods.iter().map(|pod| pod.name.to_string()).collect::<Vec<_>>();
-        assert_eq!((names(&plannable), names(&left)), (vec!["b".to_owned()], vec!["a".to_owned()]));
+        let (plannable, left, _) = plannable(&snapshot, pods, &[], weights);
+        [plannable, left].map(|pods| pods.iter().map(|pod| pod.name.to_string()).collect())
+    }
+
+    #[test]
+    fn a_pod_whose_class_had_to_make_room_is_left_to_kube_scheduler() {
+        let settings = IndexSettings { max_classes: 1, ..IndexSettings::default() };
+        let pods = ["a", "b"].map(|name| (name, json!({"cpu": "1"}), json!({"of": name})));
+        assert_eq!(split(settings, &pods, &[1.0; 4]), [["b"], ["a"]]);
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_that_is_weighed_is_left_to_kube_scheduler() {
+        let pods = [("cpu", json!({"cpu": "1"})), ("memory", json!({"memory": "1Gi"})), ("nothing", json!({}))];
+        let pods = pods.map(|(name, requests)| (name, requests, json!({})));
+        let default = IndexSettings::default;
+        assert_eq!(split(default(), &pods, &[1.0; 4]), [vec!["cpu", "memory"], vec!["nothing"]]);
+        assert_eq!(split(default(), &pods, &[1.0, 0.0, 0.0, 0.0]), [vec!["cpu"], vec!["memory", "nothing"]]);
+        let guesses = IndexSettings { estimates: Some(EstimateSettings::default()), ..default() };
+        assert_eq!(split(guesses, &pods, &[1.0; 4]), [vec!["cpu", "memory", "nothing"], vec![]]);
     }
 }

@@ -44,7 +44,7 @@ pub enum Duty {
     /// The profile does not nominate.
     #[default]
     Off,
-    /// The profile's mode is shadow.
+    /// The profile's mode is shadow: whoever leads releases them as they are.
     Shadow,
     /// The Lease is not ours: another replica does, or nobody.
     NotLeading,

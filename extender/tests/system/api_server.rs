@@ -3,7 +3,7 @@
 //! It answers as a real one does, which the end-to-end tests ask, and refuses, hangs or changes a pod under the
 //! planner's hands where a test tells it to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -28,7 +28,7 @@ pub(crate) struct State {
     pod_by_name: BTreeMap<String, Value>,
     lease: Option<Value>,
     lease_writes: u64,
-    denied_releases: HashSet<String>,
+    release_refusal_by_pod: BTreeMap<String, u16>,
     refusal_by_pod: BTreeMap<String, u16>,
     event_by_pod: BTreeMap<String, Event>,
     reads: Vec<String>,
@@ -86,9 +86,14 @@ impl ApiServer {
         self.state().refusal_by_pod.insert(name.to_owned(), code);
     }
 
-    /// A policy denies to take this pod's gate away.
-    pub(crate) fn deny_release(&self, name: &str) {
-        self.state().denied_releases.insert(name.to_owned());
+    /// To take this pod's gate away is answered with this status.
+    pub(crate) fn refuse_release(&self, name: &str, code: u16) {
+        self.state().release_refusal_by_pod.insert(name.to_owned(), code);
+    }
+
+    /// A pod from outside takes all the processors of a node.
+    pub(crate) fn occupy(&self, node: &str) {
+        self.state().occupy(node);
     }
 
     /// From now on no request is answered.
@@ -211,8 +216,8 @@ impl State {
             return failure(409);
         }
         self.writes.push(format!("release {name}"));
-        if self.denied_releases.contains(name) {
-            return failure(422);
+        if let Some(code) = self.release_refusal_by_pod.get(name) {
+            return failure(*code);
         }
         (200, self.change(name, |pod| pod["spec"]["schedulingGates"] = json!([])))
     }
@@ -268,6 +273,8 @@ fn apply(operation: &Value, pod: &mut Value) -> bool {
 
 fn failure(code: u16) -> (u16, Value) {
     let reason = match code {
+        400 => "BadRequest",
+        403 => "Forbidden",
         404 => "NotFound",
         409 => "Conflict",
         422 => "Invalid",

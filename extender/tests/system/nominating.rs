@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::api_server::{State, nominated_by};
+use crate::harness::log_to;
 use crate::planning::{BUILTIN, NODES, Trial, until};
 
 const PLANNER: &str = "gantry-planner";
@@ -75,12 +76,57 @@ async fn a_released_pod_counts_on_its_planned_node_until_it_is_bound() {
 }
 
 #[tokio::test]
-async fn a_gate_that_a_policy_keeps_on_is_no_lost_race() {
+async fn a_pod_whose_nomination_is_gone_counts_where_the_next_plan_has_it() {
     let (_folder, trial) = trial();
-    trial.server.deny_release("kept");
-    trial.server.create("kept", true);
-    until("the count of it", async || trial.nominations("refused").await == 1.0).await;
-    assert_eq!(nomination(&trial.server.pod("kept")), Value::Null, "it holds no room that it cannot have");
+    trial.server.create("gated", true);
+    until("the release", async || trial.server.has_released_all()).await;
+    let first = nomination(&trial.server.pod("gated"));
+    // Somebody more urgent takes the node, and kube-scheduler the nomination back.
+    trial.server.occupy(first.as_str().unwrap());
+    trial.server.change("gated", |pod| pod["status"]["nominatedNodeName"] = Value::Null);
+    until("the count of it", async || trial.nominations("cleared").await == 1.0).await;
+    let planned = trial.explanation("gated").await["plan"]["node"].clone();
+    assert!(planned.is_string() && planned != first, "{planned} after {first}");
+    let snapshot = trial.app.index().snapshot(Instant::now());
+    let counted = snapshot.planned_row("gated").and_then(|row| snapshot.name(row));
+    assert_eq!(counted.map(|node| &**node), planned.as_str());
+
+    trial.server.bind("gated", planned.as_str().unwrap());
+    let landed = async || trial.metric("gantry_plan_landings_total", "outcome", "planned").await == 1.0;
+    until("the landing", landed).await;
+    assert_eq!(trial.nominations("kept").await, 0.0);
+}
+
+/// The planner asks after a pod once it has waited for three seconds.
+#[tokio::test]
+async fn a_pod_that_is_nominated_elsewhere_counts_no_longer_where_an_older_plan_had_it() {
+    let (_folder, trial) = trial();
+    trial.server.create("gated", true);
+    until("the release", async || trial.server.has_released_all()).await;
+    trial.server.create("open", false);
+    let is_planned = |name: &str| trial.app.index().snapshot(Instant::now()).planned_row(name).is_some();
+    until("a plan without it", async || is_planned("open")).await;
+    assert!(is_planned("gated"), "it holds its room by its nomination");
+    let other = if nomination(&trial.server.pod("gated")) == "n1" { "n2" } else { "n1" };
+    trial.server.change("gated", |pod| nominate(pod, other, "kube-scheduler"));
+    until("the count of it", async || trial.nominations("overridden").await == 1.0).await;
+    assert!(!is_planned("gated") && is_planned("open"));
+}
+
+#[tokio::test]
+async fn a_gate_that_a_policy_keeps_on_is_no_lost_race() {
+    let (folder, trial) = trial();
+    let log = folder.path().join("log");
+    let guard = log_to(&log);
+    let kept = [("kept-400", 400), ("kept-403", 403), ("kept-422", 422)];
+    for (name, code) in kept {
+        trial.server.refuse_release(name, code);
+        trial.server.create(name, true);
+    }
+    until("the count of them", async || trial.nominations("refused").await == 3.0).await;
+    for (name, _) in kept {
+        assert_eq!(nomination(&trial.server.pod(name)), Value::Null, "{name} holds no room that it cannot have");
+    }
 
     let start = Instant::now();
     for name in ["next", "after-it"] {
@@ -89,9 +135,39 @@ async fn a_gate_that_a_policy_keeps_on_is_no_lost_race() {
     }
     assert!(start.elapsed() < Duration::from_secs(5), "nobody else rests for it: {:?}", start.elapsed());
     let writes = trial.server.writes();
-    assert_eq!(writes[..3], ["nominate kept", "release kept", "clear kept"]);
-    assert!(!writes[3..].iter().any(|write| write.ends_with(" kept")), "it is not tried again at once: {writes:?}");
-    assert_eq!((trial.nominations("lost-race").await, trial.nominations("refused").await), (0.0, 1.0));
+    for (name, _) in kept {
+        let own: Vec<String> = writes.iter().filter(|write| write.ends_with(name)).cloned().collect();
+        let once = ["nominate", "release", "clear"].map(|what| format!("{what} {name}"));
+        assert_eq!(own, once, "it is not tried again at once: {writes:?}");
+    }
+    assert_eq!((trial.nominations("lost-race").await, trial.nominations("refused").await), (0.0, 3.0));
+    drop(guard);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("every release of a batch is denied").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_release_that_fails_leaves_no_nomination_behind() {
+    let (_folder, trial) = trial();
+    trial.server.refuse_release("late", 500);
+    trial.server.create("late", true);
+    until("the count of it", async || trial.nominations("refused").await == 1.0).await;
+    assert_eq!(trial.server.writes(), ["nominate late", "release late", "clear late"]);
+    assert_eq!(nomination(&trial.server.pod("late")), Value::Null);
+}
+
+#[tokio::test]
+async fn a_pod_that_asks_for_nothing_is_released_as_it_is() {
+    let (_folder, trial) = trial();
+    let ask_for_nothing = |pod: &mut Value| pod["spec"]["containers"][0]["resources"] = json!({});
+    trial.server.create_as("light", true, ask_for_nothing);
+    until("the count of it", async || trial.nominations("unplanned").await == 1.0).await;
+    assert_eq!(trial.server.writes(), ["release light"]);
+
+    trial.server.create_as("feather", true, ask_for_nothing);
+    trial.server.create("heavy", true);
+    until("the count of the other", async || trial.nominations("unplanned").await == 2.0).await;
+    assert_eq!(trial.server.writes()[1..], ["nominate heavy", "release heavy", "release feather"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Planners at work beside an API server's double: what becomes of pods when planning fails, and what is told of it.
 
 mod deviations;
+mod shadow;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl Trial {
         parsed(self.extender.admin("/plan").await.1.as_bytes())[0].clone()
     }
 
-    async fn explanation(&self, pod: &str) -> Value {
+    pub(crate) async fn explanation(&self, pod: &str) -> Value {
         parsed(self.extender.admin(&format!("/explain/default/{pod}")).await.1.as_bytes())
     }
 
@@ -283,6 +284,18 @@ async fn a_replica_that_loses_its_lease_while_it_searches_leaves_the_batch_to_th
     until("the release of all", async || trial.server.has_released_all()).await;
 }
 
+#[tokio::test]
+async fn requests_are_answered_while_a_search_does_not_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::start(folder.path(), &component(folder.path(), "loop_in_plan"), "3s");
+    trial.server.create("gated", true);
+    until("the search", async || trial.is("searching").await).await;
+    for _ in 0..10 {
+        assert!(trial.scores("gated").await.iter().any(|(_, score)| *score == 10), "a plain score");
+    }
+    assert!(trial.is("searching").await, "they have waited for its end");
+}
+
 /// The only node of a comparison of which `key` holds.
 fn the_node<'a>(explanation: &'a Value, key: &str) -> &'a Value {
     let nodes = explanation["comparison"]["nodes"].as_array().unwrap_or_else(|| panic!("{explanation:#}"));
@@ -326,9 +339,11 @@ async fn a_pod_that_landed_elsewhere_says_why_where_a_record_tells() {
         if is_asked {
             trial.ask("/filter", pod, &planned).await;
         }
+        assert_eq!(trial.metric("gantry_plan_elsewhere_total", "reason", why).await, 0.0, "{why}");
         trial.server.bind(pod, other);
         let landed = trial.landed(pod).await;
         assert_eq!(landed["landed"]["why"], json!(why), "{landed:#}");
+        assert_eq!(trial.metric("gantry_plan_elsewhere_total", "reason", why).await, 1.0, "{why}");
         assert_eq!(the_node(&landed, "isItsNode")["node"], json!(other));
         assert_eq!(the_node(&landed, "isPlanned")["node"], json!(planned));
     }

@@ -10,7 +10,7 @@ use gantry_cluster::{PodRow, Snapshot};
 use super::InPlan;
 use crate::decision::{DecisionRecord, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::{PlanState, Post, Remembered};
+use crate::planner::{PlanState, PlannedPod, Post, Remembered};
 
 /// What is at hand of the pods that had a name, one after another.
 pub(super) struct Sources {
@@ -33,10 +33,12 @@ impl Sources {
     pub(super) fn of(context: &Context, snapshot: &Snapshot, namespace: &str, pod: &str, now: SystemTime) -> Self {
         let waits = snapshot.pending().find(|row| *row.namespace == *namespace && *row.name == *pod);
         let posts = context.board.all().into_iter();
+        let planned =
+            posts.filter_map(|(scheduler, post)| Planned::of(scheduler, &post, snapshot, (namespace, pod), now));
         Self {
             waits: waits.cloned(),
             decisions: context.decisions.of(namespace, pod),
-            planned: posts.filter_map(|(scheduler, post)| Planned::of(scheduler, &post, namespace, pod, now)).collect(),
+            planned: planned.collect(),
             remembered: context.board.remembered(namespace, pod),
         }
     }
@@ -79,12 +81,38 @@ impl Sources {
 
 impl Planned {
     /// What a profile's plan says of the pod that it has under this name.
-    fn of(scheduler: Arc<str>, post: &Post, namespace: &str, pod: &str, now: SystemTime) -> Option<Self> {
+    fn of(
+        scheduler: Arc<str>,
+        post: &Post,
+        snapshot: &Snapshot,
+        (namespace, pod): (&str, &str),
+        now: SystemTime,
+    ) -> Option<Self> {
         let plan = post.plan.as_ref()?;
-        let planned = plan.pods.iter().find(|planned| *planned.namespace == *namespace && *planned.name == *pod)?;
+        let find = |pods: &[PlannedPod]| {
+            pods.iter().find(|planned| *planned.namespace == *namespace && *planned.name == *pod).cloned()
+        };
+        let planned = find(&plan.pods);
+        let is_left = planned.is_none();
+        let planned = planned.or_else(|| find(&plan.left))?;
+        let left = is_left.then(|| why_left(snapshot, &planned.uid));
         let in_plan = InPlan::of(plan, planned.node.as_deref(), post.state == PlanState::Stands, now);
-        Some(Self { scheduler, uid: Arc::clone(&planned.uid), made: plan.made, plan: in_plan })
+        Some(Self { scheduler, uid: planned.uid, made: plan.made, plan: InPlan { left, ..in_plan } })
     }
+}
+
+/// Why a plan leaves a pod to kube-scheduler, as far as the pod as it waits now tells.
+fn why_left(snapshot: &Snapshot, uid: &str) -> &'static str {
+    let Some(pod) = snapshot.pending().find(|row| *row.uid == *uid) else { return "no plan can say what it needs" };
+    if snapshot.class(pod.class).is_none() {
+        return "where it may run is known no longer, there are too many kinds of pods";
+    }
+    let (objective, estimate) = (snapshot.objective_resources(), snapshot.estimate(pod));
+    if pod.request.iter().take(objective).chain(estimate.iter().take(objective)).all(|amount| *amount == 0.0) {
+        return "it asks for nothing that counts";
+    }
+    "only kube-scheduler knows what it needs: volumes or devices by claim, rules between pods that no plan has, or \
+     nothing that the profile weighs"
 }
 
 #[cfg(test)]
@@ -113,7 +141,8 @@ mod tests {
     }
 
     fn planned(uid: &str, made: u64) -> Planned {
-        let plan = InPlan { serial: 1, node: None, time: None, made_seconds_ago: 0.0, stands: false, pods: 1 };
+        let plan =
+            InPlan { serial: 1, node: None, left: None, time: None, made_seconds_ago: 0.0, stands: false, pods: 1 };
         Planned { scheduler: "default-scheduler".into(), uid: uid.into(), made: at(made), plan }
     }
 

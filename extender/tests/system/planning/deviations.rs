@@ -83,6 +83,33 @@ async fn whatever_contradicts_a_plan_makes_another_and_is_counted_as_the_cause()
 }
 
 #[tokio::test]
+async fn a_pod_that_is_left_to_kube_scheduler_is_told_from_one_without_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = Trial::of_profiles(folder.path(), &[profile("default-scheduler", &[PLUGIN], "{}")]);
+    trial.tell(|index| {
+        let claim = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]});
+        let giant = pod("giant", "default-scheduler", 99, json!({}));
+        for pod in [ours("claims", claim), giant, ours("placed", json!({}))] {
+            assert!(index.apply_pod(&pod).unwrap());
+        }
+    });
+    until("the plan", async || trial.nodes(0).await.len() == 2).await;
+    let plan = trial.plan().await;
+    let left = plan["left"].as_array().unwrap();
+    assert_eq!((left.len(), &left[0]["pod"], &left[0]["state"]), (1, &json!("claims"), &json!("waiting")), "{plan:#}");
+    let (_, text) = trial.extender.admin("/plan?format=text").await;
+    let rows = ["  default/claims - (left to kube-scheduler)\n", "  default/giant - (no room)\n"];
+    for part in rows.into_iter().chain([": 1 of 2 pods placed, 1 left to kube-scheduler, objective "]) {
+        assert!(text.contains(part), "{text}");
+    }
+    let [claims, giant] = [trial.explanation("claims").await, trial.explanation("giant").await];
+    assert!(claims["plan"]["left"].as_str().unwrap_or_default().contains("volumes"), "{claims:#}");
+    assert_eq!((&giant["plan"]["stands"], &giant["plan"]["left"]), (&json!(true), &Value::Null), "{giant:#}");
+    let (_, text) = trial.extender.admin("/explain/default/claims?format=text").await;
+    assert!(text.contains("\n  left to kube-scheduler: ") && !text.contains("planned: no room"), "{text}");
+}
+
+#[tokio::test]
 async fn a_plan_of_a_profile_that_was_changed_is_made_again_by_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let trial = Trial::of_profiles(folder.path(), &[profile("default-scheduler", &[PLUGIN], "{}")]);
