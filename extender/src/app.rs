@@ -37,7 +37,7 @@ use crate::lease::{Candidate, Role};
 use crate::metrics::Metrics;
 use crate::planner::{Board, Desk, Follower, Nominator, Planner};
 use crate::profile::loader::{Loader, Occasion};
-use crate::profile::{Member, Profiles, chain};
+use crate::profile::{Profiles, chain};
 use crate::reload::{Configuration, Reloader};
 use crate::server::{Server, Threads};
 use crate::tls::Certificates;
@@ -94,16 +94,27 @@ async fn serve(flags: &ServeArgs, background: &Handle) -> Result<(), StartError>
     let surroundings = Surroundings::of_process();
     let draft = flags.draft(surroundings)?;
     let config = draft.config.clone();
+    warn_of_blindness(flags, &config);
     let end = interrupted()?;
     // A client reads its answers where it was made.
     let client = background.spawn(connect(config.cluster.source.clone())).await.map_err(StartError::Panic)??;
     let loader = loader(&config);
-    let profiles = loader.load(&config.profiles, &[], Occasion::Start)?;
+    let profiles = reload::start(&loader, &config)?;
     let mut app = App::assemble(&config, client, profiles)?;
     app.watch(flags, surroundings, draft, loader);
     let sockets = Sockets::listen(&config).await?;
     let address = flags.demo.then_some(sockets.extender_address);
     app.serve(&config, sockets, end, address, background).await
+}
+
+/// Who has a configuration file means a cluster, and one that is not watched looks evener than it is.
+fn warn_of_blindness(flags: &ServeArgs, config: &Config) {
+    if flags.config.is_some() && !flags.demo && config.cluster.source == ClusterSource::Requests {
+        tracing::warn!(
+            "cluster.mode is none: the pods on the nodes are not known, but for our own answers of the last \
+             cluster.assumedTtl; that is for trials: use auto, with whole nodes too"
+        );
+    }
 }
 
 /// Step 1: the API server, if there is one. It need not answer yet: the watch tries again.
@@ -150,8 +161,7 @@ impl App {
         let index = Arc::new(SharedIndex::new(index(config)?));
         let cluster = if client.is_some() { Cluster::watched } else { Cluster::mirrored };
         let cluster = Arc::new(cluster(Arc::clone(&index), &config.cluster));
-        let names = profiles.iter().flat_map(|profile| profile.members()).map(Member::name);
-        let metrics = Arc::new(Metrics::new(names));
+        let metrics = Arc::new(Metrics::new(profiles.iter().flat_map(|profile| profile.names())));
         let (events, notices) = match &client {
             Some(_) => Events::queued(),
             None => (Events::disabled(), None),

@@ -1,10 +1,12 @@
 //! Reading a request's body under an explicit cap.
 //!
-//! Promises that no client makes the process hold more than its budget of bytes: a
-//! body is reserved before it is read and given back when who reads it is done; what is
-//! over the limit is read and dropped so that the client gets to see the answer. Small
-//! bodies have a budget of their own, so that large ones that arrive slowly never keep
-//! them waiting. Knows nothing of what the bytes mean.
+//! Promises that no client makes the process hold more bytes of bodies than their
+//! budget: a body is reserved before it is read and given back when who reads it is
+//! done; what is over the limit is read and dropped so that the client gets to see the
+//! answer. Answers are not in the budget: one that has the whole nodes of its request in
+//! it is another copy of them, and is held until the client has read it. Small bodies
+//! have a budget of their own, so that large ones that arrive slowly never keep them
+//! waiting. Knows nothing of what the bytes mean.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 //!
 //! Promises that a request that could be read is answered whatever happens: any
 //! failure is answered *neutral* (all candidates pass, equal scores, victims as they
-//! came) and says why. A cycle decides by one snapshot. Before it takes that, the index
+//! came) and says why; only what the admins' dictionary forbids is refused all the same,
+//! where there is a view. A cycle decides by one snapshot. Before it takes that, the index
 //! learns what came with the request and forgets the former answer for the pod; after
 //! that it writes nothing: what it wants counted as placed is part of its answer, and
 //! whoever sends the answer counts it.
@@ -20,9 +21,9 @@ use gantry_cluster::Snapshot;
 pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
 
 use crate::config::valid::{Mode, PlanMode};
-use crate::decision::{Choice, NAMED, Trace};
+use crate::decision::{Choice, NAMED, NOT_OFFERED, REFUSED, Trace};
 use crate::metrics::Metrics;
-use crate::profile::{Combined, Point, Profile, Profiles};
+use crate::profile::{Allowance, Combined, Point, Profile, Profiles, Verdict};
 use crate::rank;
 use crate::view::{Cluster, View};
 use crate::wire::args::{Candidates, PodPart, Request};
@@ -99,14 +100,8 @@ impl Cycles {
         let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
             return self.without_profile(&request.pod, pass());
         };
-        let answer = match view.and_then(|view| self.judge(&profile, view, request, now)) {
-            Ok((view, Combined { answer: refusals, left_out, asked })) => {
-                let assumption = only_one(&request.candidates, &refusals).map(|node| Assumption::new(&view.pod, node));
-                let trace =
-                    Trace { refused: refused(&refusals), plugins: asked, ..trace(&view, request.candidates.len()) };
-                let trace = Trace { against_plan: against_plan(&trace, &request.candidates, &refusals), ..trace };
-                Answer::ok(filter::answer(&request.candidates, &refusals), assumption).without(left_out).with(trace)
-            }
+        let answer = match view {
+            Ok(view) => self.judge(&profile, &view, request, now),
             Err(fallbacks) => Answer::neutral(pass(), fallbacks),
         };
         sent(&profile, answer, pass)
@@ -119,8 +114,10 @@ impl Cycles {
         let Some((profile, view)) = self.begin(&request.pod, Some(&request.candidates), now) else {
             return self.without_profile(&request.pod, equal());
         };
-        let preferred = view.and_then(|view| self.preferred(&profile, &view, request, now));
-        let answer = preferred.unwrap_or_else(|fallbacks| Answer::neutral(equal(), fallbacks));
+        let answer = match view {
+            Ok(view) => self.preferred(&profile, &view, request, now),
+            Err(fallbacks) => Answer::neutral(equal(), fallbacks),
+        };
         sent(&profile, answer, equal)
     }
 
@@ -131,11 +128,8 @@ impl Cycles {
         let Some((profile, view)) = self.begin(&request.pod, None, now) else {
             return self.without_profile(&request.pod, same());
         };
-        let answer = match view.and_then(|view| self.sensible(&profile, view, request, now)) {
-            Ok((view, Combined { answer: kept, left_out, asked })) => {
-                let trace = Trace { plugins: asked, ..trace(&view, request.candidates.len()) };
-                Answer::ok(preempt::answer(kept), None).without(left_out).with(trace)
-            }
+        let answer = match view {
+            Ok(view) => self.sensible(&profile, &view, request, now),
             Err(fallbacks) => Answer::neutral(same(), fallbacks),
         };
         sent(&profile, answer, same)
@@ -194,50 +188,57 @@ impl Cycles {
             .map_err(|error| vec![Fallback::new(profile.plugin_name(), error.cause(), &error.to_string())])
     }
 
-    fn judge<'a>(
-        &self,
-        profile: &'a Profile,
-        view: View,
-        request: &Request,
-        now: Instant,
-    ) -> Result<Judged<'a>, Vec<Fallback>> {
-        let end = now + self.allowance;
-        let Combined { answer: verdicts, left_out, asked } = profile.filter(&view, end, &self.metrics)?;
-        let rows = rows(&view.snapshot, &request.candidates);
-        let judgement = policy::judge(&rows, &verdicts, |verdict| profile.stranger(verdict));
-        for (disagreement, candidates) in judgement.disagreements {
-            self.metrics.disagreement(disagreement, candidates);
-        }
-        Ok((view, Combined { answer: judgement.refusals, left_out, asked }))
+    /// What plugins may take, of a request that came at `now`.
+    fn time(&self, now: Instant) -> Allowance {
+        Allowance { whole: self.allowance, end: now + self.allowance }
     }
 
-    fn preferred(
-        &self,
-        profile: &Profile,
-        view: &View,
-        request: &Request,
-        now: Instant,
-    ) -> Result<Answer, Vec<Fallback>> {
-        let rows = rows(&view.snapshot, &request.candidates);
-        if let Some(position) = self.planned(profile, view, &rows) {
-            return Ok(follow(request, view, position));
+    /// Who stays of the candidates. What the dictionary forbids is refused though no plugin should answer.
+    fn judge(&self, profile: &Profile, view: &View, request: &Request, now: Instant) -> Answer {
+        let candidates = &request.candidates;
+        let rows = rows(&view.snapshot, candidates);
+        let stranger = |verdict| profile.stranger(verdict);
+        match profile.filter(view, self.time(now), &self.metrics) {
+            Ok(Combined { answer: verdicts, left_out, asked }) => {
+                let judgement = policy::judge(&rows, &verdicts, dictionary(view), stranger);
+                for (disagreement, candidates) in judgement.disagreements {
+                    self.metrics.disagreement(disagreement, candidates);
+                }
+                let refusals = judgement.refusals;
+                let assumption = only_one(candidates, &refusals).map(|node| Assumption::new(&view.pod, node));
+                let trace = Trace { plugins: asked, ..judged(view, candidates, &refusals) };
+                Answer::ok(filter::answer(candidates, &refusals), assumption).without(left_out).with(trace)
+            }
+            Err(fallbacks) => {
+                let refusals = policy::judge(&rows, &[], dictionary(view), stranger).refusals;
+                let trace = judged(view, candidates, &refusals);
+                Answer::neutral(filter::answer(candidates, &refusals), fallbacks).with(trace)
+            }
         }
-        Ok(match self.rate(profile, view, &rows, now)? {
-            Some(rated) => rank_candidates(request, profile, view, rated),
-            None => Answer::neutral(prioritize::equal(&request.candidates), None),
-        })
     }
 
-    /// The candidate that the plan has for the pod, where the profile follows plans. One that kube-scheduler did not
-    /// offer is counted: above 100 nodes it shows only a sample of them unless `percentageOfNodesToScore` is 100.
-    fn planned(&self, profile: &Profile, view: &View, rows: &[Option<u32>]) -> Option<usize> {
-        let planning = profile.planning()?;
-        let planned = view.snapshot.planned_row(&view.pod.uid)?;
-        let position = rows.iter().position(|row| *row == Some(planned));
-        if position.is_none() {
-            self.metrics.plans.not_offered(profile.scheduler_name());
+    /// The plan's node where the profile follows plans, else the candidates by their scores. That kube-scheduler did not
+    /// offer the planned node is part of the trace: above 100 nodes it shows only a sample of them unless
+    /// `percentageOfNodesToScore` is 100.
+    fn preferred(&self, profile: &Profile, view: &View, request: &Request, now: Instant) -> Answer {
+        let candidates = &request.candidates;
+        let rows = rows(&view.snapshot, candidates);
+        let mode = profile.planning().map(|planning| planning.mode);
+        let planned = mode.and_then(|_| view.snapshot.planned_row(&view.pod.uid));
+        let position = planned.and_then(|planned| rows.iter().position(|row| *row == Some(planned)));
+        if let Some(position) = position.filter(|_| mode == Some(PlanMode::Follow)) {
+            return follow(request, view, position);
         }
-        position.filter(|_| planning.mode == PlanMode::Follow)
+        let neutral = |fallbacks: Vec<Fallback>| {
+            Answer::neutral(prioritize::equal(candidates), fallbacks).with(trace(view, candidates.len()))
+        };
+        let mut answer = match self.rate(profile, view, &rows, now) {
+            Ok(Some(rated)) => rank_candidates(request, profile, view, rated),
+            Ok(None) => neutral(Vec::new()),
+            Err(fallbacks) => neutral(fallbacks),
+        };
+        answer.trace.against_plan = (planned.is_some() && position.is_none()).then_some(NOT_OFFERED);
+        answer
     }
 
     /// One score a candidate; `None` where not one of them is a row of ours, or no plugin scores.
@@ -252,32 +253,45 @@ impl Cycles {
         if known.is_empty() || !profile.has_scorers() {
             return Ok(None);
         }
-        let end = now + self.allowance;
-        let Combined { answer: scores, left_out, asked } = profile.score(view, &known, end, &self.metrics)?;
+        let Combined { answer: scores, left_out, asked } =
+            profile.score(view, &known, self.time(now), &self.metrics)?;
         let score = |row: &Option<u32>| row.and_then(|row| scores.get(row as usize).copied()).unwrap_or(rank::UNKNOWN);
         Ok(Some(Combined { answer: rows.iter().map(score).collect(), left_out, asked }))
     }
 
-    fn sensible<'a>(
+    /// Whom to evict. Nobody has to go from where the dictionary forbids the pod, though no plugin should answer.
+    fn sensible(&self, profile: &Profile, view: &View, request: &preempt::Request, now: Instant) -> Answer {
+        let trace = trace(view, request.candidates.len());
+        match profile.filter(view, self.time(now), &self.metrics) {
+            Ok(Combined { answer: verdicts, left_out, asked }) => {
+                let kept = self.kept(view, request, Some(&verdicts));
+                let trace = Trace { plugins: asked, ..trace };
+                Answer::ok(preempt::answer(kept), None).without(left_out).with(trace)
+            }
+            Err(fallbacks) => Answer::neutral(preempt::answer(self.kept(view, request, None)), fallbacks).with(trace),
+        }
+    }
+
+    /// The candidates for eviction that stay. Where there are no verdicts, our view has no say in room either.
+    fn kept<'a>(
         &self,
-        profile: &Profile,
-        view: View,
+        view: &View,
         request: &'a preempt::Request<'a>,
-        now: Instant,
-    ) -> Result<(View, Combined<Vec<&'a preempt::Candidate<'a>>>), Vec<Fallback>> {
-        let end = now + self.allowance;
-        let Combined { answer: verdicts, left_out, asked } = profile.filter(&view, end, &self.metrics)?;
-        let eviction = |candidate: &preempt::Candidate| match view.snapshot.row(&candidate.node) {
-            None => policy::Eviction { verdict: None, has_room: true },
-            Some(row) => policy::Eviction {
-                verdict: verdicts.get(row as usize).map(|verdict| verdict.code),
-                has_room: self.has_room(&view, row, candidate),
-            },
+        verdicts: Option<&[Verdict]>,
+    ) -> Vec<&'a preempt::Candidate<'a>> {
+        let permits = dictionary(view);
+        let eviction = |candidate: &preempt::Candidate| {
+            let row = view.snapshot.row(&candidate.node);
+            let judged = verdicts.zip(row);
+            policy::Eviction {
+                is_permitted: row.is_none_or(&permits),
+                verdict: judged.and_then(|(verdicts, row)| verdicts.get(row as usize)).map(|verdict| verdict.code),
+                has_room: judged.is_none_or(|(_, row)| self.has_room(view, row, candidate)),
+            }
         };
         let stay = policy::sensible(&request.candidates.iter().map(eviction).collect::<Vec<_>>());
-        let answer = request.candidates.iter().zip(stay).filter_map(|(candidate, stays)| stays.then_some(candidate));
-        let answer = answer.collect();
-        Ok((view, Combined { answer, left_out, asked }))
+        let kept = request.candidates.iter().zip(stay).filter_map(|(candidate, stays)| stays.then_some(candidate));
+        kept.collect()
     }
 
     /// Whether the pod fits beside the pods that surely stay once the victims are gone. Where our view does not hold all
@@ -323,6 +337,18 @@ fn trace(view: &View, candidates: usize) -> Trace {
     Trace { generation, candidates, planned, pod, ..Trace::default() }
 }
 
+/// The same of a cycle that has judged its candidates.
+fn judged(view: &View, candidates: &Candidates, refusals: &[Option<filter::Refusal<'_>>]) -> Trace {
+    let trace = trace(view, candidates.len());
+    Trace { refused: refused(refusals), against_plan: against_plan(&trace, candidates, refusals), ..trace }
+}
+
+/// Whether the admins' dictionary permits a row, for the pod of a view.
+fn dictionary(view: &View) -> impl Fn(u32) -> bool {
+    let class = view.snapshot.class(view.pod.class);
+    move |row| class.is_none_or(|class| class.is_permitted(row))
+}
+
 /// Why the node that the plan has for the pod is no choice any more after Filter, if it is not.
 fn against_plan(
     trace: &Trace,
@@ -331,8 +357,8 @@ fn against_plan(
 ) -> Option<&'static str> {
     let planned = trace.planned.as_deref()?;
     match candidates.names().position(|name| name == planned) {
-        None => Some("not-offered"),
-        Some(position) => refusals[position].map(|_| "refused"),
+        None => Some(NOT_OFFERED),
+        Some(position) => refusals[position].map(|_| REFUSED),
     }
 }
 
@@ -350,9 +376,6 @@ fn refused(refusals: &[Option<filter::Refusal<'_>>]) -> Vec<(String, usize)> {
 
 /// A profile, and the view that goes with it or why there is none.
 type Begun = (Arc<Profile>, Result<View, Vec<Fallback>>);
-
-/// One refusal, or none, a candidate, and the view that they rest on.
-type Judged<'a> = (View, Combined<Vec<Option<filter::Refusal<'a>>>>);
 
 fn by_scheduler(profiles: Profiles) -> Arc<HashMap<String, Arc<Profile>>> {
     Arc::new(profiles.into_iter().map(|profile| (profile.scheduler_name().to_owned(), profile)).collect())

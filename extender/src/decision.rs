@@ -16,6 +16,10 @@ use crate::verb::Verb;
 const CAPACITY: usize = 2048;
 /// The best candidates that a record names.
 pub const NAMED: usize = 5;
+/// Why a planned node is no choice: kube-scheduler did not offer it.
+pub const NOT_OFFERED: &str = "not-offered";
+/// Why a planned node is no choice: Filter has refused it.
+pub const REFUSED: &str = "refused";
 
 /// How an answer came about, as far as the cycle knows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,7 +38,8 @@ pub struct Trace {
     pub planned: Option<Arc<str>>,
     /// Whether the answer is the plan's rather than the scores'.
     pub follows_plan: bool,
-    /// Why the planned node was no choice: not-offered by kube-scheduler, or refused by Filter.
+    /// Why the planned node was no choice: not-offered by kube-scheduler, or refused by Filter, also where the one that is
+    /// asked is Prioritize.
     pub against_plan: Option<&'static str>,
     /// What ties between equal scores were broken by, of a ranking; `None` where no candidate was preferred.
     #[serde(serialize_with = "hexadecimal")]
@@ -108,7 +113,8 @@ pub struct DecisionRecord {
     pub waited_seconds: f64,
     /// Age of the oldest data of the forecasts in use, in seconds; `None`: there were none.
     pub forecast_age_seconds: Option<i64>,
-    /// Why scores do not follow a plan though the profile plans: a state of planning, not-in-plan or not-offered.
+    /// Why scores do not follow a plan though the profile plans: a state of planning, shadow, not-in-plan, not-offered
+    /// or refused.
     pub unplanned: Option<&'static str>,
     /// What the cycle saw.
     #[serde(flatten)]

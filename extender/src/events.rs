@@ -2,8 +2,9 @@
 //!
 //! Promises that no request ever waits for one: an Event is queued or dropped, and a
 //! background task sends it. Equal Events on one pod are sent once in two minutes,
-//! and a storm is cut to a trickle: the counter tells how many there were. What an
-//! Event is about is its action, which is what an API server tells Events apart by.
+//! again only while there is room for first ones, and a storm is cut to a trickle: the
+//! counter tells how many there were. What an Event is about is its action, which is
+//! what an API server tells Events apart by.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,6 +30,11 @@ const REPEAT_AFTER: Duration = Duration::from_mins(2);
 const BURST: u32 = 25;
 /// One Event every 5 s after the burst, far below what an API server notices.
 const REFILL: Duration = Duration::from_secs(5);
+/// What Events that were told before leave to those that never were: of more pods than may be told at a time the first,
+/// in their one order, would have them all.
+const RESERVED: u32 = BURST / 2;
+/// How long it is known what was told before: some 700 Events' time.
+const REMEMBERED: Duration = Duration::from_hours(1);
 /// The digits of a configuration's digest that tell it apart from others.
 const DIGITS: usize = 12;
 
@@ -220,7 +226,8 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
     }
 }
 
-/// Equal things once in a while, and a bucket of tokens over all of them.
+/// Equal things once in a while, and a bucket of tokens over all of them; of a bucket that is half empty what was told
+/// before gets none.
 #[derive(Debug)]
 struct Throttle {
     last_by_key: HashMap<(String, String), Instant>,
@@ -234,10 +241,14 @@ impl Throttle {
     }
 
     fn admits(&mut self, uid: &str, action: &str, now: Instant) -> bool {
-        self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REPEAT_AFTER);
         self.refill(now);
         let key = (uid.to_owned(), action.to_owned());
-        if self.tokens == 0 || self.last_by_key.contains_key(&key) {
+        let reserved = match self.last_by_key.get(&key) {
+            Some(last) if now.saturating_duration_since(*last) < REPEAT_AFTER => return false,
+            Some(_) => RESERVED,
+            None => 0,
+        };
+        if self.tokens <= reserved {
             return false;
         }
         self.tokens -= 1;
@@ -247,8 +258,12 @@ impl Throttle {
 
     fn refill(&mut self, now: Instant) {
         let refills = (now.saturating_duration_since(self.refilled).as_secs() / REFILL.as_secs()) as u32;
+        if refills == 0 {
+            return;
+        }
         self.tokens = self.tokens.saturating_add(refills).min(BURST);
         self.refilled += REFILL * refills;
+        self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REMEMBERED);
     }
 }
 
@@ -279,6 +294,24 @@ mod tests {
         };
         assert_eq!(storm(&mut throttle, 0, start), 25);
         assert_eq!(storm(&mut throttle, 100, start + Duration::from_secs(10)), 2);
+    }
+
+    #[test]
+    fn of_more_pods_than_may_be_told_at_a_time_each_is_told_before_the_first_are_told_again() {
+        // As often as a planner may look, and more seldom than an Event may be repeated.
+        for (pause, time) in [(3, 600), (130, 1800)] {
+            let start = Instant::now();
+            let mut throttle = Throttle::new(start);
+            let mut told_by_pod = [0; 100];
+            for seconds in (0..=time).step_by(pause) {
+                for (pod, told) in told_by_pod.iter_mut().enumerate() {
+                    let now = start + Duration::from_secs(seconds);
+                    *told += u32::from(throttle.admits(&pod.to_string(), "PlannedWithout", now));
+                }
+            }
+            assert!(told_by_pod.iter().all(|told| *told > 0), "every {pause} s: {told_by_pod:?}");
+            assert!(told_by_pod[0] > 1, "every {pause} s: {told_by_pod:?}");
+        }
     }
 
     fn told(queue: &mut mpsc::Receiver<Notice>) -> Vec<String> {

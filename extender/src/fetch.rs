@@ -55,6 +55,12 @@ pub enum FetchError {
         /// What to look at.
         hint: String,
     },
+    /// It answers, and does not say by what token it would let anybody in.
+    #[error("{address} gives no token: its answer has neither `token` nor `access_token`")]
+    Token {
+        /// The address of the registry's token service.
+        address: String,
+    },
     /// It leads elsewhere, in a way that is not followed.
     #[error("{address} leads to {target}: {why}")]
     Redirect {

@@ -1,20 +1,21 @@
 //! The golden request: a captured cluster and pod to try new plugins with.
 //!
-//! Promises that a configuration whose plugins cannot do the simplest of what they would
-//! be asked for never comes into use, and that nothing else is asked of them. The trial
-//! runs in an instance of its own, so that no cycle ever meets what it pushed.
+//! Promises that a plugin which cannot do the simplest of what it would be asked for does
+//! not come into use by a change, nor by a start where requests would ask it, and that
+//! nothing else is asked of it. The trial runs in an instance of its own, so that no cycle
+//! ever meets what it pushed.
 
 use std::sync::Arc;
 
 use gantry_cluster::{Index, IndexSettings, PodRow, Snapshot};
-use gantry_host::types::{Budget, ExtensionPoints, Pods};
+use gantry_host::types::{Budget, Pods};
 use gantry_host::{CallError, Plugin, Reason};
 use serde_json::value::RawValue;
 
 use crate::columns::{self, Columns};
-use crate::config::valid::{self, Config};
+use crate::config::valid::Config;
 use crate::config::{ConfigError, Problem};
-use crate::profile::{Member, Profile, chain};
+use crate::profile::{Member, Point, Profile, chain};
 use crate::wire::args::{Candidates, Request};
 
 /// A filter request with three whole nodes and a pod that fits on all, as kube-scheduler 1.36 sent it.
@@ -46,25 +47,27 @@ pub struct Failed {
 /// # Errors
 /// One problem a plugin that fails.
 pub fn try_all(profiles: &[Arc<Profile>], config: &Config) -> Result<(), ConfigError> {
-    let failed = failures(profiles, config, |_| true)?;
+    let failed = failures(profiles, config, &Point::ALL, |_| true)?;
     let problems: Vec<Problem> = failed.into_iter().map(|failed| failed.problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
-/// The same of those plugins that `is_tried` says yes to: which of them fail, in the order of the configuration.
+/// The same of those plugins that `is_tried` says yes to, at these extension points: which of them fail, in the order of
+/// the configuration.
 ///
 /// # Errors
 /// There is nothing to ask with: the objective's resources are refused.
 pub fn failures(
     profiles: &[Arc<Profile>],
     config: &Config,
-    is_tried: impl Fn(&valid::Plugin) -> bool,
+    points: &[Point],
+    is_tried: impl Fn(&Member) -> bool,
 ) -> Result<Vec<Failed>, ConfigError> {
     let trial = Trial::new(config)?;
     let mut failures = Vec::new();
     for profile in profiles {
-        for member in profile.members().iter().filter(|member| is_tried(member.config())) {
-            if let Err((reason, why)) = trial.run(profile, member) {
+        for member in profile.members().iter().filter(|member| is_tried(member)) {
+            if let Err((reason, why)) = trial.run(profile, member, points) {
                 let remedy = format!("it fails on a recorded request: {why}");
                 let plugin = member.config();
                 let problem = Problem::new(format!("{}.component", plugin.key), &plugin.component, remedy);
@@ -91,24 +94,23 @@ impl Trial {
         Ok(Self { snapshot: index.snapshot(), pod })
     }
 
-    fn run(&self, profile: &Profile, member: &Member) -> Result<(), (Reason, String)> {
+    fn run(&self, profile: &Profile, member: &Member, points: &[Point]) -> Result<(), (Reason, String)> {
         let Some(plugin) = member.trial() else { return Ok(()) };
         let plugin = plugin.map_err(|error| (error.reason(), format!("{}: {}", error.reason(), chain(&error))))?;
-        self.ask(&plugin, profile, member.config()).map_err(|error| (error.reason(), chain(&error)))
+        let is_asked = |point| points.contains(&point) && member.is_asked(point);
+        self.ask(&plugin, profile, is_asked).map_err(|error| (error.reason(), chain(&error)))
     }
 
-    fn ask(&self, plugin: &Plugin, profile: &Profile, config: &valid::Plugin) -> Result<(), CallError> {
+    fn ask(&self, plugin: &Plugin, profile: &Profile, is_asked: impl Fn(Point) -> bool) -> Result<(), CallError> {
         let source = Columns::new(&self.snapshot, profile.weights());
         let pod = columns::pod(&self.pod, &[], None);
-        let is_asked =
-            |point| config.extension_points.is_none_or(|points| points.contains(point)) && plugin.offers(point);
-        if is_asked(ExtensionPoints::FILTER) {
+        if is_asked(Point::Filter) {
             plugin.filter(&source, &pod)?;
         }
-        if is_asked(ExtensionPoints::SCORE) {
+        if is_asked(Point::Score) {
             plugin.score(&source, &pod)?;
         }
-        if is_asked(ExtensionPoints::PLAN) && profile.planning().is_some() {
+        if is_asked(Point::Plan) && profile.planning().is_some() {
             let requests = self.pod.request.repeat(PLANNED);
             plugin.plan(&source, &pods(&[self.pod.class; PLANNED], &requests), BUDGET, SEED)?;
         }

@@ -9,6 +9,8 @@
 //! | malformed, too large, too slow | 200, `Error` | 400, text | 400, text | 200, `Error` |
 //! | another method, another path | 405, 404 with a hint | same | same | same |
 //!
+//! What the admins' dictionary forbids does not pass, and nobody is evicted there, as long as the cluster is in sight.
+//!
 //! kube-scheduler reads no hint, and goes on where Gantry may be ignored: such calls are logged and counted.
 //!
 //! `Error` is shown on the pod word by word; the other two answers have no place for
@@ -31,9 +33,9 @@ use tracing::{Instrument, Span, field};
 
 use crate::binding::Binder;
 use crate::body::Bodies;
-use crate::config::valid::PlanMode;
+use crate::config::valid::{Mode, PlanMode};
 use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
-use crate::decision::{self, DecisionRecord, Decisions};
+use crate::decision::{self, DecisionRecord, Decisions, NOT_OFFERED, REFUSED};
 use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
 use crate::metrics::Metrics;
@@ -168,11 +170,12 @@ fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<
     });
     let subject = Subject::from(&record);
     for fallback in &answer.fallbacks {
+        context.metrics.fallback(&record.profile, &fallback.plugin, fallback.cause);
         report(context, &subject, fallback, answer.outcome);
     }
     let took = start.elapsed();
     record.seconds = took.as_secs_f64();
-    record.unplanned = unplanned(context, &record);
+    note_plan(context, &mut record);
     record.forecast_age_seconds = context.forecast_age();
     context.decisions.keep(record);
     if let Some(assumption) = answer.assumption.as_ref().filter(|_| took < context.deadline) {
@@ -292,25 +295,49 @@ impl<'a> Question<'a> {
     }
 }
 
+/// Notes how an answer stands to the plan, and counts a planned node that kube-scheduler did not offer.
+fn note_plan(context: &Context, record: &mut DecisionRecord) {
+    if record.verb != Verb::Prioritize.as_str() {
+        return;
+    }
+    if record.trace.against_plan.is_some() && is_refused(&context.decisions, record) {
+        record.trace.against_plan = Some(REFUSED);
+    }
+    if record.trace.against_plan == Some(NOT_OFFERED) {
+        context.metrics.plans.not_offered(&record.profile);
+    }
+    record.unplanned = unplanned(context, record);
+}
+
+/// Whether the planned node is not among the candidates because our own Filter has refused it.
+fn is_refused(decisions: &Decisions, asked: &DecisionRecord) -> bool {
+    let last = decisions.of(&asked.namespace, &asked.pod);
+    let filter = last.iter().find(|record| record.verb == Verb::Filter.as_str() && record.uid == asked.uid);
+    filter
+        .is_some_and(|record| record.trace.against_plan == Some(REFUSED) && record.trace.planned == asked.trace.planned)
+}
+
 /// Why scores do not follow a plan though the profile plans.
 fn unplanned(context: &Context, record: &DecisionRecord) -> Option<&'static str> {
-    if record.verb != Verb::Prioritize.as_str() || record.trace.follows_plan {
+    if record.trace.follows_plan {
         return None;
     }
     let state = context.board.state(&record.profile)?;
     let profile = context.cycles.profile_of(&record.profile)?;
     match (state, &record.trace.planned) {
+        (PlanState::Stands, None) if profile.mode() == Mode::Shadow => Some("shadow"),
         (PlanState::Stands, None) => Some("not-in-plan"),
-        (PlanState::Stands, Some(_)) if profile.planning()?.mode == PlanMode::Follow => Some("not-offered"),
+        (PlanState::Stands, Some(_)) if profile.planning()?.mode == PlanMode::Follow => {
+            Some(record.trace.against_plan.unwrap_or(NOT_OFFERED))
+        }
         (PlanState::Stands, Some(_)) => None,
         (state, _) => Some(state.as_str()),
     }
 }
 
-/// Counts, logs and tells of a plugin that was left out.
+/// Logs and tells of a plugin that was left out.
 fn report(context: &Context, pod: &Subject, fallback: &Fallback, outcome: Outcome) {
     let Fallback { plugin, cause, detail } = fallback;
-    context.metrics.fallback(plugin, *cause);
     context.events.fallback(pod, fallback, Instant::now());
     let outcome = outcome.as_str();
     if *cause == Cause::BreakerOpen {
@@ -351,6 +378,7 @@ fn json(body: Vec<u8>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::Trace;
 
     #[test]
     fn a_cycle_that_panics_has_no_answer_and_the_next_one_has() {
@@ -358,5 +386,30 @@ mod tests {
             assert_eq!(survive(is_quick, || -> u8 { panic!("on purpose") }), None);
             assert_eq!(survive(is_quick, || 7), Some(7));
         }
+    }
+
+    #[test]
+    fn a_planned_node_that_our_own_filter_refused_was_not_kept_back_by_kube_scheduler() {
+        let record = |pod: &str, verb: Verb, planned: &str, against_plan: Option<&'static str>| {
+            let trace = Trace { planned: Some(planned.into()), against_plan, ..Trace::default() };
+            DecisionRecord { trace, ..DecisionRecord::sample(pod, verb) }
+        };
+        let decisions = Decisions::default();
+        decisions.keep(record("refused", Verb::Filter, "n1", Some(REFUSED)));
+        decisions.keep(record("not-shown", Verb::Filter, "n1", Some(NOT_OFFERED)));
+        decisions.keep(record("passed", Verb::Filter, "n1", None));
+        for (pod, planned, expected) in [
+            ("refused", "n1", true),
+            ("refused", "n2", false),
+            ("not-shown", "n1", false),
+            ("passed", "n1", false),
+            ("never-filtered", "n1", false),
+        ] {
+            let asked = record(pod, Verb::Prioritize, planned, Some(NOT_OFFERED));
+            assert_eq!(is_refused(&decisions, &asked), expected, "{pod}, {planned}");
+        }
+        let another = record("refused", Verb::Prioritize, "n1", Some(NOT_OFFERED));
+        let another = DecisionRecord { uid: "of-another".to_owned(), ..another };
+        assert!(!is_refused(&decisions, &another), "a pod of the same name that came later");
     }
 }

@@ -35,6 +35,7 @@
 //! | [`binding`] | binding by our own hand; off by default |
 //!
 //! Nothing below [`wire`] sees JSON, and nothing here sees what a plugin computes with.
+#![forbid(unsafe_code)]
 
 pub mod admin;
 pub mod app;

@@ -1,15 +1,16 @@
 //! What Prometheus is told.
 //!
 //! Promises closed sets of labels: verbs, outcomes, reasons and verdicts are listed
-//! in the code, plugins and nothing else in the configuration. No pod's and no node's
-//! name is ever a label.
+//! in the code, profiles, plugins and nothing else in the configuration. No pod's and no
+//! node's name is ever a label.
 
 mod plans;
 mod platform;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::{Snapshot, WatchFailure};
@@ -26,9 +27,10 @@ pub use platform::Reload;
 
 use crate::cycle::{Cause, Disagreement, Outcome};
 use crate::forecasts::freshness::{State, Tally};
-use crate::profile::Profile;
+use crate::profile::{Point, Profile};
 use crate::verb::Verb;
 pub use plans::{PlanMetrics, Source};
+use platform::PluginLabels;
 
 /// From the tenth of a cached cycle to kube-scheduler's default `httpTimeout`, three steps a decade.
 const SECONDS: [f64; 16] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -47,12 +49,14 @@ struct CallLabels {
     plugin: String,
     extension_point: &'static str,
     outcome: &'static str,
+    profile: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FallbackLabels {
     plugin: String,
     reason: &'static str,
+    profile: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +84,8 @@ type Seconds<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
 /// All metrics of the extender.
 pub struct Metrics {
     registry: Registry,
+    /// Every plugin that ever was in use: a call that outlives its plugin makes a series anew.
+    known: Mutex<HashSet<PluginLabels>>,
     requests: Seconds<RequestLabels>,
     calls: Seconds<CallLabels>,
     fallbacks: Family<FallbackLabels, Counter>,
@@ -105,9 +111,9 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Metrics for the plugins named; every counter that can rise is there from the start, at 0.
+    /// Metrics for the plugins named, each behind its profile. Counters that can rise are there from the start, at 0.
     #[must_use]
-    pub fn new<'a>(plugins: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(plugins: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let metrics = Self::empty();
         metrics.expect(plugins);
         for disagreement in Disagreement::ALL {
@@ -117,11 +123,30 @@ impl Metrics {
     }
 
     /// More plugins: their counters are there from now on, at 0 unless they have risen before.
-    pub fn expect<'a>(&self, plugins: impl IntoIterator<Item = &'a str>) {
-        for plugin in plugins {
+    pub fn expect<'a>(&self, plugins: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (profile, plugin) in plugins {
             for cause in Cause::all() {
-                drop(self.fallbacks.get_or_create(&fallback_labels(plugin, cause)));
+                drop(self.fallbacks.get_or_create(&fallback_labels(profile, plugin, cause)));
             }
+            known.insert(PluginLabels::of(profile, plugin));
+        }
+    }
+
+    fn forget_all_but(&self, used: &HashSet<PluginLabels>) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in known.difference(used) {
+            let PluginLabels { plugin, profile } = gone;
+            for cause in Cause::all() {
+                self.fallbacks.remove(&fallback_labels(profile, plugin, cause));
+            }
+            for point in Point::ALL.map(Point::as_str) {
+                self.calls.remove(&call_labels(profile, plugin, point, None));
+                for reason in Reason::ALL {
+                    self.calls.remove(&call_labels(profile, plugin, point, Some(*reason)));
+                }
+            }
+            self.platform.forget(gone);
         }
     }
 
@@ -135,14 +160,20 @@ impl Metrics {
         self.platform.configuration(digest, since);
     }
 
-    /// What is only known when Prometheus asks: breakers, memory, instances and restarts of the plugins in use.
+    /// What is only known when Prometheus asks: breakers, memory, instances and restarts of the plugins in use. Of all
+    /// others nothing is told any more.
     pub fn plugins<'a>(&self, profiles: impl Iterator<Item = &'a Profile>, now: Instant) {
-        self.platform.observe(profiles, now);
+        let profiles: Vec<&Profile> = profiles.collect();
+        let names = || profiles.iter().flat_map(|profile| profile.names());
+        self.forget_all_but(&names().map(|(profile, plugin)| PluginLabels::of(profile, plugin)).collect());
+        self.expect(names());
+        self.platform.observe(&profiles, now);
     }
 
     fn empty() -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
+            known: Mutex::default(),
             requests: Family::new_with_constructor(histogram),
             calls: Family::new_with_constructor(histogram),
             fallbacks: Family::default(),
@@ -168,9 +199,9 @@ impl Metrics {
         let help = "Time from a request's head to its answer; labels: verb (unknown: wrong path or method), outcome \
                     (ok, neutral, no-profile, shadow, refused)";
         registry.register("gantry_extender_request_duration_seconds", help, self.requests.clone());
-        let help = "Time of a plugin's call; labels: plugin, extension_point, outcome (ok or a reason)";
+        let help = "Time of a plugin's call; labels: plugin, extension_point, outcome (ok or a reason), profile";
         registry.register("gantry_plugin_call_duration_seconds", help, self.calls.clone());
-        let help = "Answers given without a plugin that failed; labels: plugin, reason";
+        let help = "Answers given without a plugin that failed; labels: plugin, reason, profile";
         registry.register("gantry_plugin_fallback", help, self.fallbacks.clone());
         let help = "Candidates of kube-scheduler that our view would refuse; labels: verdict";
         registry.register("gantry_filter_disagreement", help, self.disagreements.clone());
@@ -211,16 +242,15 @@ impl Metrics {
         self.requests.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
-    /// A plugin was called; `failure` is why it gave no answer.
-    pub fn call(&self, plugin: &str, extension_point: &'static str, failure: Option<Reason>, duration: Duration) {
-        let outcome = failure.map_or("ok", Reason::as_str);
-        let labels = CallLabels { plugin: plugin.to_owned(), extension_point, outcome };
+    /// A profile's plugin was called; `failure` is why it gave no answer.
+    pub fn call(&self, profile: &str, plugin: &str, point: Point, failure: Option<Reason>, duration: Duration) {
+        let labels = call_labels(profile, plugin, point.as_str(), failure);
         self.calls.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
-    /// A plugin failed, and was left out of an answer.
-    pub fn fallback(&self, plugin: &str, cause: Cause) {
-        self.fallbacks.get_or_create(&fallback_labels(plugin, cause)).inc();
+    /// A profile's plugin failed, and was left out of an answer.
+    pub fn fallback(&self, profile: &str, plugin: &str, cause: Cause) {
+        self.fallbacks.get_or_create(&fallback_labels(profile, plugin, cause)).inc();
     }
 
     /// Candidates passed though our view would refuse them.
@@ -277,8 +307,13 @@ fn histogram() -> Histogram {
     Histogram::new(SECONDS)
 }
 
-fn fallback_labels(plugin: &str, cause: Cause) -> FallbackLabels {
-    FallbackLabels { plugin: plugin.to_owned(), reason: cause.as_str() }
+fn call_labels(profile: &str, plugin: &str, extension_point: &'static str, failure: Option<Reason>) -> CallLabels {
+    let outcome = failure.map_or("ok", Reason::as_str);
+    CallLabels { plugin: plugin.to_owned(), extension_point, outcome, profile: profile.to_owned() }
+}
+
+fn fallback_labels(profile: &str, plugin: &str, cause: Cause) -> FallbackLabels {
+    FallbackLabels { plugin: plugin.to_owned(), reason: cause.as_str(), profile: profile.to_owned() }
 }
 
 #[cfg(test)]
@@ -305,22 +340,43 @@ mod tests {
     }
 
     #[test]
+    fn of_a_plugin_that_is_gone_nothing_is_told_also_where_a_call_outlived_it() {
+        let metrics = Metrics::new([("batch", "gone"), ("web", "gone")]);
+        let call = |profile| {
+            for failure in [None, Some(Reason::Trap)] {
+                metrics.call(profile, "gone", Point::Plan, failure, Duration::from_millis(1));
+            }
+            metrics.fallback(profile, "gone", Cause::NoTime);
+        };
+        let snapshot = snapshot();
+        let told = || metrics.text(Duration::ZERO, &snapshot);
+        for _ in 0..2 {
+            call("batch");
+            call("web");
+            assert!(told().contains("profile=\"batch\""));
+            metrics.forget_all_but(&[PluginLabels::of("web", "gone")].into());
+            assert!(!told().contains("profile=\"batch\"") && told().contains("profile=\"web\""), "{}", told());
+        }
+    }
+
+    #[test]
     fn the_names_are_those_that_alerts_are_written_against() {
-        let metrics = Metrics::new(["gantry"]);
+        let metrics = Metrics::new([("batch", "gantry")]);
         metrics.request(Verb::Filter, Outcome::Ok, Duration::from_millis(1));
         metrics.request(Verb::Preempt, Outcome::NoProfile, Duration::from_millis(1));
         metrics.stray(Duration::from_millis(1));
-        metrics.call("gantry", "filter", Some(Reason::Trap), Duration::from_millis(1));
-        metrics.fallback("gantry", Cause::Plugin(Reason::Trap));
+        metrics.call("batch", "gantry", Point::Filter, Some(Reason::Trap), Duration::from_millis(1));
+        metrics.fallback("batch", "gantry", Cause::Plugin(Reason::Trap));
         metrics.disagreement(Disagreement::Insufficient, 3);
         let text = metrics.text(Duration::from_secs(2), &snapshot());
         for line in [
             "gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"} 1",
             "gantry_extender_request_duration_seconds_count{verb=\"preempt\",outcome=\"no-profile\"} 1",
             "gantry_extender_request_duration_seconds_count{verb=\"unknown\",outcome=\"refused\"} 1",
-            "gantry_plugin_call_duration_seconds_count{plugin=\"gantry\",extension_point=\"filter\",outcome=\"trap\"} 1",
-            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"trap\"} 1",
-            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"deadline\"} 0",
+            "gantry_plugin_call_duration_seconds_count\
+             {plugin=\"gantry\",extension_point=\"filter\",outcome=\"trap\",profile=\"batch\"} 1",
+            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"trap\",profile=\"batch\"} 1",
+            "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"deadline\",profile=\"batch\"} 0",
             "gantry_filter_disagreement_total{verdict=\"insufficient\"} 3",
             "gantry_filter_disagreement_total{verdict=\"unknown-node\"} 0",
             "gantry_snapshot_age_seconds 2.0",

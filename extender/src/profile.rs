@@ -19,7 +19,7 @@ use gantry_host::record::{Answer, Question, RecordedPods};
 use gantry_host::types::{Budget, Plan, Pod, Pods};
 use gantry_host::{Plugin, Reason, SnapshotSource};
 
-pub use member::{Member, Point, chain};
+pub use member::{Allowance, Member, Point, chain};
 pub use opinion::Opinion;
 pub use pipeline::{Combined, Verdict};
 pub use recorder::Recorded;
@@ -101,6 +101,11 @@ impl Profile {
         &self.members
     }
 
+    /// The plugins' names, each behind the profile's own.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members.iter().map(|member| (self.scheduler_name(), member.name()))
+    }
+
     /// Whether any plugin is asked for scores.
     #[must_use]
     pub fn has_scorers(&self) -> bool {
@@ -113,22 +118,22 @@ impl Profile {
         self.asked(point).all(|member| member.is_quick(point))
     }
 
-    /// One verdict a row: of the refusals the one that binds most, among equals the first. Who has not answered at `end`
-    /// is left out.
+    /// One verdict a row: of the refusals the one that binds most, among equals the first. Who has not answered at the
+    /// end of the time is left out.
     ///
     /// # Errors
     /// Where every plugin that is asked has failed: why, in the order of the configuration.
     pub fn filter(
         &self,
         view: &View,
-        end: Instant,
+        time: Allowance,
         metrics: &Metrics,
     ) -> Result<Combined<Vec<Verdict>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Filter, end, |member, position| {
-            let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, end);
-            let verdicts = member.call(Point::Filter, Some(end), metrics, call)?;
+        let answers = self.ask(Point::Filter, time.end, |member, position| {
+            let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, time.end);
+            let verdicts = member.call(Point::Filter, Some(time), self.scheduler_name(), metrics, call)?;
             self.recorder.keep(member, view, Answer::Verdicts(verdicts.clone()));
             Ok((position as u8, verdicts))
         });
@@ -137,7 +142,7 @@ impl Profile {
     }
 
     /// One score a row: the weighted mean over the plugins that answer. `candidates` are the rows that the scores of a
-    /// plugin are stretched over where its configuration says so; who has not answered at `end` is left out.
+    /// plugin are stretched over where its configuration says so; who has not answered at the end of the time is left out.
     ///
     /// # Errors
     /// As [`Profile::filter`].
@@ -145,14 +150,14 @@ impl Profile {
         &self,
         view: &View,
         candidates: &[u32],
-        end: Instant,
+        time: Allowance,
         metrics: &Metrics,
     ) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
         let pod = pod(view, &estimate);
-        let answers = self.ask(Point::Score, end, |member, _| {
-            let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, end);
-            let mut scores = member.call(Point::Score, Some(end), metrics, call)?;
+        let answers = self.ask(Point::Score, time.end, |member, _| {
+            let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, time.end);
+            let mut scores = member.call(Point::Score, Some(time), self.scheduler_name(), metrics, call)?;
             self.recorder.keep(member, view, Answer::scores(&scores));
             if member.config().normalize {
                 pipeline::stretch(&mut scores, candidates);
@@ -181,7 +186,8 @@ impl Profile {
         planners.sort_by_key(|member| member.failure().is_some());
         let mut left_out = Vec::new();
         for member in planners {
-            match member.call(Point::Plan, None, metrics, |plugin| plugin.plan(source, pods, budget, seed)) {
+            let call = |plugin: &Plugin| plugin.plan(source, pods, budget, seed);
+            match member.call(Point::Plan, None, self.scheduler_name(), metrics, call) {
                 Ok(answer) => {
                     let question = Question::Plan(RecordedPods::of(pods, budget, seed));
                     let answered = Answer::plan(&answer);
@@ -210,12 +216,12 @@ impl Profile {
         self.recorder.plan()
     }
 
-    /// What each plugin that filters or scores says of every row, asked for somebody who wants to know rather than for a
-    /// request: nothing of it is measured, kept, or held against a plugin.
+    /// What each plugin that filters or scores says of every row until `end`, asked for somebody who wants to know rather
+    /// than for a request: nothing of it is measured, kept, or held against a plugin.
     #[must_use]
-    pub fn opinions(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, now: Instant) -> Vec<Opinion> {
+    pub fn opinions(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Instant) -> Vec<Opinion> {
         let members = self.members.iter().enumerate();
-        members.filter_map(|(position, member)| member.opinion(position as u8, source, pod, now)).collect()
+        members.filter_map(|(position, member)| member.opinion(position as u8, source, pod, end)).collect()
     }
 
     fn columns<'a>(&'a self, view: &'a View) -> Columns<'a> {

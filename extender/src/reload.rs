@@ -36,7 +36,7 @@ use crate::golden::{self, Failed};
 use crate::handlers::Context;
 use crate::metrics::Reload;
 use crate::profile::loader::{self, Loader, Occasion, failed_before};
-use crate::profile::{Member, Profile, Profiles};
+use crate::profile::{Member, Point, Profile, Profiles};
 use restart::refuse_what_needs_a_restart;
 use vigil::Vigil;
 
@@ -251,7 +251,8 @@ impl Reloader {
         let loaded = self.load(&config.profiles, before, Occasion::Retry, self.decided)?;
         let Some(mut profiles) = loaded else { return Ok(None) };
         let were_left_out = left_out_before(&profiles, before);
-        let failed = golden::failures(&profiles, &config, |plugin| were_left_out.contains(&component_key(plugin)))?;
+        let is_tried = |member: &Member| were_left_out.contains(&component_key(member.config()));
+        let failed = golden::failures(&profiles, &config, &Point::ALL, is_tried)?;
         leave_out(&mut profiles, &failed);
         Ok(Some(profiles))
     }
@@ -301,8 +302,7 @@ impl Reloader {
 
     /// Plugins and dictionary in one step: no cycle has the old of the one and the new of the other.
     fn swap(&self, draft: &Draft, profiles: Profiles) {
-        let names = profiles.iter().flat_map(|profile| profile.members()).map(Member::name);
-        self.context.metrics.expect(names);
+        self.context.metrics.expect(profiles.iter().flat_map(|profile| profile.names()));
         let dictionary = draft.config.dictionary.clone();
         self.context.cycles.replace(profiles, || {
             self.index.lock().set_dictionary(dictionary);
@@ -362,11 +362,28 @@ pub fn refuse_failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Re
     if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
 }
 
-/// Tries plugins with the recorded request. One that fails and was left out before stays so, as if it could not be loaded;
-/// any other that fails refuses the change.
+/// The plugins of a start. One that fails on the recorded request is left out, as if it could not be loaded, unless it may
+/// do better in a minute: then it is requests that find out. A start does not wait for a search, which may take long and
+/// costs no request its answer.
+///
+/// # Errors
+/// What the plugins do not take of their configuration.
+pub fn start(loader: &Loader, config: &Config) -> Result<Profiles, ConfigError> {
+    let loaded = loader.load_while(&config.profiles, &[], Occasion::Start, &mut |_: &[String]| true)?;
+    // There are none only for who gives up.
+    let mut profiles = loaded.unwrap_or_default();
+    let mut failed = golden::failures(&profiles, config, &[Point::Filter, Point::Score], |_| true)?;
+    failed.retain(|failed| !is_passing(failed.reason));
+    leave_out(&mut profiles, &failed);
+    loader::tell(&profiles, &[]);
+    Ok(profiles)
+}
+
+/// Tries plugins with the recorded request, but for those in use. One that fails and was left out before stays so, as if it
+/// could not be loaded; any other that fails refuses the change.
 fn refuse_incapable(profiles: &mut [Arc<Profile>], before: &[Arc<Profile>], config: &Config) -> Result<(), Setback> {
     let were_left_out = left_out_before(profiles, before);
-    let failed = golden::failures(profiles, config, |_| true)?;
+    let failed = golden::failures(profiles, config, &Point::ALL, |member| !loader::is_in_use(member, before))?;
     let (old, new): (Vec<Failed>, Vec<Failed>) =
         failed.into_iter().partition(|failed| were_left_out.contains(&failed.problem.key));
     if new.is_empty() {

@@ -1,4 +1,5 @@
 //! The process: command line in, exit code out.
+#![forbid(unsafe_code)]
 
 use std::io::Write as _;
 use std::process::ExitCode;

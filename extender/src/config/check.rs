@@ -20,7 +20,7 @@ use gantry_host::CompileLimits;
 
 use super::file::{API_VERSION, CacheFile, ClusterFile, CompileFile, ConfigFile, KIND, ServerFile, TlsFile};
 use super::units;
-use super::valid::{Cluster, ClusterSource, Config, Mode, Profile, Server, Tls};
+use super::valid::{Cluster, ClusterSource, Config, Profile, Server, Tls};
 use super::{ConfigError, Problem};
 
 /// kube-scheduler's `httpTimeout` where an admin sets none.
@@ -262,14 +262,9 @@ impl Checker {
 
     fn planning(&mut self, profiles: &[Profile], cluster: &Cluster) {
         for (position, profile) in profiles.iter().enumerate() {
-            let Some(plan) = &profile.plan else { continue };
-            if cluster.source == ClusterSource::Requests {
+            if profile.plan.is_some() && cluster.source == ClusterSource::Requests {
                 let remedy = "planning needs to see the pods that wait: set cluster.mode to auto, or leave plan out";
                 self.refuse(format!("profiles[{position}].plan"), "", remedy);
-            }
-            if plan.nominate && profile.mode == Mode::Shadow {
-                let remedy = "gated pods would wait for ever: leave nominate out while the profile's mode is shadow";
-                self.refuse(format!("profiles[{position}].plan.nominate"), "true", remedy);
             }
         }
     }

@@ -107,7 +107,9 @@ pub struct TlsFile {
 pub struct ClusterFile {
     /// A kubeconfig file. Absent: the service account of the pod that this runs in.
     pub kubeconfig: Option<PathBuf>,
-    /// `auto` watches the API server; `none` takes the nodes from the requests. Default auto.
+    /// `auto` watches the API server. `none` takes the nodes from the requests and is for trials: it is blind to the
+    /// load there is, of which only our own answers of the last `assumedTtl` count. Where kube-scheduler sends whole
+    /// nodes, keep `auto`. Default auto.
     #[cfg_attr(test, schemars(extend("enum" = ["auto", "none"], "default" = "auto")))]
     pub mode: Option<String>,
     /// How long an answer counts as placed before the watch confirms it. Default 30s, from 1s to 10m.
@@ -209,8 +211,8 @@ pub struct PlanFile {
     /// plan for the others has 10, the rest go by rank. Default follow.
     #[cfg_attr(test, schemars(extend("enum" = ["follow", "guide"], "default" = "follow")))]
     pub mode: Option<String>,
-    /// Whether pods that carry the gate `gantry.dev/plan` are planned, nominated and released. Not with mode `shadow`.
-    /// Default false.
+    /// Whether pods that carry the gate `gantry.dev/plan` are planned, nominated and released; with mode `shadow` they are
+    /// only released. Default false.
     #[cfg_attr(test, schemars(extend("default" = false)))]
     pub nominate: Option<bool>,
     /// How long no new gated pod must have come before a batch is planned. Default 200ms, from 10ms to 10s.
@@ -232,6 +234,7 @@ pub struct PlanFile {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "plugin", extend("required" = ["name", "component"])))]
+#[cfg_attr(test, schemars(extend("if" = schema::is_builtin(), "then" = schema::has_own_settings())))]
 pub struct PluginFile {
     /// A name for metrics and logs, its own within the profile.
     #[cfg_attr(test, schemars(regex(pattern = "^[a-z0-9-]{1,63}$")))]

@@ -86,6 +86,20 @@ enum Operator {
     DoesNotExist,
 }
 
+/// Of the plugins the built-in one.
+pub(super) fn is_builtin() -> Value {
+    json!({"properties": {"component": {"const": "builtin:gantry"}}, "required": ["component"]})
+}
+
+/// Its settings are those that its own schema knows.
+pub(super) fn has_own_settings() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin/src/settings.schema.json");
+    let mut settings: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    // The dialect is said of the whole.
+    settings.as_object_mut().unwrap().remove("$schema");
+    json!({"properties": {"settings": settings}})
+}
+
 fn schema() -> Schema {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
     settings.into_generator().into_root_schema_for::<ConfigFile>()

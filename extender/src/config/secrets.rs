@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// The schemes of components' addresses, refused ones among them.
+/// The schemes of components' addresses, which are known as such without slashes too.
 const SCHEMES: [&str; 3] = ["https", "http", "oci"];
 
 /// A value as it may be shown to anybody.
@@ -20,14 +20,20 @@ pub(crate) fn shown(value: &Value) -> Value {
 
 /// A text as it may be shown, which may be an address. That there is a query is told: it may be all that differs.
 pub(crate) fn shown_text(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| SCHEMES.contains(scheme)) else {
-        return text.to_owned();
-    };
+    let Some((scheme, rest)) = scheme(text).map(|length| text.split_at(length)) else { return text.to_owned() };
     let (place, query) = rest.split_once(['?', '#']).map_or((rest, ""), |(place, _)| (place, "?…"));
     let (slashes, place) = place.split_at(place.len() - place.trim_start_matches('/').len());
     let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
     let host = authority.rsplit_once('@').map_or_else(|| authority.to_owned(), |(_, host)| format!("…@{host}"));
-    format!("{scheme}:{slashes}{host}{path}{query}")
+    format!("{scheme}{slashes}{host}{path}{query}")
+}
+
+/// How long what stands before an address' slashes is, in bytes. Whatever has `://` in it is one: a typing error must
+/// not tell a secret.
+fn scheme(text: &str) -> Option<usize> {
+    let (scheme, _) = text.split_once(':')?;
+    let is_known = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme.trim()));
+    if is_known { Some(scheme.len() + 1) } else { text.find("://").map(|start| start + 1) }
 }
 
 #[cfg(test)]
@@ -44,6 +50,14 @@ mod tests {
             ("oci:bob:pw@r/p", "oci:…@r/p"),
             ("oci://bob:pw@r/p@sha256:0123", "oci://…@r/p@sha256:0123"),
             ("oci://r/p@sha256:0123", "oci://r/p@sha256:0123"),
+            ("HTTPS://bob:pw@r/p.wasm?sig=x", "HTTPS://…@r/p.wasm?…"),
+            ("Https:bob:pw@r/p.wasm", "Https:…@r/p.wasm"),
+            ("ftp://bob:pw@r/p.wasm#x", "ftp://…@r/p.wasm?…"),
+            (" \thttps://bob:pw@r/p.wasm", " \thttps://…@r/p.wasm"),
+            ("htps ://bob:pw@r/p?sig=x", "htps ://…@r/p?…"),
+            ("'https://bob:pw@r/p?sig=x'", "'https://…@r/p?…"),
+            ("file:https://bob:pw@r/p", "file:https://…@r/p"),
+            ("file:/p?x", "file:/p?x"),
             ("builtin:gantry", "builtin:gantry"),
             ("what is it? nobody@home knows", "what is it? nobody@home knows"),
         ] {

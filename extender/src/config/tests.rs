@@ -163,6 +163,20 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("component: builtin:gantry", "component: oci://R/X", "profiles[0].plugins[0].component", "oci://R/X", "registry"),
     (
         "component: builtin:gantry",
+        "component: oci://docker.io/gantry/spread:1.0",
+        "profiles[0].plugins[0].component",
+        "oci://docker.io/gantry/spread:1.0",
+        "registry-1.docker.io",
+    ),
+    (
+        "component: builtin:gantry",
+        "component: ' HTTPS://u:secret@h/x?sig=secret'",
+        "profiles[0].plugins[0].component",
+        " HTTPS://…@h/x?…",
+        "https://",
+    ),
+    (
+        "component: builtin:gantry",
         "component: http://h/x",
         "profiles[0].plugins[0].component",
         "http://h/x",
@@ -195,7 +209,6 @@ const WRONG: &[(&str, &str, &str, &str, &str)] = &[
     ("mode: serve", "plan: {}", "profiles[0].plan", "", "cluster.mode to auto"),
     ("mode: serve", "plan: {mode: lead}", "profiles[0].plan.mode", "lead", "follow"),
     ("mode: serve", "plan: {nominate: often}", "profiles[0].plan.nominate", "often", "true or false"),
-    ("mode: serve", "mode: shadow\n    plan: {nominate: true}", "profiles[0].plan.nominate", "true", "wait for ever"),
     ("mode: serve", "plan: {window: 1ms}", "profiles[0].plan.window", "1ms", "10ms to 10s"),
     ("mode: serve", "plan: {evaluations: 1000000000001}", "profiles[0].plan.evaluations", "1000000000001", "at most"),
     (

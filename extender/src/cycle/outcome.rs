@@ -30,7 +30,7 @@ impl Answer {
         Self { body, outcome: Outcome::Ok, fallbacks: Vec::new(), assumption, trace: Trace::default() }
     }
 
-    /// An answer that changes nothing. Without a fallback nobody failed: there was nothing to say.
+    /// An answer without any plugin's word. Without a fallback nobody failed: there was nothing to say.
     #[must_use]
     pub fn neutral(body: Vec<u8>, fallbacks: impl IntoIterator<Item = Fallback>) -> Self {
         let fallbacks = fallbacks.into_iter().collect();
@@ -68,7 +68,8 @@ impl Answer {
 pub enum Outcome {
     /// A plugin answered.
     Ok,
-    /// All candidates pass, equal scores, victims as they came.
+    /// All candidates pass, equal scores, victims as they came; only what the dictionary forbids is refused, if there is a
+    /// view.
     Neutral,
     /// As neutral: no profile is for the pod's scheduler.
     NoProfile,

@@ -1,6 +1,7 @@
 //! What a plugin's verdicts mean for kube-scheduler's candidates.
 //!
-//! Pure: rows and verdicts in, refusals out. Only the dictionary and the forecast
+//! Pure: rows and verdicts in, refusals out. Promises that what the dictionary forbids
+//! is refused whatever plugins say. Beside it only their own rules and the forecast
 //! refuse, whichever plugin says so; on Kubernetes' own rules and on capacity
 //! kube-scheduler's view is fresher.
 
@@ -16,6 +17,9 @@ const MISMATCH: u8 = 2;
 const INSUFFICIENT: u8 = 3;
 const OVERLOADED_SOON: u8 = 4;
 
+/// What the dictionary says, in the words of our own plugin, which reads it too.
+const BY_DICTIONARY: Refusal<'static> = Refusal { ground: Ground::Forbidden, by: None };
+
 /// What becomes of the candidates.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Judgement<'a> {
@@ -27,24 +31,32 @@ pub(crate) struct Judgement<'a> {
 
 /// Judges candidates by the verdicts on their rows; `None` is a node that we do not know.
 ///
-/// Where nobody would stay, those refused only for running hot stay: a hot cluster still schedules. `stranger` names the
-/// plugin of a verdict that is not our own plugin's.
+/// Where nobody would stay, those refused only for running hot stay: a hot cluster still schedules. `permits` is what the
+/// dictionary says of a row; a plugin that forbids it as well names the reason. `stranger` names the plugin of a verdict
+/// that is not our own plugin's.
 pub(crate) fn judge<'a>(
     rows: &[Option<u32>],
     verdicts: &[Verdict],
+    permits: impl Fn(u32) -> bool,
     stranger: impl Fn(Verdict) -> Option<&'a str>,
 ) -> Judgement<'a> {
     let verdicts: Vec<Option<Verdict>> =
         rows.iter().map(|row| row.and_then(|row| verdicts.get(row as usize).copied())).collect();
-    let refused = |verdict: Verdict| Some(Refusal { ground: ground(verdict.code)?, by: stranger(verdict) });
-    let mut refusals: Vec<Option<Refusal>> = verdicts.iter().map(|verdict| verdict.and_then(refused)).collect();
+    let said = |verdict: Verdict| Some(Refusal { ground: ground(verdict.code)?, by: stranger(verdict) });
+    let refused = |(row, verdict): (&Option<u32>, &Option<Verdict>)| match verdict.and_then(said) {
+        Some(refusal) if refusal.ground == Ground::Forbidden => Some(refusal),
+        _ if row.is_some_and(|row| !permits(row)) => Some(BY_DICTIONARY),
+        other => other,
+    };
+    let mut refusals: Vec<Option<Refusal>> = rows.iter().zip(&verdicts).map(refused).collect();
     if refusals.iter().all(Option::is_some) {
         for refusal in &mut refusals {
             refusal.take_if(|refusal| refusal.ground == Ground::OverloadedSoon);
         }
     }
-    let is = |verdict: &Option<Verdict>, code: Option<u8>| verdict.map(|verdict| verdict.code) == code;
-    let count = |code: Option<u8>| verdicts.iter().filter(|verdict| is(verdict, code)).count() as u64;
+    let kept = || verdicts.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none());
+    let codes = || kept().map(|(verdict, _)| verdict.map(|verdict| verdict.code));
+    let count = |code: Option<u8>| codes().filter(|said| *said == code).count() as u64;
     let disagreements = [
         (Disagreement::Mismatch, count(Some(MISMATCH))),
         (Disagreement::Insufficient, count(Some(INSUFFICIENT))),
@@ -64,7 +76,9 @@ fn ground(verdict: u8) -> Option<Ground> {
 /// A candidate for eviction, as we see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Eviction {
-    /// The verdict on its row; `None` where we do not know the node.
+    /// Whether the dictionary lets the pod go there, as far as the node is known.
+    pub(super) is_permitted: bool,
+    /// The verdict on its row; `None` where we do not know the node, or nobody gave any.
     pub(super) verdict: Option<u8>,
     /// Whether the pod has room there once the victims are gone.
     pub(super) has_room: bool,
@@ -75,7 +89,10 @@ pub(super) struct Eviction {
 /// As in [`judge`]: where nobody would stay, all stay but those that the dictionary forbids. A hot cluster still makes
 /// room for who is more urgent, and a view that leaves kube-scheduler no node to make room on is likely older than its.
 pub(super) fn sensible(evictions: &[Eviction]) -> Vec<bool> {
-    let refusals = |eviction: &Eviction| eviction.verdict.and_then(ground);
+    let refusals = |eviction: &Eviction| match eviction.verdict.and_then(ground) {
+        _ if !eviction.is_permitted => Some(Ground::Forbidden),
+        other => other,
+    };
     let stay = evictions.iter().map(|eviction| eviction.has_room && refusals(eviction).is_none());
     let stay: Vec<bool> = stay.collect();
     if stay.contains(&true) {
@@ -106,9 +123,46 @@ mod tests {
         None
     }
 
+    /// A profile without a dictionary.
+    fn all(_: u32) -> bool {
+        true
+    }
+
     fn stays(codes: &[u8]) -> Vec<bool> {
         let rows: Vec<Option<u32>> = (0..codes.len() as u32).map(Some).collect();
-        judge(&rows, &verdicts(codes), ours).refusals.iter().map(Option::is_none).collect()
+        judge(&rows, &verdicts(codes), all, ours).refusals.iter().map(Option::is_none).collect()
+    }
+
+    #[test]
+    fn what_the_dictionary_forbids_is_refused_whatever_plugins_say() {
+        let rows = [Some(0), Some(1), Some(2), None];
+        let only_last = |row: u32| row == 2;
+        for said in [&[PASS; 3][..], &[MISMATCH, INSUFFICIENT, PASS], &[OVERLOADED_SOON, FORBIDDEN, PASS], &[]] {
+            let refusals = judge(&rows, &verdicts(said), only_last, ours).refusals;
+            assert_eq!(refusals, [Some(BY_DICTIONARY), Some(BY_DICTIONARY), None, None], "{said:?}");
+        }
+        let nowhere = |_: u32| false;
+        assert_eq!(judge(&rows[..2], &verdicts(&[PASS; 2]), nowhere, ours).refusals, [Some(BY_DICTIONARY); 2]);
+    }
+
+    #[test]
+    fn the_last_node_that_the_dictionary_leaves_passes_though_it_runs_hot() {
+        let only_last = |row: u32| row == 1;
+        let refusals = judge(&[Some(0), Some(1)], &verdicts(&[OVERLOADED_SOON; 2]), only_last, ours).refusals;
+        assert_eq!(refusals, [Some(BY_DICTIONARY), None]);
+    }
+
+    #[test]
+    fn a_plugin_that_forbids_what_the_dictionary_forbids_names_the_reason_and_one_that_finds_it_hot_does_not() {
+        let said = [FORBIDDEN, OVERLOADED_SOON].map(|code| Verdict { code, by: 1 });
+        let refusals = judge(&[Some(0), Some(1)], &said, |_| false, |_| Some("other")).refusals;
+        assert_eq!(refusals, [Some(Refusal { by: Some("other"), ..BY_DICTIONARY }), Some(BY_DICTIONARY)]);
+    }
+
+    #[test]
+    fn who_is_refused_disagrees_with_nobody() {
+        let judgement = judge(&[Some(0), Some(1)], &verdicts(&[MISMATCH; 2]), |row| row == 1, ours);
+        assert_eq!(judgement.disagreements[0], (Disagreement::Mismatch, 1));
     }
 
     #[test]
@@ -136,21 +190,31 @@ mod tests {
 
     #[test]
     fn unknown_nodes_and_stale_verdicts_pass_and_are_counted() {
-        let judgement = judge(&[None, Some(0), Some(1), Some(9)], &verdicts(&[MISMATCH, INSUFFICIENT]), ours);
+        let judgement = judge(&[None, Some(0), Some(1), Some(9)], &verdicts(&[MISMATCH, INSUFFICIENT]), all, ours);
         assert_eq!(judgement.refusals, [None; 4]);
         let expected = [(Disagreement::Mismatch, 1), (Disagreement::Insufficient, 1), (Disagreement::UnknownNode, 2)];
         assert_eq!(judgement.disagreements, expected);
     }
 
     fn eviction(verdict: u8, has_room: bool) -> Eviction {
-        Eviction { verdict: Some(verdict), has_room }
+        Eviction { is_permitted: true, verdict: Some(verdict), has_room }
+    }
+
+    #[test]
+    fn nobody_is_evicted_where_the_dictionary_forbids_the_pod_whatever_plugins_say() {
+        let good = eviction(PASS, true);
+        let forbidden = Eviction { is_permitted: false, ..good };
+        let unasked = Eviction { verdict: None, ..forbidden };
+        assert_eq!(sensible(&[good, forbidden, unasked]), [true, false, false]);
+        assert_eq!(sensible(&[Eviction { is_permitted: false, ..eviction(OVERLOADED_SOON, true) }]), [false]);
+        assert_eq!(sensible(&[Eviction { verdict: None, ..good }, unasked]), [true, false]);
     }
 
     #[test]
     fn nobody_is_evicted_where_the_pod_would_be_refused_or_not_fit() {
         let [good, forbidden] = [PASS, FORBIDDEN].map(|verdict| eviction(verdict, true));
         let (hot, full) = (eviction(OVERLOADED_SOON, true), eviction(PASS, false));
-        let unknown = Eviction { verdict: None, has_room: true };
+        let unknown = Eviction { is_permitted: true, verdict: None, has_room: true };
         let stale = [MISMATCH, INSUFFICIENT].map(|verdict| eviction(verdict, true));
         assert_eq!(sensible(&[good, forbidden, hot, full, unknown]), [true, false, false, false, true]);
         assert_eq!(sensible(&stale), [true, true]);
@@ -167,14 +231,14 @@ mod tests {
 
     #[test]
     fn no_candidates_stay_no_candidates() {
-        assert_eq!(judge(&[], &verdicts(&[FORBIDDEN]), ours).refusals, []);
+        assert_eq!(judge(&[], &verdicts(&[FORBIDDEN]), all, ours).refusals, []);
     }
 
     #[test]
     fn a_refusal_of_another_plugin_carries_its_name() {
         let said = [Verdict { code: FORBIDDEN, by: 0 }, Verdict { code: FORBIDDEN, by: 1 }];
         let stranger = |verdict: Verdict| (verdict.by == 1).then_some("other");
-        let refusals = judge(&[Some(0), Some(1)], &said, stranger).refusals;
+        let refusals = judge(&[Some(0), Some(1)], &said, all, stranger).refusals;
         assert_eq!(refusals.into_iter().map(|refusal| refusal.unwrap().by).collect::<Vec<_>>(), [None, Some("other")]);
     }
 }

@@ -68,10 +68,18 @@ struct Referrer {
     artifact_type: String,
 }
 
+/// What a token service answers: some name the token in one way, some in the other, and some in both.
 #[derive(Deserialize)]
 struct Token {
-    #[serde(alias = "access_token")]
-    token: String,
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl Token {
+    /// The first that is not empty.
+    fn filled(self) -> Option<String> {
+        [self.token, self.access_token].into_iter().flatten().find(|token| !token.is_empty())
+    }
 }
 
 impl<'a> Registry<'a> {
@@ -108,10 +116,12 @@ impl<'a> Registry<'a> {
         authorization: Option<&str>,
     ) -> Result<(), FetchError> {
         let key = PublicKey::read(path)?;
-        let is_signed = self.has_signature(&key, manifest, authorization).await?
-            || self.has_bundle(&key, manifest, authorization).await?;
+        let mut is_signed = self.has_signature(&key, manifest, authorization).await;
+        if !matches!(is_signed, Ok(true)) {
+            is_signed = either(is_signed, self.has_bundle(&key, manifest, authorization).await);
+        }
         let unsigned = || FetchError::Unsigned { image: self.image.to_string(), key: path.to_owned() };
-        is_signed.then_some(()).ok_or_else(unsigned)
+        is_signed?.then_some(()).ok_or_else(unsigned)
     }
 
     /// As cosign 2 leaves it: the layers under a tag made of the manifest's digest.
@@ -124,15 +134,27 @@ impl<'a> Registry<'a> {
         let path = format!("manifests/{}", signature::tag(manifest));
         let Some(answer) = self.find(&path, MANIFESTS, authorization).await? else { return Ok(false) };
         let signatures: Manifest = self.parse(&answer.body)?;
+        let mut found = Ok(false);
         for layer in signatures.layers.iter().take(SIGNATURES) {
-            let Some(signature) = layer.annotations.get(signature::ANNOTATION) else { continue };
-            let Ok(digest) = layer.digest.parse() else { continue };
-            let payload = self.blob(digest, MANIFEST_BYTES, authorization).await?;
-            if key.signed(&payload.body, signature, manifest) {
-                return Ok(true);
+            found = either(found, self.is_signature(key, layer, manifest, authorization).await);
+            if matches!(found, Ok(true)) {
+                break;
             }
         }
-        Ok(false)
+        found
+    }
+
+    async fn is_signature(
+        &self,
+        key: &PublicKey,
+        layer: &Layer,
+        manifest: Digest,
+        authorization: Option<&str>,
+    ) -> Result<bool, FetchError> {
+        let Some(signature) = layer.annotations.get(signature::ANNOTATION) else { return Ok(false) };
+        let Ok(digest) = layer.digest.parse() else { return Ok(false) };
+        let payload = self.blob(digest, MANIFEST_BYTES, authorization).await?;
+        Ok(key.signed(&payload.body, signature, manifest))
     }
 
     /// As cosign 3 leaves it: an artifact of its own that refers to the manifest.
@@ -143,20 +165,32 @@ impl<'a> Registry<'a> {
         authorization: Option<&str>,
     ) -> Result<bool, FetchError> {
         let Some(list) = self.referrers(manifest, authorization).await? else { return Ok(false) };
-        let is_bundle = |referrer: &&Referrer| referrer.artifact_type.starts_with(signature::BUNDLE);
-        for referrer in list.manifests.iter().filter(is_bundle).take(SIGNATURES) {
-            let Ok(digest) = referrer.digest.parse() else { continue };
-            let Some(answer) = self.find(&format!("manifests/{digest}"), MANIFESTS, authorization).await? else {
-                continue;
-            };
-            check(&answer, digest)?;
-            let attached: Manifest = self.parse(&answer.body)?;
-            let Some(Ok(bundle)) = attached.layers.first().map(|layer| layer.digest.parse()) else { continue };
-            if key.sealed(&self.blob(bundle, MANIFEST_BYTES, authorization).await?.body, manifest) {
-                return Ok(true);
+        let holds_one = |referrer: &&Referrer| referrer.artifact_type.starts_with(signature::BUNDLE);
+        let mut found = Ok(false);
+        for referrer in list.manifests.iter().filter(holds_one).take(SIGNATURES) {
+            found = either(found, self.is_bundle(key, referrer, manifest, authorization).await);
+            if matches!(found, Ok(true)) {
+                break;
             }
         }
-        Ok(false)
+        found
+    }
+
+    async fn is_bundle(
+        &self,
+        key: &PublicKey,
+        referrer: &Referrer,
+        manifest: Digest,
+        authorization: Option<&str>,
+    ) -> Result<bool, FetchError> {
+        let Ok(digest) = referrer.digest.parse() else { return Ok(false) };
+        let Some(answer) = self.find(&format!("manifests/{digest}"), MANIFESTS, authorization).await? else {
+            return Ok(false);
+        };
+        check(&answer, digest)?;
+        let attached: Manifest = self.parse(&answer.body)?;
+        let Some(Ok(bundle)) = attached.layers.first().map(|layer| layer.digest.parse()) else { return Ok(false) };
+        Ok(key.sealed(&self.blob(bundle, MANIFEST_BYTES, authorization).await?.body, manifest))
     }
 
     /// What refers to a manifest: the registry's own list, or where it keeps none, the one that clients keep under a tag.
@@ -197,11 +231,16 @@ impl<'a> Registry<'a> {
         // Whom the registry leads to may not ask for what is the registry's.
         let realm = Some(&answer).filter(|answer| answer.address.starts_with(&own)).and_then(realm);
         let Some(realm) = realm else { return Err(answer.refused()) };
-        let token = self.client.get(&realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
-        let token: Token = self.parse(&token.body)?;
-        let bearer = format!("Bearer {}", token.token);
+        let bearer = format!("Bearer {}", self.token(&realm).await?);
         let answer = self.client.get(&address, MANIFESTS, Some(&bearer), MANIFEST_BYTES).await?;
         Ok((answer.ok()?, Some(bearer)))
+    }
+
+    async fn token(&self, realm: &Uri) -> Result<String, FetchError> {
+        let answer = self.client.get(realm, "application/json", self.basic.as_deref(), MANIFEST_BYTES).await?.ok()?;
+        // What is wrong with the answer is not told in its own words: it may hold a token all the same.
+        let token = serde_json::from_slice::<Token>(&answer.body).ok().and_then(Token::filled);
+        token.ok_or(FetchError::Token { address: answer.address })
     }
 
     fn address(&self, path: &str) -> Result<Uri, FetchError> {
@@ -233,6 +272,15 @@ impl<'a> Registry<'a> {
 
     fn refused(&self, why: String) -> FetchError {
         FetchError::Artifact { image: self.image.to_string(), why }
+    }
+}
+
+/// Whether one of two candidates is a signature. One that cannot be read is not it, and is told of where no other is.
+fn either(one: Result<bool, FetchError>, other: Result<bool, FetchError>) -> Result<bool, FetchError> {
+    match (one, other) {
+        (Ok(true), _) | (_, Ok(true)) => Ok(true),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (Ok(false), Ok(false)) => Ok(false),
     }
 }
 

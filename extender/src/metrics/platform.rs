@@ -1,7 +1,6 @@
 //! Metrics of plugins as things that live, and of the configuration that they come from.
 //!
-//! Plugins are labelled by their names in the configuration; where several profiles
-//! have one of the same name, the figures are their sums, memory the largest.
+//! Plugins are labelled by their profile and their name in it: names are a profile's own.
 
 use std::sync::atomic::AtomicU64;
 use std::time::{Instant, SystemTime};
@@ -17,14 +16,22 @@ use super::OutcomeLabels;
 use crate::profile::{Member, Point, Profile};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PluginLabels {
-    plugin: String,
+pub(super) struct PluginLabels {
+    pub(super) plugin: String,
+    pub(super) profile: String,
+}
+
+impl PluginLabels {
+    pub(super) fn of(profile: &str, plugin: &str) -> Self {
+        Self { plugin: plugin.to_owned(), profile: profile.to_owned() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BreakerLabels {
     plugin: String,
     state: &'static str,
+    profile: String,
 }
 
 /// How a changed configuration fared.
@@ -64,15 +71,16 @@ pub(super) struct Platform {
 
 impl Platform {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Breakers of a plugin, one an extension point; labels: plugin, state (closed, open, half-open)";
+        let help = "Breakers of a plugin, one an extension point; labels: plugin, state (closed, open, half-open), \
+                    profile";
         registry.register("gantry_plugin_breaker", help, self.breakers.clone());
-        let help = "The most memory that one instance of a plugin was seen to hold; labels: plugin";
+        let help = "The most memory that one instance of a plugin was seen to hold; labels: plugin, profile";
         registry.register("gantry_plugin_memory_high_water_bytes", help, self.memory.clone());
-        let help = "Warm instances of a plugin; labels: plugin";
+        let help = "Warm instances of a plugin; labels: plugin, profile";
         registry.register("gantry_plugin_instances", help, self.instances.clone());
-        let help = "Instances made to replace lost ones; labels: plugin";
+        let help = "Instances made to replace lost ones; labels: plugin, profile";
         registry.register("gantry_plugin_restarts", help, self.restarts.clone());
-        let help = "Lines of a plugin's log dropped because it wrote too many; labels: plugin";
+        let help = "Lines of a plugin's log dropped because it wrote too many; labels: plugin, profile";
         registry.register("gantry_plugin_log_dropped_lines", help, self.dropped_lines.clone());
         let help = "Changes of the configuration file; labels: outcome (applied, refused)";
         registry.register("gantry_config_reloads", help, self.reloads.clone());
@@ -96,28 +104,36 @@ impl Platform {
     }
 
     /// Brings the gauges up to date; plugins that are gone go from them.
-    pub(super) fn observe<'a>(&self, profiles: impl Iterator<Item = &'a Profile>, now: Instant) {
+    pub(super) fn observe(&self, profiles: &[&Profile], now: Instant) {
         self.breakers.clear();
         self.memory.clear();
         self.instances.clear();
-        for member in profiles.flat_map(Profile::members) {
-            self.observe_member(member, now);
+        for profile in profiles {
+            for member in profile.members() {
+                self.observe_member(profile.scheduler_name(), member, now);
+            }
         }
     }
 
-    fn observe_member(&self, member: &Member, now: Instant) {
-        let labels = PluginLabels { plugin: member.name().to_owned() };
+    fn observe_member(&self, profile: &str, member: &Member, now: Instant) {
+        let labels = PluginLabels::of(profile, member.name());
         self.restarts.get_or_create(&labels).inc_by(member.new_restarts());
         self.dropped_lines.get_or_create(&labels).inc_by(member.new_dropped_lines());
-        self.instances.get_or_create(&labels).inc_by(member.instances() as i64);
-        let memory = self.memory.get_or_create(&labels);
-        memory.set(memory.get().max(member.memory_high_water() as i64));
+        self.instances.get_or_create(&labels).set(member.instances() as i64);
+        self.memory.get_or_create(&labels).set(member.memory_high_water() as i64);
         for state in BreakerState::ALL {
             let is_in = |point: &&Point| member.breaker(**point, now) == Some(state);
             let count = Point::ALL.iter().filter(is_in).count() as i64;
-            let labels = BreakerLabels { plugin: member.name().to_owned(), state: state.as_str() };
-            self.breakers.get_or_create(&labels).inc_by(count);
+            let PluginLabels { plugin, profile } = labels.clone();
+            let labels = BreakerLabels { plugin, state: state.as_str(), profile };
+            self.breakers.get_or_create(&labels).set(count);
         }
+    }
+
+    /// Counters go as well: gauges are made anew each time.
+    pub(super) fn forget(&self, plugin: &PluginLabels) {
+        self.restarts.remove(plugin);
+        self.dropped_lines.remove(plugin);
     }
 }
 

@@ -288,13 +288,25 @@ pub(crate) fn tell(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) {
     }
 }
 
+/// Whether the very same plugin is in use and asked for the same already: requests have tried it, and to go on with it is
+/// no change.
+pub(crate) fn is_in_use(member: &Member, before: &[Arc<Profile>]) -> bool {
+    let points = member.config().extension_points;
+    member.loaded().is_some_and(|loaded| same(loaded, before).any(|other| other.config().extension_points == points))
+}
+
+/// The plugins that are this one.
+fn same<'a>(loaded: &'a Arc<Loaded>, before: &'a [Arc<Profile>]) -> impl Iterator<Item = &'a Member> {
+    let members = before.iter().flat_map(|profile| profile.members());
+    members.filter(move |other| other.loaded().is_some_and(|other| Arc::ptr_eq(other, loaded)))
+}
+
 fn is_news(profile: &Profile, member: &Member, before: &[Arc<Profile>]) -> bool {
     let Some(loaded) = member.loaded() else {
         let failure = failed_before(before, &profile.scheduler_name, member.config());
         return failure.map(|failure| failure.detail.as_str()) != member.failure().map(|(_, detail)| detail);
     };
-    let mut members = before.iter().flat_map(|profile| profile.members());
-    !members.any(|other| other.loaded().is_some_and(|other| Arc::ptr_eq(other, loaded)))
+    same(loaded, before).next().is_none()
 }
 
 fn log(scheduler: &str, member: &Member) {

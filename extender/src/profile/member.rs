@@ -100,6 +100,23 @@ impl Loaded {
     }
 }
 
+/// What plugins may take of a request's time.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// All of it, as if nothing had been done yet.
+    pub whole: Duration,
+    /// When it is over.
+    pub end: Instant,
+}
+
+impl Allowance {
+    /// Whether a plugin that may take as long as `limit` is given less, from `now` on, as others have had the time. No
+    /// plugin has more than the whole, of which a tenth may pass before anybody is asked.
+    fn is_short_of(self, limit: Duration, now: Instant) -> bool {
+        self.end.saturating_duration_since(now) < limit.min(self.whole / 10 * 9)
+    }
+}
+
 /// Nanoseconds that a call is expected to take, or [`UNKNOWN`], one an extension point.
 #[derive(Debug)]
 struct Expected([AtomicU64; Point::ALL.len()]);
@@ -267,14 +284,15 @@ impl Member {
         Some(loaded.breakers[point as usize].state(now))
     }
 
-    /// Asks, unless it has failed too often of late, or there is no time left until `end`.
+    /// Asks, unless it has failed too often of late, or there is no time left. `profile` is who asks.
     ///
     /// # Errors
     /// Why there is no answer.
     pub(super) fn call<T>(
         &self,
         point: Point,
-        end: Option<Instant>,
+        time: Option<Allowance>,
+        profile: &str,
         metrics: &Metrics,
         call: impl FnOnce(&Plugin) -> Result<T, CallError>,
     ) -> Result<T, Fallback> {
@@ -282,21 +300,23 @@ impl Member {
         let loaded = self.plugin.as_ref().map_err(unloaded)?;
         let breaker = &loaded.breakers[point as usize];
         let start = Instant::now();
-        if end.is_some_and(|end| end <= start) {
+        if time.is_some_and(|time| time.end <= start) {
             return Err(self.fallback(Cause::NoTime, "no time was left for it within server.deadline"));
         }
         if !breaker.admits(start) {
             let detail = format!("{} failed {FAILURES} times in a row; tried again every {PAUSE:?}", point.as_str());
             return Err(self.fallback(Cause::BreakerOpen, &detail));
         }
+        let limit = loaded.plugin.limits().deadline_of(point.entry());
+        let had_less = time.is_some_and(|time| time.is_short_of(limit, start));
         let result = call(&loaded.plugin);
         let end = Instant::now();
-        if let Some(state) = breaker.report(report(&result), end) {
+        let failure = result.as_ref().err().map(CallError::reason);
+        if let Some(state) = breaker.report(report(failure, had_less), end) {
             tracing::warn!(plugin = self.name(), extension_point = point.as_str(), breaker = state.as_str(), "breaker");
         }
-        let failure = result.as_ref().err().map(CallError::reason);
         loaded.expected.learn(point, end - start, failure.is_some());
-        metrics.call(self.name(), point.as_str(), failure, end - start);
+        metrics.call(profile, self.name(), point, failure, end - start);
         result.map_err(|error| self.fallback(Cause::Plugin(error.reason()), &chain(&error)))
     }
 
@@ -335,12 +355,14 @@ impl Member {
     }
 }
 
-/// A plugin that is busy is not broken, and whoever is turned away has waited no longer than its deadline.
-fn report<T>(result: &Result<T, CallError>) -> Report {
-    match result {
-        Ok(_) => Report::Success,
-        Err(error) if error.reason() == Reason::Overloaded => Report::Nothing,
-        Err(_) => Report::Failure,
+/// A plugin that is busy is not broken, and whoever is turned away has waited no longer than its deadline. Neither is one
+/// that was cut short because it `had_less` time than its own limits give it.
+fn report(failure: Option<Reason>, had_less: bool) -> Report {
+    match failure {
+        None => Report::Success,
+        Some(Reason::Overloaded) => Report::Nothing,
+        Some(Reason::Deadline) if had_less => Report::Nothing,
+        Some(_) => Report::Failure,
     }
 }
 
@@ -360,6 +382,28 @@ pub fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_that_others_brought_on_is_nobodys_failure() {
+        for (failure, had_less, expected) in [
+            (None, true, Report::Success),
+            (Some(Reason::Deadline), true, Report::Nothing),
+            (Some(Reason::Deadline), false, Report::Failure),
+            (Some(Reason::Trap), true, Report::Failure),
+            (Some(Reason::Overloaded), false, Report::Nothing),
+        ] {
+            assert_eq!(report(failure, had_less), expected, "{failure:?}, {had_less}");
+        }
+    }
+
+    #[test]
+    fn who_has_its_own_limit_or_nearly_all_of_a_request_has_enough() {
+        let (now, milliseconds) = (Instant::now(), Duration::from_millis);
+        let left = |left: u64| Allowance { whole: milliseconds(90), end: now + milliseconds(left) };
+        assert!(!left(40).is_short_of(milliseconds(40), now) && left(39).is_short_of(milliseconds(40), now));
+        // Its own limit is more than a request has.
+        assert!(!left(81).is_short_of(milliseconds(100), now) && left(80).is_short_of(milliseconds(100), now));
+    }
 
     #[test]
     fn who_is_not_known_to_be_quick_is_expected_to_be_slow_and_one_point_speaks_for_the_other() {

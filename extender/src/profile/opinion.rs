@@ -2,7 +2,7 @@
 //!
 //! Promises that a request is answered, measured and recorded as if nobody had asked: no
 //! failure here is counted by a breaker, and a plugin that is left alone for its
-//! failures is left alone here too. Must not know who asks.
+//! failures is left alone here too. Every answer has an end. Must not know who asks.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,7 +67,7 @@ impl Member {
         position: u8,
         source: &dyn SnapshotSource,
         pod: &Pod<'_>,
-        now: Instant,
+        end: Instant,
     ) -> Option<Opinion> {
         let [filters, scores] = [Point::Filter, Point::Score].map(|point| self.is_asked(point));
         if !filters && !scores {
@@ -75,7 +75,7 @@ impl Member {
         }
         let (plugin, weight, normalize) = (Arc::clone(self.shared_name()), self.weight(), self.config().normalize);
         let mut opinion = Opinion { position, plugin, weight, normalize, verdicts: None, scores: None, failure: None };
-        match self.decide(source, pod, now) {
+        match self.decide(source, pod, end) {
             Ok(decision) => {
                 // The host answers in the place of a point that the component does not have.
                 opinion.verdicts = taken(filters, decision.verdicts, &mut opinion.failure);
@@ -86,7 +86,8 @@ impl Member {
         Some(opinion)
     }
 
-    fn decide(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, now: Instant) -> Result<Decision, String> {
+    fn decide(&self, source: &dyn SnapshotSource, pod: &Pod<'_>, end: Instant) -> Result<Decision, String> {
+        let now = Instant::now();
         if let Some((reason, detail)) = self.failure() {
             return Err(format!("{}: {detail}", reason.as_str()));
         }
@@ -95,7 +96,7 @@ impl Member {
             return Err(format!("breaker-open: {} failed too often of late", point.as_str()));
         }
         let loaded = self.loaded().ok_or("unavailable")?;
-        loaded.plugin.decide(source, pod).map_err(|error| said(&error))
+        loaded.plugin.decide_until(source, pod, end).map_err(|error| said(&error))
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::go::{Text, go_struct};
 use super::{WireError, check_name, parse, parse_part};
 
+/// Whose pods those are that do not say: the API server writes this name into them.
+const DEFAULT_SCHEDULER: &str = "default-scheduler";
+
 go_struct! {
     /// The document as sent; one of `nodes` and `node_names` is null.
     pub struct ExtenderArgs<'a> {
@@ -43,7 +46,7 @@ pub struct PodHead<'a> {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSpecHead<'a> {
-    /// The scheduler's name; the API server never leaves it empty.
+    /// The scheduler's name; of a pod that [`PodPart::parse`] has read never empty.
     #[serde(borrow, default)]
     pub scheduler_name: Text<'a>,
 }
@@ -168,9 +171,12 @@ impl<'a> PodPart<'a> {
     /// Where there is none, it is no object, or one of its names is too long.
     pub fn parse(pod: Option<&'a RawValue>) -> Result<Self, WireError> {
         let raw = pod.ok_or_else(|| missing("Pod", "a pod is required"))?;
-        let head: PodHead = parse_part(raw.get(), || "Pod".to_owned())?;
+        let mut head: PodHead = parse_part(raw.get(), || "Pod".to_owned())?;
         head.metadata.check(|| "Pod".to_owned())?;
         check_name(&head.spec.scheduler_name, || "Pod.spec.schedulerName".to_owned())?;
+        if head.spec.scheduler_name.is_empty() {
+            head.spec.scheduler_name = DEFAULT_SCHEDULER.into();
+        }
         Ok(Self { head, raw })
     }
 }

@@ -1,7 +1,8 @@
 //! Two profiles, one with a hostile plugin: all its requests are answered, and nobody else notices.
 //!
-//! How much the healthy profile's latency grows meanwhile is measured by `make bench ONLY=isolation`: here it may double,
-//! and a busy machine may add to it, but nobody waits for the attacker.
+//! How much the healthy profile's latency grows meanwhile is measured by `make bench ONLY=isolation`: here it may be three
+//! times what it is beside as many calls of a plugin that behaves, and a busy machine may add to it, but nobody waits for
+//! the attacker. Who fails in `plan` is a planner's guest: the module `planning`.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -16,9 +17,10 @@ use futures::stream::FuturesUnordered;
 use crate::harness::{Answer, Extender, full_request, json, scores};
 
 /// What the attacker does, the verb in which it does it, its deadline, and the reason counted.
-///
+type Attack = (&'static str, &'static str, &'static str, &'static str);
+
 /// Only who is to miss the deadline has a short one: on a busy machine everything else takes its time.
-const ATTACKS: [(&str, &str, &str, &str); 23] = [
+const ATTACKS: [Attack; 23] = [
     ("aliased_strings", "/filter", LONG, "too-large"),
     ("compile_bomb", "/prioritize", LONG, "invalid-component"),
     ("deep_recursion", "/prioritize", LONG, "stack"),
@@ -45,10 +47,14 @@ const ATTACKS: [(&str, &str, &str, &str); 23] = [
 ];
 const LONG: &str = "3s";
 const SHORT: &str = "300ms";
-/// What a busy machine may add to two healthy requests; less than one would wait for a single attacker that does not end.
-const NOISE: Duration = Duration::from_millis(250);
-/// Healthy requests before the attack.
-const ALONE: usize = 9;
+/// How much longer healthy requests may take beside an attack than beside calls that do no harm: less than twice is usual.
+const FACTOR: u32 = 3;
+/// What a busy machine may add to two healthy requests: some turns of others, and far less than an attacker's deadline.
+const NOISE: Duration = Duration::from_millis(20);
+/// Healthy requests that a median is of, at least.
+const SAMPLES: usize = 3;
+/// How often both sides are measured before an attack is found to be noticed: what else the machine did has passed by then.
+const TRIES: usize = 3;
 /// Reasons that come beside the attack's own: its plugin is busy, or left alone by now.
 const BESIDE: [&str; 2] = ["overloaded", "breaker-open"];
 
@@ -109,16 +115,58 @@ async fn ask_healthy(extender: &Extender) -> Duration {
     took
 }
 
-/// One pod after the other until the attack is over; how long they took.
-async fn ask_healthy_while<T>(extender: &Extender, attack: impl Future<Output = T>) -> (T, Vec<Duration>) {
-    let (mut attack, mut times) = (pin!(attack), Vec::new());
+/// One pod after the other until the others' calls are over; how long they took.
+async fn ask_healthy_while<T>(extender: &Extender, calls: impl Future<Output = T>) -> (T, Vec<Duration>) {
+    let (mut calls, mut times) = (pin!(calls), Vec::new());
     loop {
-        let over = poll_immediate(attack.as_mut()).await;
-        times.push(ask_healthy(extender).await);
-        if let Some(answers) = over {
+        if let Some(answers) = poll_immediate(calls.as_mut()).await {
             return (answers, times);
         }
+        times.push(ask_healthy(extender).await);
     }
+}
+
+/// An extender of which the second profile's plugin has been asked so many times at once, what it answered, and how long
+/// healthy requests took beside that.
+async fn round(plugin: &Path, deadline: &str, verb: &str, parallel: usize) -> (Extender, Vec<Answer>, Vec<Duration>) {
+    let extender = extender(plugin, deadline);
+    ask_healthy(&extender).await;
+    let calls = join_all((0..parallel).map(|number| extender.post(verb, attacked_request(number))));
+    let (answers, times) = ask_healthy_while(&extender, calls).await;
+    (extender, answers, times)
+}
+
+/// How long healthy requests take beside calls of a plugin that behaves.
+async fn beside_harmless(verb: &str, parallel: usize) -> Duration {
+    let (component, mut times) = (component("well_behaved"), Vec::new());
+    while times.len() < SAMPLES {
+        times.extend(round(&component, LONG, verb, parallel).await.2);
+    }
+    median(times)
+}
+
+/// The same beside an attack, of which all calls are answered neutrally, and counted for what they are.
+async fn beside((name, verb, deadline, reason): Attack, parallel: usize) -> Duration {
+    let (component, mut times) = (component(name), Vec::new());
+    while times.len() < SAMPLES {
+        let (extender, answers, took) = round(&component, deadline, verb, parallel).await;
+        times.extend(took);
+        assert!(answers.iter().all(|answer| is_neutral(verb, answer)), "{name} × {parallel}");
+        assert_eq!(extender.assumed().await, 1.0, "{name} × {parallel}: a neutral answer places nothing");
+
+        let own = fallbacks(&extender, "bad", reason).await;
+        let mut counted = own;
+        for beside in BESIDE {
+            counted += fallbacks(&extender, "bad", beside).await;
+        }
+        assert!(own >= 1.0 && counted == parallel as f64, "{name} × {parallel}: {own} of {counted}");
+        let healthy = "gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"}";
+        assert!(extender.metric(healthy).await.unwrap() >= 1.0, "{name} × {parallel}");
+        let (_, metrics) = extender.admin("/metrics").await;
+        let blamed = metrics.lines().filter(|line| line.contains("fallback_total{plugin=\"good\""));
+        assert!(blamed.into_iter().all(|line| line.ends_with(" 0")), "{name} × {parallel}: {metrics}");
+    }
+    median(times)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -128,42 +176,49 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_attack_is_answered_neutrally_and_the_other_profile_does_not_notice() {
-    for (name, verb, deadline, reason) in ATTACKS {
-        let attacker = component(name);
-        for parallel in [1, 16] {
-            let extender = extender(&attacker, deadline);
-            let mut alone = Vec::new();
-            for _ in 0..ALONE {
-                alone.push(ask_healthy(&extender).await);
+    for (verb, parallel) in [("/filter", 1), ("/filter", 16), ("/prioritize", 1), ("/prioritize", 16)] {
+        let mut harmless = beside_harmless(verb, parallel).await;
+        for attack in ATTACKS.into_iter().filter(|attack| attack.1 == verb) {
+            for tries_left in (0..TRIES).rev() {
+                let attacked = beside(attack, parallel).await;
+                if attacked <= FACTOR * harmless + NOISE {
+                    break;
+                }
+                let found = format!("{harmless:?} beside harmless calls, {attacked:?} under attack");
+                assert!(tries_left > 0, "{} × {parallel}: {found}", attack.0);
+                harmless = beside_harmless(verb, parallel).await;
             }
-            let attack = join_all((0..parallel).map(|number| extender.post(verb, attacked_request(number))));
-            let (answers, attacked) = ask_healthy_while(&extender, attack).await;
-            assert!(answers.iter().all(|answer| is_neutral(verb, answer)), "{name} × {parallel}");
-            let (alone, attacked) = (median(alone), median(attacked));
-            assert!(attacked <= 2 * alone + NOISE, "{name} × {parallel}: {alone:?} alone, {attacked:?} under attack");
-            assert_eq!(extender.assumed().await, 1.0, "{name} × {parallel}: a neutral answer places nothing");
-
-            let own = fallbacks(&extender, "bad", reason).await;
-            let mut counted = own;
-            for beside in BESIDE {
-                counted += fallbacks(&extender, "bad", beside).await;
-            }
-            assert!(own >= 1.0 && counted == parallel as f64, "{name} × {parallel}: {own} of {counted}");
-            let healthy =
-                extender.metric("gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"ok\"}");
-            assert!(healthy.await.unwrap() >= 1.0, "{name} × {parallel}");
-            let (_, metrics) = extender.admin("/metrics").await;
-            let blamed = metrics.lines().filter(|line| line.contains("fallback_total{plugin=\"good\""));
-            assert!(blamed.into_iter().all(|line| line.ends_with(" 0")), "{name} × {parallel}: {metrics}");
         }
+    }
+}
+
+/// The same component in two profiles: what it keeps in its memory for the one, the other never sees.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_in_two_profiles_shares_no_state_between_them() {
+    let plugin = format!(
+        "{{name: bad, component: 'file:{}', limits: {{workers: 1, deadline: {LONG}}}}}",
+        component("counts_calls").display()
+    );
+    let profile = |scheduler: &str| format!("{{schedulerName: {scheduler}, plugins: [{plugin}]}}");
+    let extender = Extender::new(&format!(
+        "server: {{deadline: 4900ms}}\nprofiles: [{}, {}]",
+        profile("default-scheduler"),
+        profile("attacked")
+    ));
+    // The best node is that of the number of calls before.
+    for (is_attacked, best) in [(false, "n0"), (false, "n1"), (true, "n0"), (false, "n2"), (true, "n1")] {
+        let request = if is_attacked { attacked_request(0) } else { full_request("healthy", "{}", &["{}"; 3]) };
+        let (_, ranked) = extender.post("/prioritize", request).await;
+        let chosen = scores(&ranked).into_iter().find(|(_, score)| *score == 10);
+        assert_eq!(chosen.map(|(node, _)| node).as_deref(), Some(best), "attacked: {is_attacked}");
     }
 }
 
 #[test]
 fn no_guest_is_left_out() {
-    // The first three behave; the fourth refuses settings, which stops the start; the fifth is asked for a whole snapshot;
+    // The first four behave; the fifth refuses settings, which stops the start; the sixth is asked for a whole snapshot;
     // the last ones fail in `plan` alone.
-    let behave = ["well_behaved", "score_only", "every_verdict"];
+    let behave = ["well_behaved", "score_only", "every_verdict", "counts_calls"];
     let elsewhere = ["bad_configure", "wrong_generation", "trap_in_plan", "loop_in_plan"];
     for guest in gantry_guests::names().filter(|guest| !behave.contains(guest) && !elsewhere.contains(guest)) {
         assert!(ATTACKS.iter().any(|(tested, ..)| *tested == guest), "{guest}");

@@ -304,6 +304,20 @@ fn an_address_in_use_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_file_whose_cluster_is_not_watched_is_warned_of_at_the_start() {
+    // Where it cannot listen it has started, and ends.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let flags = ["--listen", &address, "--admin", "127.0.0.1:0"];
+    let warned = |output: Output| {
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        stderr(&output).contains("cluster.mode is none")
+    };
+    assert!(warned(with_config(HEAD, |file| run(&[&flags[..], &["--config", file]].concat()))));
+    assert!(!warned(run(&flags)), "without a file there is nobody to be warned");
+}
+
+#[test]
 fn the_demonstration_prints_curl_lines_and_their_answers() {
     let mut running = Running::start(&["--demo"]);
     let mut stdout = BufReader::new(running.process.stdout.take().unwrap());

@@ -147,19 +147,26 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<Seal>)>, request: 
         "/v2/led/p/manifests/latest" => redirect(&format!("https://127.0.0.1:{}/elsewhere", address.port())),
         "/elsewhere" => unauthorized(&format!(r#"Bearer realm="https://{host}/thief""#)),
         "/thief" if !authorization.is_empty() => reply(StatusCode::IM_A_TEAPOT, Vec::new()),
-        "/tokens" if authorization == "Basic dXNlcjp3b3Jk" => reply(StatusCode::OK, br#"{"token":"t0ken"}"#.to_vec()),
+        _ if path.starts_with("/tokens/") && authorization == "Basic dXNlcjp3b3Jk" => {
+            reply(StatusCode::OK, token(path).into())
+        }
         _ if path.starts_with("/v2/") && authorization != needs => {
             let challenge = if needs.starts_with("Bearer") {
-                format!(r#"Bearer realm="https://{host}/tokens",service="shop",scope="repository:token/p:pull""#)
+                let name = path.split('/').nth(3).unwrap_or_default();
+                format!(r#"Bearer realm="https://{host}/tokens/{name}",service="shop",scope="repository:token/p:pull""#)
             } else {
                 "Basic realm=\"shop\"".to_owned()
             };
             unauthorized(&challenge)
         }
         "/v2/basic/p/manifests/1.0"
-        | "/v2/token/p/manifests/latest"
         | "/v2/listed/p/manifests/latest"
-        | "/v2/tagged/p/manifests/latest" => reply(StatusCode::OK, manifest("application/wasm", &digest)),
+        | "/v2/tagged/p/manifests/latest"
+        | "/v2/spoilt/p/manifests/latest"
+        | "/v2/lost/p/manifests/latest" => reply(StatusCode::OK, manifest("application/wasm", &digest)),
+        _ if path.starts_with("/v2/token/") && path.ends_with("/manifests/latest") => {
+            reply(StatusCode::OK, manifest("application/wasm", &digest))
+        }
         _ if seal.at(path).is_some() => reply(StatusCode::OK, seal.at(path).unwrap_or_default()),
         "/v2/basic/lying/manifests/latest" => {
             reply(StatusCode::OK, manifest("application/wasm", &Digest::of(b"other").to_string()))
@@ -168,6 +175,18 @@ async fn serve(State((address, seal)): State<(SocketAddr, Arc<Seal>)>, request: 
         _ if path.contains("/manifests/sha256:") => reply(StatusCode::OK, manifest("application/wasm", &digest)),
         _ if path.contains("/blobs/sha256:") => redirect("/spread.wasm"),
         _ => reply(StatusCode::NOT_FOUND, Vec::new()),
+    }
+}
+
+/// What the token service answers for a repository.
+fn token(path: &str) -> &'static str {
+    match path {
+        "/tokens/p" => r#"{"token":"t0ken"}"#,
+        "/tokens/both" => r#"{"token":"t0ken","access_token":"another","expires_in":300}"#,
+        "/tokens/access" => r#"{"access_token":"t0ken"}"#,
+        "/tokens/half" => r#"{"token":"","access_token":"t0ken"}"#,
+        "/tokens/empty" => r#"{"token":"","access_token":null}"#,
+        _ => r#"{"token":["t0ken"]}"#,
     }
 }
 
@@ -319,6 +338,19 @@ async fn an_artifact_comes_from_a_registry_by_password_by_token_and_by_digest() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_taken_by_either_name_and_its_lack_is_the_token_services_fault() {
+    let shop = Shop::open().await;
+    for name in ["token/p", "token/both", "token/access", "token/half"] {
+        assert_eq!(shop.pull(name).await.unwrap(), component(), "{name}");
+    }
+    for name in ["empty", "odd"] {
+        let error = shop.pull(&format!("token/{name}")).await.unwrap_err().to_string();
+        let service = format!("https://{}/tokens/{name} gives no token: ", shop.host());
+        assert!(error.starts_with(&service) && !error.contains("t0ken"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_the_secrets_for_parts_of_a_registry_each_goes_to_its_part() {
     let shop = Shop::open().await;
     let part = |name: &str| format!("{}/{name}", shop.host());
@@ -354,6 +386,17 @@ async fn an_artifact_whose_signature_is_asked_for_comes_only_if_that_key_signed_
     let no_key = Fetch { public_key: Some(shop.authority()), ..shop.how() };
     let error = shop.pull_as("basic/p:1.0", no_key).await.unwrap_err().to_string();
     assert!(error.contains("ca.pem"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_cannot_be_read_hides_no_other() {
+    let shop = Shop::open().await;
+    for name in ["spoilt/p", "lost/p"] {
+        assert_eq!(shop.pull_as(name, shop.signed_by(&shop.seal.key)).await.unwrap(), component(), "{name}");
+        let stranger = shop.signed_by(&KeyPair::generate().unwrap());
+        let error = shop.pull_as(name, stranger).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{} was asked for", Digest::of(b"lost"))), "{name}: {error}");
+    }
 }
 
 fn sections(shop: &Shop, digest: &str) -> String {

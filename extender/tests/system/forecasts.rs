@@ -17,7 +17,10 @@ use gantry_extender::metrics::Metrics;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::harness::{Extender, json as parsed};
+use crate::planning;
 
 /// What the sidecar answers: a status, a tag and a body, and how often it said that nothing changed.
 #[derive(Clone, Default)]
@@ -228,4 +231,53 @@ async fn the_sidecars_file_is_there_before_the_sidecar() {
     std::fs::write(&file, document("1", 0.5, 0)).unwrap();
     let trial = Trial::start(ForecastSource::Unix(folder.path().join("nobody.sock")), Some(&file));
     trial.until("the forecast of the file", |snapshot, _| p90(snapshot) == Some(2_000.0)).await;
+}
+
+/// The node `n0` is nearly full by what is used there, as of data of this age.
+fn busy(generation: &str, age: i64) -> String {
+    let mut document: Value = serde_json::from_str(&document(generation, 0.95, age)).unwrap();
+    let entry = &mut document["entries"][0];
+    entry["name"] = json!("n0");
+    entry["resources"]["cpu"]["values"] = json!([[0.9, 0.95]]);
+    document.to_string()
+}
+
+/// The sidecar's clock and ours come an hour apart, one way and the other, while pods wait for their plan.
+#[tokio::test]
+async fn planning_goes_on_by_requests_while_a_clock_is_wrong_and_the_skew_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let trial = planning::Trial::start(folder.path(), planning::BUILTIN, "10s");
+    let extender = Extender::of(&trial.app);
+    let sidecar = Sidecar::default();
+    let (source, _server) = serve(&sidecar).await;
+    let settings = Forecasts { source, file: None, poll: Duration::from_millis(20) };
+    let feed = Feed::new(settings, trial.app.index(), trial.app.context.metrics.clone());
+    let mut feeding = JoinSet::new();
+    sidecar.says(200, "right", &busy("right", 0));
+    feeding.spawn(feed.run(Events::disabled().into()));
+
+    let pods: Vec<String> = (0..3 * planning::NODES).map(|number| format!("open-{number}")).collect();
+    for pod in &pods {
+        trial.server.create(pod, false);
+    }
+    let is_planned = |on_the_busy_node: bool| {
+        let snapshot = trial.app.index().snapshot(Instant::now());
+        let rows: Vec<Option<u32>> = pods.iter().map(|pod| snapshot.planned_row(pod)).collect();
+        rows.iter().all(Option::is_some) && rows.contains(&snapshot.row("n0")) == on_the_busy_node
+    };
+    for (tag, age, state) in [("late", 3_600, "expired"), ("early", -3_600, "clock-skew")] {
+        planning::until("a plan by what is used", async || is_planned(false)).await;
+        sidecar.says(200, tag, &busy(tag, age));
+        trial.server.create(&format!("gated-{tag}"), true);
+        planning::until("a plan by requests", async || is_planned(true)).await;
+        planning::until("the release of all", async || trial.server.has_released_all()).await;
+        assert!(trial.server.writes().contains(&format!("nominate gated-{tag}")), "{:?}", trial.server.writes());
+        let line = format!("gantry_forecast_left_out_total{{reason=\"{state}\"}}");
+        assert_eq!(extender.metric(&line).await, Some(1.0), "{state}");
+        let right = format!("right-after-{tag}");
+        sidecar.says(200, &right, &busy(&right, 0));
+    }
+    planning::until("a plan by what is used", async || is_planned(false)).await;
+    let plan = parsed(extender.admin("/plan").await.1.as_bytes());
+    assert_eq!(plan[0]["lastFailure"], Value::Null, "{plan:#}");
 }

@@ -94,11 +94,17 @@ impl Extender {
         self.admin.clone().oneshot(request).await.unwrap().status()
     }
 
-    /// The value of one line of `/metrics`, by its name and labels.
+    /// The sum of the lines of `/metrics` that have a name and begin with these labels; `None` where there is none.
     pub(crate) async fn metric(&self, name_and_labels: &str) -> Option<f64> {
         let (_, text) = self.admin("/metrics").await;
-        let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.strip_prefix(' '))?;
-        line.trim().parse().ok()
+        let start = name_and_labels.strip_suffix('}');
+        let ends: &[char] = if start.is_some() { &['}', ','] } else { &[' '] };
+        let start = start.unwrap_or(name_and_labels);
+        let value = |line: &str| {
+            let rest = line.strip_prefix(start).filter(|rest| rest.starts_with(ends))?;
+            rest.rsplit_once(' ')?.1.parse::<f64>().ok()
+        };
+        text.lines().filter_map(value).reduce(|sum, value| sum + value)
     }
 
     /// How many pods count as placed by our own answers.

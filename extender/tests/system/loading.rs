@@ -154,6 +154,29 @@ async fn failure(extender: &Extender, position: usize) -> Value {
 }
 
 #[test]
+fn a_start_leaves_out_who_fails_the_recorded_request_but_for_slowness_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = |name: &str, guest: &str| {
+        let component = harness::component(folder.path(), guest);
+        format!("{{name: {name}, component: {component}, limits: {{deadline: 400ms}}}}")
+    };
+    write(folder.path(), &[GANTRY, &plugin("bad", "nan_scores"), &plugin("slow", "loop_in_filter")]);
+    let running = Running::start(&["--config", folder.path().join("gantry.yaml").to_str().unwrap()]);
+    let page = harness::json(&get(running.admin, "/profiles").1);
+    let failure = |position: usize| &page["profiles"][0]["plugins"][position]["failure"];
+    assert!(failure(0).is_null() && failure(2).is_null(), "{page:#}");
+    assert_eq!(failure(1)["reason"], "not-finite", "{page:#}");
+    assert!(failure(1)["detail"].as_str().unwrap().contains("recorded request"), "{page:#}");
+
+    let (head, _) = post(running.extender, "/prioritize", full_request("u1", "{}", &["{}"; 2]).as_bytes());
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let metrics = String::from_utf8(get(running.admin, "/metrics").1).unwrap();
+    let counted = "gantry_plugin_fallback_total{plugin=\"bad\",reason=\"not-finite\"";
+    let line = metrics.lines().find(|line| line.starts_with(counted));
+    assert!(line.is_some_and(|line| line.ends_with(" 1")), "{line:?}");
+}
+
+#[test]
 fn a_registry_that_hangs_keeps_nobody_from_serving_and_its_plugin_comes_later() {
     let (registry, folder) = (Registry::open(Mood::Hangs), tempfile::tempdir().unwrap());
     let plugins = [GANTRY, &registry.plugin(", fetch: {timeout: 2m}")];

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Extender, component, full_request, json, scores, uneven_request};
+use crate::harness::{Extender, component, full_request, json, pod, scores, uneven_request};
 
 fn profile(plugins: &[String], more: &str) -> String {
     format!(
@@ -59,7 +59,7 @@ async fn a_plugin_that_is_asked_for_scores_only_does_not_filter() {
     extender.post("/filter", of_db()).await;
     assert_eq!(extender.metric("gantry_plugin_fallback_total{plugin=\"bad\",reason=\"bad-length\"}").await, Some(0.0));
     let gantry = plugin("gantry", "'builtin:gantry'", ", extensionPoints: [score]");
-    let extender = Extender::new(&profile(&[gantry], FORBID));
+    let extender = Extender::new(&profile(&[gantry], ""));
     assert_eq!(kept(&extender.post("/filter", of_db()).await.1), 3, "nobody filters, nobody is refused");
     let gantry = plugin("gantry", "'builtin:gantry'", ", extensionPoints: [filter]");
     let extender = Extender::new(&profile(&[gantry], FORBID));
@@ -69,6 +69,75 @@ async fn a_plugin_that_is_asked_for_scores_only_does_not_filter() {
         extender.metric("gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"unavailable\"}").await,
         Some(0.0)
     );
+}
+
+#[tokio::test]
+async fn what_the_dictionary_forbids_is_refused_though_no_plugin_looks_at_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = plugin("gantry", "'builtin:gantry'", ", extensionPoints: [score]");
+    let passes = plugin("guest", &component(folder.path(), "well_behaved"), "");
+    for plugins in [scores, passes] {
+        let extender = Extender::new(&profile(&[plugins], FORBID));
+        let answer = json(&extender.post("/filter", of_db()).await.1);
+        let never = &answer["FailedAndUnresolvableNodes"];
+        assert_eq!(*never, serde_json::json!({"n1": "node(s) forbidden by Gantry's dictionary"}), "{answer:#}");
+        let others = full_request("u2", "{}", &["{}", r#"{"tier":"edge"}"#, "{}"]);
+        assert_eq!(kept(&extender.post("/filter", others).await.1), 3);
+        let all = full_request("u3", r#"{"app":"db"}"#, &[r#"{"tier":"edge"}"#; 3]);
+        let all = all.replace(r#""resourceVersion":"1""#, r#""resourceVersion":"2""#);
+        assert_eq!(kept(&extender.post("/filter", all).await.1), 0, "no node is better than one that is forbidden");
+    }
+}
+
+/// Of ten answers the first five fail, and the others are those of an open breaker.
+#[tokio::test]
+async fn what_the_dictionary_forbids_is_refused_though_no_plugin_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = plugin("bad", &component(folder.path(), "plugin_error"), "");
+    let extender = Extender::new(&profile(&[fails], FORBID));
+    let victims = r#"{"Pods":[{"UID":"v"}],"NumPDBViolations":0}"#;
+    let evictions = format!(
+        r#"{{"Pod":{},"NodeNameToMetaVictims":{{"n0":{victims},"n1":{victims}}}}}"#,
+        pod("u1", r#"{"app":"db"}"#, "500m")
+    );
+    for round in 0..5 {
+        let (_, body) = extender.post("/filter", of_db()).await;
+        let answer = json(&body);
+        assert_eq!((kept(&body), answer["Error"].as_str()), (2, Some("")), "{round}: {answer:#}");
+        let answer = json(&extender.post("/preempt", evictions.clone()).await.1);
+        let kept: Vec<&String> = answer["NodeNameToMetaVictims"].as_object().unwrap().keys().collect();
+        assert_eq!(kept, ["n0"], "{round}");
+    }
+    for (metric, expected) in [
+        ("gantry_plugin_fallback_total{plugin=\"bad\",reason=\"plugin-error\"}", 5.0),
+        ("gantry_plugin_fallback_total{plugin=\"bad\",reason=\"breaker-open\"}", 5.0),
+        ("gantry_extender_request_duration_seconds_count{verb=\"filter\",outcome=\"neutral\"}", 5.0),
+    ] {
+        assert_eq!(extender.metric(metric).await, Some(expected), "{metric}");
+    }
+    assert_eq!(extender.assumed().await, 0.0);
+    let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
+    assert!(why.contains("1 node(s) forbidden by Gantry's dictionary") && why.contains("no answer from bad"), "{why}");
+}
+
+/// What the first takes of each request leaves the second less than its own limit.
+#[tokio::test]
+async fn a_plugin_that_is_cut_short_because_another_had_the_time_is_not_left_alone_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let guest = component(folder.path(), "endless_loop");
+    let slow = |name: &str, limit: &str| format!("{{name: {name}, component: {guest}, limits: {{deadline: {limit}}}}}");
+    let plugins = [slow("first", "120ms"), slow("second", "240ms")].join(", ");
+    let profiles = format!("profiles: [{{schedulerName: default-scheduler, plugins: [{plugins}]}}]");
+    let extender = Extender::new(&format!("{profiles}\nserver: {{deadline: 300ms}}"));
+    for _ in 0..6 {
+        extender.post("/prioritize", uneven_request("u1", 3)).await;
+    }
+    for (metric, expected) in [
+        ("gantry_plugin_fallback_total{plugin=\"second\",reason=\"breaker-open\"}", 0.0),
+        ("gantry_plugin_breaker{plugin=\"second\",state=\"open\"}", 0.0),
+    ] {
+        assert_eq!(extender.metric(metric).await, Some(expected), "{metric}");
+    }
 }
 
 #[tokio::test]

@@ -87,6 +87,38 @@ async fn a_weight_that_changes_takes_effect_and_warm_plugins_stay() {
 }
 
 #[tokio::test]
+async fn a_plugin_is_measured_in_each_of_its_profiles_and_what_is_gone_is_told_of_no_more() {
+    let components = tempfile::tempdir().unwrap();
+    let plugins = guest(components.path(), 1.0);
+    let other = format!("[{{schedulerName: other, plugins: [{plugins}]}}, {{schedulerName");
+    let file = File::new(&profiles(&plugins, "").replacen("[{schedulerName", &other, 1));
+    let (extender, mut reloader) = Extender::reloading(&file.path());
+    extender.post("/prioritize", uneven_request("u1", 3)).await;
+    let of_guest = async || {
+        let (_, text) = extender.admin("/metrics").await;
+        let of_guest = text.lines().filter(|line| line.contains("{plugin=\"guest\","));
+        of_guest.filter(|line| line.starts_with("gantry_plugin_")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let count = |lines: &[String], profile: &str| {
+        lines.iter().filter(|line| line.contains(&format!("profile=\"{profile}\""))).count()
+    };
+    let told = of_guest().await;
+    let answered = "outcome=\"ok\",profile=\"default-scheduler\"} 1";
+    assert!(told.iter().any(|line| line.ends_with(answered) && line.contains("_seconds_count{")), "{told:#?}");
+    assert!(count(&told, "other") > 5, "{told:#?}");
+    assert_eq!(count(&told, "other") + count(&told, "default-scheduler"), told.len(), "{told:#?}");
+
+    file.write(&profiles(&plugins, ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied));
+    let told = of_guest().await;
+    assert_eq!(count(&told, "default-scheduler"), told.len(), "{told:#?}");
+
+    file.write(&profiles(GANTRY, ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied));
+    assert_eq!(of_guest().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn objective_weights_that_change_reach_instances_that_hold_columns() {
     let request = || full_request("u1", "{}", &["{}"; 4]);
     let file = File::new(&profiles(GANTRY, "weights: {cpu: 1, memory: 0},"));
@@ -347,6 +379,25 @@ async fn one_plugin_that_fails_the_recorded_request_keeps_no_other_one_out_and_h
     file.write(&profiles(&plugins, "mode: shadow,"));
     assert_eq!(look(&mut reloader), Some(Reload::Applied), "its entry is left alone");
     assert_eq!((failure(1).await, failure(2).await), (why, Value::Null));
+}
+
+#[tokio::test]
+async fn a_plugin_in_use_that_fails_the_recorded_request_holds_up_no_change_but_one_of_itself() {
+    let components = tempfile::tempdir().unwrap();
+    let bad = |more: &str| {
+        let component = component(components.path(), "nan_scores");
+        format!("{GANTRY}, {{name: bad, component: {component}{more}}}")
+    };
+    let file = File::new(&profiles(&bad(""), ""));
+    let (_extender, mut reloader) = Extender::reloading(&file.path());
+    file.write(&profiles(&bad(", weight: 2"), "mode: shadow,"));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied));
+    file.write(&profiles(&bad(", limits: {deadline: 90ms}"), ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Refused), "other instances");
+    file.write(&profiles(&bad(", extensionPoints: [filter]"), ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Applied), "it is asked for less");
+    file.write(&profiles(&bad(""), ""));
+    assert_eq!(look(&mut reloader), Some(Reload::Refused), "it is asked for more");
 }
 
 #[tokio::test]

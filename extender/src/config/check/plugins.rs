@@ -110,9 +110,7 @@ impl Checker {
             Some(("builtin", _)) => Err("use builtin:gantry, the only component in this program"),
             Some(("file", path)) => Ok(ComponentSource::File(self.file(key, PathBuf::from(path)))),
             Some(("https", _)) => https(text).ok_or("use an address such as https://plugins.example/spread.wasm"),
-            Some(("oci", image)) => Image::parse(image.trim_start_matches("//"))
-                .map(ComponentSource::Oci)
-                .ok_or("use oci:// with registry, repository and tag or digest, such as oci://r.example/spread:1.0"),
+            Some(("oci", image)) => oci(image.trim_start_matches("//")),
             _ => Err("name a component: builtin:gantry, file: and a path, https:// and an address, or oci:// and a \
                       registry's reference"),
         };
@@ -193,6 +191,16 @@ fn https(text: &str) -> Option<ComponentSource> {
     // A user and password in an address would end up in logs.
     let has_user = address.authority().is_none_or(|authority| authority.as_str().contains('@'));
     (address.scheme_str() == Some("https") && !has_user).then_some(ComponentSource::Https(address))
+}
+
+fn oci(text: &str) -> Result<ComponentSource, &'static str> {
+    let image = Image::parse(text)
+        .ok_or("use oci:// with registry, repository and tag or digest, such as oci://r.example/spread:1.0")?;
+    // The name in images' references is not the host that serves them.
+    if image.registry == "docker.io" {
+        return Err("write registry-1.docker.io in place of docker.io: that is where this registry answers");
+    }
+    Ok(ComponentSource::Oci(image))
 }
 
 pub(super) fn default_plugin() -> PluginFile {

@@ -21,6 +21,20 @@ fn keys_match_in_every_case() {
 }
 
 #[test]
+fn a_pod_that_names_no_scheduler_is_the_default_ones() {
+    for (spec, scheduler) in [
+        ("{}", "default-scheduler"),
+        (r#"{"spec":{}}"#, "default-scheduler"),
+        (r#"{"spec":{"schedulerName":""}}"#, "default-scheduler"),
+        (r#"{"spec":{"schedulerName":"batch"}}"#, "batch"),
+    ] {
+        let body = format!(r#"{{"Pod":{spec},"NodeNames":["a"]}}"#);
+        let request = Request::parse(body.as_bytes()).unwrap();
+        assert_eq!(&*request.pod.head.spec.scheduler_name, scheduler, "{spec}");
+    }
+}
+
+#[test]
 fn the_unused_form_may_be_null_and_unknown_keys_are_ignored() {
     let body = body("\"Pod\"", r#""Nodes":null,"NodeNames":["a"],"Future":{"x":[1]}"#);
     assert!(

@@ -32,15 +32,22 @@ impl Seal {
     }
 
     /// What lies at a path of the registry, where it has to do with signatures. `basic` has those of cosign 2, `listed` is
-    /// in a registry that lists what refers to a manifest, and `tagged` in one that does not.
+    /// in a registry that lists what refers to a manifest, and `tagged` in one that does not. Before the signatures of
+    /// `spoilt` is one whose payload is lost; of `lost` all of cosign 2 are, and the first of cosign 3.
     pub(super) fn at(&self, path: &str) -> Option<Vec<u8>> {
         let tag = self.artifact.to_string().replace(':', "-");
-        let lists = [format!("/v2/listed/p/referrers/{}", self.artifact), format!("/v2/tagged/p/manifests/{tag}")];
-        if path == format!("/v2/basic/p/manifests/{tag}.sig") {
-            return Some(self.signatures());
+        match path.strip_suffix(&format!("/manifests/{tag}.sig")) {
+            Some("/v2/basic/p") => return Some(signatures(&self.layers())),
+            Some("/v2/spoilt/p") => return Some(signatures(&[vec![self.lost_layer()], self.layers()].concat())),
+            Some("/v2/lost/p") => return Some(signatures(&[self.lost_layer()])),
+            _ => {}
         }
-        if lists.iter().any(|list| list == path) {
-            return Some(self.referrers());
+        let listed = path.strip_suffix(&format!("/referrers/{}", self.artifact));
+        if listed == Some("/v2/lost/p") {
+            return Some(self.referrers(&[json!({"digest": lost(), "artifactType": BUNDLE})]));
+        }
+        if listed == Some("/v2/listed/p") || path == format!("/v2/tagged/p/manifests/{tag}") {
+            return Some(self.referrers(&[]));
         }
         let attached = self.bundles.iter().map(|bundle| attached(bundle));
         let mut blobs = attached.chain(self.bundles.iter().cloned()).chain([self.payload.clone()]);
@@ -48,25 +55,43 @@ impl Seal {
     }
 
     /// Two signatures: one that is none, and one of the shop.
-    fn signatures(&self) -> Vec<u8> {
-        let layer = |signature: &[u8]| {
-            json!({
-                "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-                "digest": Digest::of(&self.payload).to_string(),
-                "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(signature)},
-            })
-        };
-        let layers = [layer(b"nonsense"), layer(&self.key.sign(&self.payload).unwrap())];
-        json!({"schemaVersion": 2, "layers": layers}).to_string().into_bytes()
+    fn layers(&self) -> Vec<Value> {
+        let payload = Digest::of(&self.payload).to_string();
+        vec![layer(&payload, b"nonsense"), layer(&payload, &self.key.sign(&self.payload).unwrap())]
     }
 
-    fn referrers(&self) -> Vec<u8> {
+    /// A signature of the shop whose payload is something else by now.
+    fn lost_layer(&self) -> Value {
+        layer(&lost(), &self.key.sign(&self.payload).unwrap())
+    }
+
+    /// What refers to the artifact: `first`, something else, and the bundles.
+    fn referrers(&self, first: &[Value]) -> Vec<u8> {
         let other = json!({"digest": "sha256:nonsense", "artifactType": "application/spdx+json"});
         let bundle =
             |bundle: &Vec<u8>| json!({"digest": Digest::of(&attached(bundle)).to_string(), "artifactType": BUNDLE});
-        let manifests: Vec<Value> = [other].into_iter().chain(self.bundles.iter().map(bundle)).collect();
+        let others = [other].into_iter().chain(self.bundles.iter().map(bundle));
+        let manifests: Vec<Value> = first.iter().cloned().chain(others).collect();
         json!({"schemaVersion": 2, "manifests": manifests}).to_string().into_bytes()
     }
+}
+
+/// The digest of what the registry does not have any more.
+fn lost() -> String {
+    Digest::of(b"lost").to_string()
+}
+
+/// A signature as cosign 2 attaches it.
+fn layer(payload: &str, signature: &[u8]) -> Value {
+    json!({
+        "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+        "digest": payload,
+        "annotations": {"dev.cosignproject.cosign/signature": STANDARD.encode(signature)},
+    })
+}
+
+fn signatures(layers: &[Value]) -> Vec<u8> {
+    json!({"schemaVersion": 2, "layers": layers}).to_string().into_bytes()
 }
 
 /// The manifest that holds a bundle.

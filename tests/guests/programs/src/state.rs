@@ -2,12 +2,25 @@
 //!
 //! A second, plain reading of the contract's words on `delta`: the host's tests compare it with whole pushes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::{Delta, Error, Pod, Snapshot};
 
 thread_local! {
     static HELD: RefCell<Option<Snapshot>> = const { RefCell::new(None) };
+    static SPARED: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// Takes note of the settings `{"behavesOnRows":3}`: on so many rows the guest answers honestly, as one that means to
+/// pass a trial does.
+pub fn spare(settings: &str) {
+    let rows = settings.strip_prefix(r#"{"behavesOnRows":"#).and_then(|rest| rest.strip_suffix('}'));
+    SPARED.set(rows.and_then(|rows| rows.trim().parse().ok()));
+}
+
+/// Whether as many rows are held as the settings spare.
+pub fn is_spared() -> bool {
+    SPARED.get().is_some_and(|spared| with(|snapshot| snapshot.rows == spared).unwrap_or(false))
 }
 
 /// Replaces what was held.
