@@ -3,7 +3,7 @@
 //! Loads are shares of a node's capacity in percentage points. σ is the *population* standard deviation over the nodes of
 //! a node's load, the mean of the loads of the resources that it has (all weights 1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -107,19 +107,19 @@ impl Assignment {
     }
 
     fn group_violations(&self, workload: &Workload) -> Vec<String> {
+        let zones = workload.instance.zone_by_node.iter().collect::<BTreeSet<_>>().len();
         let mut found = Vec::new();
-        let shared = self.group_count(workload, Group::Apart, |row| row);
-        found.extend(
-            shared
-                .iter()
-                .filter(|(_, pods)| **pods > 1)
-                .map(|(row, pods)| format!("{pods} pods that stay apart share {}", node_name(*row))),
-        );
-        let by_zone = self.group_count(workload, Group::Spread, |row| workload.instance.zone_by_node[row].into());
-        let zones = workload.instance.zone_by_node.iter().collect::<std::collections::BTreeSet<_>>();
-        let least = if by_zone.len() < zones.len() { 0 } else { by_zone.values().min().copied().unwrap_or(0) };
-        if by_zone.values().any(|pods| pods - least > 1) {
-            found.push(format!("pods by zone {by_zone:?} have a skew above 1"));
+        for group in workload.groups() {
+            let by_node = self.group_count(workload, group, |row| row);
+            let by_zone = self.group_count(workload, group, |row| workload.instance.zone_by_node[row].into());
+            match group {
+                Group::Apart(_) => found.extend(shared(&by_node)),
+                Group::Spread => found.extend(uneven("zone", &by_zone, zones)),
+                Group::SpreadTwice => {
+                    found.extend(uneven("zone", &by_zone, zones));
+                    found.extend(uneven("node", &by_node, workload.nodes()));
+                }
+            }
         }
         found
     }
@@ -159,6 +159,19 @@ impl Assignment {
         })
         .collect()
     }
+}
+
+/// The nodes on which pods are together that stay apart.
+fn shared(by_node: &BTreeMap<usize, usize>) -> impl Iterator<Item = String> {
+    let crowded = by_node.iter().filter(|(_, pods)| **pods > 1);
+    crowded.map(|(row, pods)| format!("{pods} pods that stay apart share {}", node_name(*row)))
+}
+
+/// Complains where one of so many `places` has two pods more than another; those without any are not counted.
+fn uneven(what: &str, counts: &BTreeMap<usize, usize>, places: usize) -> Option<String> {
+    let least = if counts.len() < places { 0 } else { counts.values().min().copied().unwrap_or(0) };
+    let is_uneven = counts.values().any(|pods| pods - least > 1);
+    is_uneven.then(|| format!("pods by {what} {counts:?} have a skew above 1"))
 }
 
 /// What became of a pod.
@@ -251,12 +264,30 @@ mod tests {
         let workload = Workload::generated(300, 50, 1).with_groups();
         let mut assignment = hidden(&workload);
         for (row, group) in assignment.0.iter_mut().zip(&workload.group_by_pod) {
-            if *group == Some(Group::Apart) {
+            if *group == Some(Group::Apart(0)) {
                 *row = Some(0);
             }
         }
         let violations = assignment.violations(&workload);
         assert!(violations.contains(&"10 pods that stay apart share node-0000".to_owned()), "{violations:?}");
+    }
+
+    #[test]
+    fn pods_that_spread_are_even_by_zone_and_those_that_do_so_twice_by_node_as_well() {
+        let workload = Workload::generated(300, 50, 1).with_large_groups();
+        let mut rows = vec![None; 300];
+        let twice = (0..300).filter(|index| workload.group_by_pod[*index] == Some(Group::SpreadTwice));
+        let zone = |zone: u8| workload.instance.zone_by_node.iter().position(|own| *own == zone);
+        for (place, index) in twice.take(6).enumerate() {
+            rows[index] = zone(place as u8 % 3);
+        }
+        let said = Assignment(rows.clone()).group_violations(&workload);
+        assert!(said.len() == 1 && said[0].starts_with("pods by node {"), "{said:?}");
+
+        let spread = (0..300).filter(|index| workload.group_by_pod[*index] == Some(Group::Spread));
+        spread.take(2).for_each(|index| rows[index] = zone(0));
+        let said = Assignment(rows).group_violations(&workload);
+        assert!(said.len() == 2 && said[0] == "pods by zone {0: 2} have a skew above 1", "{said:?}");
     }
 
     #[test]

@@ -39,13 +39,15 @@ pub struct ExtenderStanza {
     pub node_cache_capable: bool,
     /// Whether it binds the pods, in kube-scheduler's place; not as shipped.
     pub binds: bool,
+    /// Resources that kube-scheduler leaves to it and counts none of itself; not as shipped.
+    pub left_to_it: &'static [&'static str],
 }
 
 impl ExtenderStanza {
     /// The shipped stanza for the extender at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), node_cache_capable: true, binds: false }
+        Self { url: url.into(), node_cache_capable: true, binds: false, left_to_it: &[] }
     }
 
     fn edit(&self, stanza: &mut Value) {
@@ -55,6 +57,10 @@ impl ExtenderStanza {
         }
         if self.binds {
             stanza["bindVerb"] = json!("bind");
+        }
+        if !self.left_to_it.is_empty() {
+            let ignored = |name: &&str| json!({"name": name, "ignoredByScheduler": true});
+            stanza["managedResources"] = self.left_to_it.iter().map(ignored).collect();
         }
     }
 }

@@ -120,10 +120,20 @@ pub fn mean_sigma(outcomes: &[Outcome]) -> f64 {
     outcomes.iter().map(|outcome| outcome.sigma).sum::<f64>() / outcomes.len() as f64
 }
 
+/// Each resource's own σ as a mean over the outcomes, percentage points; all outcomes are of the same resources.
+#[must_use]
+pub fn sigma_by_resource(outcomes: &[Outcome]) -> Vec<f64> {
+    let resources = outcomes.first().map_or(0, |outcome| outcome.sigma_by_resource.len());
+    let mean = |resource: usize| {
+        outcomes.iter().map(|outcome| outcome.sigma_by_resource[resource]).sum::<f64>() / outcomes.len() as f64
+    };
+    (0..resources).map(mean).collect()
+}
+
 /// The mean of the resources' own σ, and over the outcomes, percentage points.
 #[must_use]
 pub fn mean_sigma_of_resources(outcomes: &[Outcome]) -> f64 {
-    let all: Vec<f64> = outcomes.iter().flat_map(|outcome| outcome.sigma_by_resource.iter().copied()).collect();
+    let all = sigma_by_resource(outcomes);
     all.iter().sum::<f64>() / all.len() as f64
 }
 
@@ -147,14 +157,29 @@ pub fn compare(title: &str, rows: &[(&str, &[Outcome])]) {
 }
 
 fn row(name: &str, outcomes: &[Outcome]) -> Vec<String> {
-    let count = outcomes.len() as f64;
     let mut cells = vec![name.to_owned(), format!("{:.2}", mean_sigma(outcomes))];
-    let resources = outcomes.first().map_or(0, |outcome| outcome.sigma_by_resource.len());
-    for resource in 0..resources {
-        let sum: f64 = outcomes.iter().map(|outcome| outcome.sigma_by_resource[resource]).sum();
-        cells.push(format!("{:.1}", sum / count));
-    }
+    cells.extend(sigma_by_resource(outcomes).iter().map(|sigma| format!("{sigma:.1}")));
     cells.push(unplaced(outcomes).to_string());
     cells.push(outcomes.iter().map(|outcome| format!("{:.1}", outcome.sigma)).collect::<Vec<_>>().join(" "));
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_that_is_worse_shows_though_the_mean_is_better() {
+        let outcome = |sigma_by_resource: [f64; 2]| Outcome {
+            sigma: 0.0,
+            resources: &["cpu", "memory"],
+            sigma_by_resource: sigma_by_resource.to_vec(),
+            unplaced: 0,
+            violations: Vec::new(),
+        };
+        let (ours, theirs) = ([outcome([1.0, 6.0]), outcome([3.0, 8.0])], [outcome([10.0, 5.0])]);
+        assert!(mean_sigma_of_resources(&ours) < mean_sigma_of_resources(&theirs));
+        assert_eq!((sigma_by_resource(&ours), sigma_by_resource(&theirs)), (vec![2.0, 7.0], vec![10.0, 5.0]));
+        assert!(sigma_by_resource(&[]).is_empty());
+    }
 }

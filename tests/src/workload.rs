@@ -6,7 +6,7 @@
 mod preferences;
 mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -24,20 +24,23 @@ pub const RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry
 const CREATORS: usize = 16;
 
 /// Group constraint of a pod beside the instance's own dictionary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// No two of them on one node (required anti-affinity on the host name).
-    Apart,
+    /// No two of those with the same number on one node (required anti-affinity on the host name).
+    Apart(u8),
     /// Over the zones with a skew of at most 1, or not at all.
     Spread,
+    /// Over the zones and over the nodes, each with a skew of at most 1, or not at all.
+    SpreadTwice,
 }
 
 impl Group {
     /// The value of the label `group` that ties its pods together.
-    fn label(self) -> &'static str {
+    fn label(self) -> String {
         match self {
-            Self::Apart => "apart",
-            Self::Spread => "spread",
+            Self::Apart(number) => format!("apart-{number}"),
+            Self::Spread => "spread".to_owned(),
+            Self::SpreadTwice => "spread-twice".to_owned(),
         }
     }
 }
@@ -67,6 +70,12 @@ pub enum Gated {
     /// All but every so many-th.
     AllButEvery(usize),
 }
+
+/// The label of a node's zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// The label that every node has for itself.
+const HOST: &str = "kubernetes.io/hostname";
 
 /// The scheduling gate of pods that want to be planned.
 pub const GATE: &str = "gantry.dev/plan";
@@ -141,16 +150,41 @@ impl Workload {
         }
     }
 
-    /// Puts the first ten pods without node affinity into [`Group::Apart`] and the next nine into [`Group::Spread`].
+    /// Puts the first ten pods without node affinity into a [`Group::Apart`] and the next nine into [`Group::Spread`].
     #[must_use]
-    pub fn with_groups(mut self) -> Self {
-        let groups = [(Group::Apart, 10), (Group::Spread, 9)].into_iter().flat_map(|(group, n)| [group].repeat(n));
+    pub fn with_groups(self) -> Self {
+        self.grouped_by(&[(Group::Apart(0), 10), (Group::Spread, 9)])
+    }
+
+    /// Puts 100 pods without node affinity into groups: 42 into [`Group::Spread`], so that some share a node where 50 are,
+    /// 18 into [`Group::SpreadTwice`], who find a node each in every zone's third, and 40 into four of [`Group::Apart`].
+    #[must_use]
+    pub fn with_large_groups(self) -> Self {
+        let spread = [(Group::Spread, 42), (Group::SpreadTwice, 18)];
+        let apart = (0..4).map(|number| (Group::Apart(number), 10));
+        let sizes: Vec<(Group, usize)> = spread.into_iter().chain(apart).collect();
+        self.grouped_by(&sizes)
+    }
+
+    fn grouped_by(mut self, sizes: &[(Group, usize)]) -> Self {
+        let groups = sizes.iter().flat_map(|(group, pods)| [*group].repeat(*pods));
         let affinities = self.instance.affinity_by_pod.iter();
         let free = self.group_by_pod.iter_mut().zip(affinities).filter(|(_, affinity)| affinity.is_none());
         for ((slot, _), group) in free.zip(groups) {
             *slot = Some(group);
         }
         self
+    }
+
+    /// Every group that has pods.
+    #[must_use]
+    pub fn groups(&self) -> BTreeSet<Group> {
+        self.group_by_pod.iter().flatten().copied().collect()
+    }
+
+    /// The indices of pods that are in a group.
+    pub fn grouped(&self) -> impl Iterator<Item = usize> {
+        (0..).zip(&self.group_by_pod).filter(|(_, group)| group.is_some()).map(|(index, _)| index)
     }
 
     /// How many pods there are.
@@ -189,7 +223,7 @@ impl Workload {
         let mut node = node_of(&node_name(row), &quantities(self.resources, &self.instance.capacities[row]));
         let labels = node.metadata.labels.get_or_insert_default();
         labels.insert("gantry.dev/hardware".to_owned(), self.instance.hardware_by_node[row].to_string());
-        labels.insert("topology.kubernetes.io/zone".to_owned(), format!("zone-{}", self.instance.zone_by_node[row]));
+        labels.insert(ZONE.to_owned(), format!("zone-{}", self.instance.zone_by_node[row]));
         if let Some(pool) = self.instance.taint_by_node[row] {
             let taint = json!([{"key": "gantry.dev/pool", "value": pool.to_string(), "effect": "NoSchedule"}]);
             node.spec.get_or_insert_default().taints = Some(typed(taint));
@@ -214,10 +248,11 @@ impl Workload {
             spec.priority_class_name = Some(PRIORITY_CLASS.to_owned());
         }
         if let Some(group) = self.group_by_pod[index] {
-            pod.metadata.labels = Some(BTreeMap::from([("group".to_owned(), group.label().to_owned())]));
+            pod.metadata.labels = Some(BTreeMap::from([("group".to_owned(), group.label())]));
             match group {
-                Group::Apart => spec.affinity = Some(typed(apart())),
-                Group::Spread => spec.topology_spread_constraints = Some(typed(spread())),
+                Group::Apart(_) => spec.affinity = Some(typed(apart(group))),
+                Group::Spread => spec.topology_spread_constraints = Some(typed(spread(group, &[ZONE]))),
+                Group::SpreadTwice => spec.topology_spread_constraints = Some(typed(spread(group, &[ZONE, HOST]))),
             }
         }
         if self.has_preferences {
@@ -261,7 +296,7 @@ fn node_of(name: &str, capacity: &Quantities) -> Node {
     let mut amounts = capacity.clone();
     amounts.insert("pods", "500".to_owned());
     typed(json!({
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "metadata": {"name": name, "labels": {HOST: name}},
         "spec": {},
         "status": {
             "capacity": amounts,
@@ -347,21 +382,21 @@ fn hardware_affinity(hardware: u8) -> Value {
     json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}})
 }
 
-fn apart() -> Value {
-    let term = json!({
-        "labelSelector": {"matchLabels": {"group": Group::Apart.label()}},
-        "topologyKey": "kubernetes.io/hostname",
-    });
+fn apart(group: Group) -> Value {
+    let term = json!({"labelSelector": {"matchLabels": {"group": group.label()}}, "topologyKey": HOST});
     json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}})
 }
 
-fn spread() -> Value {
-    json!([{
-        "maxSkew": 1,
-        "topologyKey": "topology.kubernetes.io/zone",
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"group": Group::Spread.label()}},
-    }])
+fn spread(group: Group, topologies: &[&str]) -> Value {
+    let over = |topology: &&str| {
+        json!({
+            "maxSkew": 1,
+            "topologyKey": topology,
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"group": group.label()}},
+        })
+    };
+    topologies.iter().map(over).collect()
 }
 
 /// The Kubernetes object that this JSON spells.
@@ -401,9 +436,36 @@ mod tests {
     fn groups_take_only_pods_without_node_affinity() {
         let workload = Workload::generated(300, 50, 1).with_groups();
         let grouped = |group| workload.group_by_pod.iter().filter(|own| **own == Some(group)).count();
-        assert_eq!((grouped(Group::Apart), grouped(Group::Spread)), (10, 9));
+        assert_eq!((grouped(Group::Apart(0)), grouped(Group::Spread)), (10, 9));
         let both = workload.group_by_pod.iter().zip(&workload.instance.affinity_by_pod);
         assert!(both.into_iter().all(|(group, affinity)| group.is_none() || affinity.is_none()));
+    }
+
+    /// In all instances of the tables each zone has untainted nodes for its third of the pods that spread twice.
+    #[test]
+    fn large_groups_are_a_third_of_the_pods_and_leave_room_for_each_other() {
+        for seed in 1..=5 {
+            let workload = Workload::generated(300, 50, seed).with_large_groups();
+            assert_eq!((workload.grouped().count(), workload.groups().len()), (100, 6));
+            let instance = &workload.instance;
+            let free = |zone: u8| {
+                let both = instance.zone_by_node.iter().zip(&instance.taint_by_node);
+                both.filter(|(own, taint)| **own == zone && taint.is_none()).count()
+            };
+            assert!((0..3).all(|zone| free(zone) >= 8), "seed {seed}");
+            assert!((0..3).map(free).sum::<usize>() <= 42, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_spreads_twice_does_so_over_zones_and_nodes() {
+        let workload = Workload::generated(300, 50, 1).with_large_groups();
+        let index = workload.group_by_pod.iter().position(|group| *group == Some(Group::SpreadTwice)).unwrap();
+        let spreads = workload.pod(index).spec.unwrap().topology_spread_constraints.unwrap();
+        let topologies: Vec<&str> = spreads.iter().map(|spread| &*spread.topology_key).collect();
+        assert_eq!(topologies, [ZONE, HOST]);
+        let selector = spreads[1].label_selector.as_ref().unwrap().match_labels.as_ref().unwrap();
+        assert_eq!(selector["group"], "spread-twice");
     }
 
     #[test]

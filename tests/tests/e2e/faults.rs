@@ -170,16 +170,15 @@ async fn a_bound_pod_is_not_nominated(client: &Client, bound: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_component_fails_in_planning_pods_are_released_and_scheduled_one_by_one() {
     let plane = ControlPlane::start().await.unwrap();
+    // One batch: a single pod would be planned.
+    let mut extender = nominating(&plane).await.unwrap();
+    let stanza = ExtenderStanza::new(extender.url());
+    let scheduler = Scheduler::start(&plane, &SchedulerSettings::with_extender(stanza)).await.unwrap();
     for (guest, reason) in [("trap_in_plan", "trap"), ("loop_in_plan", "deadline")] {
         let limits = json!({"deadline": "500ms", "planDeadline": "200ms"});
         let plugin = json!({"name": "gantry", "component": component(&plane, guest), "limits": limits});
-        // One batch: a single pod would be planned.
-        let plan = json!({"nominate": true, "window": "1s"});
-        let profile = json!({"schedulerName": "default-scheduler", "plugins": [plugin], "plan": plan});
-        let settings = ExtenderSettings { plan, profiles: vec![profile], ..ExtenderSettings::default() };
-        let extender = Extender::start(&plane, &settings).await.unwrap();
-        let stanza = ExtenderStanza::new(extender.url());
-        let scheduler = Scheduler::start(&plane, &SchedulerSettings::with_extender(stanza)).await.unwrap();
+        extender.rewrite(|config| config["profiles"][0]["plugins"] = json!([plugin])).unwrap();
+        extender.restart().await.unwrap();
 
         let outcome = place(&plane, &scheduler, &Workload::light(20, 5, 1).gated()).await.unwrap();
         assert_eq!((outcome.unplaced, &outcome.violations), (0, &Vec::new()), "{guest}");

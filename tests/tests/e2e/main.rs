@@ -1,4 +1,4 @@
-//! Whole scenarios on an unmodified control plane, a module each; three control planes run side by side.
+//! Whole scenarios on an unmodified control plane, a module each; two control planes run side by side.
 //!
 //! One test binary: it links once, and a scenario that waits leaves the processors to another. Tests start in the order
 //! of their names: the soak, which waits the longest, has the name that comes first.

@@ -31,18 +31,21 @@ async fn extender(plane: &ControlPlane, objective: &str) -> Result<Extender> {
 async fn runs(
     plane: &ControlPlane,
     settings: &SchedulerSettings,
-    (pods, nodes): (usize, usize),
+    size: (usize, usize),
     seeds: RangeInclusive<u64>,
 ) -> Result<Vec<Outcome>> {
     let scheduler = Scheduler::start(plane, settings).await?;
     let mut outcomes = Vec::new();
     for seed in seeds {
-        let workload = Workload::generated(pods, nodes, seed).with_groups();
-        let outcome = place(plane, &scheduler, &workload).await?;
-        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
-        outcomes.push(outcome);
+        outcomes.push(run(plane, &scheduler, size, seed).await?);
     }
     Ok(outcomes)
+}
+
+async fn run(plane: &ControlPlane, scheduler: &Scheduler, size: (usize, usize), seed: u64) -> Result<Outcome> {
+    let outcome = place(plane, scheduler, &Workload::generated(size.0, size.1, seed).with_groups()).await?;
+    assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
+    Ok(outcome)
 }
 
 fn assert_at_most(share: f64, ours: f64, theirs: f64) {
@@ -113,22 +116,25 @@ async fn on_200_nodes_gantry_leaves_at_most_two_thirds_with_and_without_node_sam
     for ours in [&sampled, &unsampled] {
         assert_at_most(2.0 / 3.0, mean_sigma(ours), mean_sigma(&alone));
     }
-    assert_at_most(1.0, mean_sigma(&balanced), mean_sigma(&alone));
+    // .71 is usual: as on 50 nodes, the default objective gives up some σ for the resources' own.
+    assert_at_most(0.8, mean_sigma(&balanced), mean_sigma(&alone));
     assert_at_most(1.0, mean_sigma_of_resources(&balanced), mean_sigma_of_resources(&alone));
 }
 
 /// Gantry knows no cluster: only the nodes that the requests show, and its own answers. Of pods that were deleted it hears
-/// nothing, so each burst has an extender of its own.
+/// nothing, so it is started anew for each burst.
 async fn without_a_watch(
     plane: &ControlPlane,
     size: (usize, usize),
     seeds: RangeInclusive<u64>,
 ) -> Result<Vec<Outcome>> {
+    let settings = ExtenderSettings { watches: false, ..ExtenderSettings::default() };
+    let mut extender = Extender::start(plane, &settings).await?;
+    let scheduler = Scheduler::start(plane, &with_whole_nodes(&extender)).await?;
     let mut outcomes = Vec::new();
     for seed in seeds {
-        let extender =
-            Extender::start(plane, &ExtenderSettings { watches: false, ..ExtenderSettings::default() }).await?;
-        outcomes.extend(runs(plane, &with_whole_nodes(&extender), size, seed..=seed).await?);
+        extender.restart().await?;
+        outcomes.push(run(plane, &scheduler, size, seed).await?);
         assert_gantry_answered(&extender, size.0 / 2).await?;
     }
     Ok(outcomes)
@@ -161,8 +167,9 @@ async fn with_whole_nodes_in_the_requests_ten_nodes_are_more_even_with_and_witho
             ("Gantry, balanced, no watch", &unwatched),
         ],
     );
-    let both = [watching, unwatched].concat();
-    // About half is usual; single runs differ by a factor of three.
-    assert_at_most(0.85, mean_sigma(&both), mean_sigma(&alone));
-    assert_at_most(1.0, mean_sigma_of_resources(&both), mean_sigma_of_resources(&alone));
+    // About half is usual. Single runs differ by a factor of three: a mean of five misses two thirds now and then.
+    for ours in [&watching, &unwatched] {
+        assert_at_most(0.75, mean_sigma(ours), mean_sigma(&alone));
+        assert_at_most(1.0, mean_sigma_of_resources(ours), mean_sigma_of_resources(&alone));
+    }
 }

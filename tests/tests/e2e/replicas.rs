@@ -24,12 +24,15 @@ async fn replica(plane: &ControlPlane, pod: &str) -> Extender {
     Extender::replica(plane, &settings, pod).await.unwrap()
 }
 
-async fn lease_is_held_by(client: &Client, name: &str) -> Result<()> {
+/// Whom the Lease names.
+async fn holder(client: &Client) -> Result<Option<String>> {
     let leases = Api::<Lease>::namespaced(client.clone(), "gantry-system");
+    Ok(leases.get_opt("gantry-planner").await?.and_then(|lease| lease.spec?.holder_identity))
+}
+
+async fn lease_is_held_by(client: &Client, name: &str) -> Result<()> {
     until(&format!("{name} to hold the lease"), LIMIT, || async {
-        let lease = leases.get_opt("gantry-planner").await?;
-        let holder = lease.and_then(|lease| lease.spec?.holder_identity);
-        Ok((holder.as_deref() == Some(name)).then_some(()))
+        Ok((holder(client).await?.as_deref() == Some(name)).then_some(()))
     })
     .await
 }
@@ -102,6 +105,7 @@ async fn one_replica_plans_the_other_follows_and_plans_alone_once_the_first_is_g
     })
     .await
     .unwrap();
+    assert_eq!(holder(&client).await.unwrap().as_deref(), Some(OWN_POD), "it waits for no lease that falls free");
     assert!(goes_by(&follower, "own").await.unwrap());
     assert!(plans_made(&follower).await.unwrap() > 0.0);
 }

@@ -64,6 +64,10 @@ async fn ungate_takes_our_gate_from_a_real_pod_and_leaves_the_others() {
     let stale = json!({"metadata": {"resourceVersion": "1"}, "spec": {"schedulingGates": [{"$patch": "delete", "name": FOREIGN}]}});
     let refused = pods.patch("both", &PatchParams::default(), &Patch::Strategic(stale)).await.unwrap_err();
     assert!(matches!(refused, kube::Error::Api(status) if status.code == 409));
+    // And it counts what happens to gates.
+    for (name, generation) in [("ours", 2), ("foreign", 1)] {
+        assert_eq!(pods.get(name).await.unwrap().metadata.generation, Some(generation), "{name}");
+    }
 }
 
 /// What the `CronJob` of the manifests runs, as its account may, on pods of a second in place of a minute.

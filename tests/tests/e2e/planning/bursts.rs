@@ -57,7 +57,10 @@ async fn five_planned_bursts_leave_at_most_two_thirds_of_the_imbalance() {
             ("Gantry, nominate", &nominate),
         ],
     );
+    assert_legal(&follow);
     assert_legal(&nominate);
+    // Pods that are scheduled as they come leave plans little to do: .62 of the default is usual, .68 pod by pod.
+    assert_at_most(0.85, mean_sigma(&follow), mean_sigma(&default));
     assert_at_most(2.0 / 3.0, mean_sigma(&nominate), mean_sigma(&default));
 }
 
