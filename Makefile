@@ -10,7 +10,8 @@ E2E := --test e2e --test real
 .PHONY: help setup run simulate test check e2e soak bench referees papers deny fmt clean
 
 export CARGO_TERM_COLOR ?= auto
-# Scenarios wait for kube-scheduler's own pauses a good part of their time: three at once also on two cores.
+# Scenarios wait for kube-scheduler's own pauses a good part of their time: three at once also on two cores, of which two
+# have a control plane.
 export RUST_TEST_THREADS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); [ "$$cores" -gt 3 ] && echo "$$cores" || echo 3)
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
@@ -31,13 +32,15 @@ simulate: setup ## On paper, Gantry beside kube-scheduler: `simulate` on a recor
 	cargo run --release --locked -p kubectl-gantry -- simulate $(or $(FILE),examples/cluster.json)
 
 test: ## Every test there is, the real control plane's too (what CI runs)
+	@scripts/setup.sh check
 	@scripts/setup.sh test
 	tests/e2e/build.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace
 
-check: setup ## The fast loop: format, lints, and the tests that need no other program
+check: ## The fast loop: format, lints, and the tests that need no other program
+	@scripts/setup.sh check
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace $(UNIT)

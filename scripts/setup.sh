@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what a fresh machine lacks, and says what it cannot install. Quick when there is nothing to do.
 #   scripts/setup.sh build   what `make run` needs: a C compiler, Rust, the wasm32-unknown-unknown target
-#   scripts/setup.sh test    the same, Go for the control plane of the end-to-end tests, unless GANTRY_CONTROL_PLANE
+#   scripts/setup.sh check   the same, rustfmt and clippy
+#   scripts/setup.sh test    what `build` does, Go for the control plane of the end-to-end tests, unless GANTRY_CONTROL_PLANE
 #                            names a folder that has it; Prometheus and Redis for the forecaster's, and a registry for
 #                            the extender's; nothing is started. Node.js and Python too, for the plugins in
 #                            examples/plugins, unless GANTRY_WITHOUT_LANGUAGES=1
@@ -68,6 +69,17 @@ need_wasm_target() {
 with its library source (on Debian: rustc-web with rust-web-src and lld), from which the component's library is built"
 }
 
+has_format_and_lints() { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1
+
+# A minimal Rust has neither: `make test` says so before it builds a control plane for minutes.
+need_format_and_lints() {
+    has_format_and_lints && return
+    ! command -v rustup >/dev/null || rustup component add rustfmt clippy >&2 || true
+    has_format_and_lints ||
+        die "no 'cargo fmt' or no 'cargo clippy': run 'rustup component add rustfmt clippy', or install your distribution's packages
+(on Debian: rustfmt and rust-clippy, or rustfmt-web and rust-web-clippy for rustc-web)"
+}
+
 # From 1.21 on any Go fetches the release that tests/e2e/go.mod asks for. An older one fetches it as it does any module.
 # Both are checked against Go's checksum database.
 go_release() { (cd "$(dirname "$0")/../tests/e2e" && GOTOOLCHAIN=auto go env GOVERSION | sed 's/^go//'); }
@@ -132,6 +144,7 @@ need_languages() {
 
 case "${1:-}" in
     build) need_c_compiler; need_rust; need_wasm_target ;;
+    check) need_c_compiler; need_rust; need_wasm_target; need_format_and_lints ;;
     test) need_c_compiler; need_rust; need_wasm_target; need_go; need_servers; need_languages ;;
-    *) die "say 'build' or 'test'" ;;
+    *) die "say 'build', 'check' or 'test'" ;;
 esac
