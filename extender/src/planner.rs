@@ -278,7 +278,7 @@ impl Planner {
         match deviation {
             None => self.is_checked = true,
             Some(deviation) => {
-                let made = self.solve(snapshot, agenda.open.clone(), agenda.reserved.clone()).await;
+                let made = self.solve(snapshot, agenda.open.clone(), agenda.reserved.clone(), deviation).await;
                 if let Some(plan) = made {
                     self.adopt(plan, deviation);
                 }

@@ -82,16 +82,16 @@ impl Batch {
     }
 }
 
-/// Writes that end when the API server leaves one of them without an answer. Where another replica leads by now, all
-/// that are left are lost to it.
+/// Writes that end when the API server leaves one of them without an answer, or lets us release nobody. Where another
+/// replica leads by now, all that are left are lost to it.
 struct Pass {
     role: watch::Receiver<Role>,
-    is_silent: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl Pass {
     fn new(role: &watch::Receiver<Role>) -> Self {
-        Self { role: role.clone(), is_silent: AtomicBool::new(false) }
+        Self { role: role.clone(), is_over: AtomicBool::new(false) }
     }
 
     fn is_ours(&self) -> bool {
@@ -100,18 +100,18 @@ impl Pass {
 
     /// What becomes of a write; `None`: it is not tried any more.
     async fn write<T>(&self, write: impl Future<Output = Result<T, Refusal>>) -> Option<Result<T, Refusal>> {
-        if self.fell_silent() {
+        if self.is_over() {
             return None;
         }
         let written = if self.is_ours() { write.await } else { Err(Refusal::Lost) };
-        if matches!(written, Err(Refusal::Silent)) {
-            self.is_silent.store(true, Ordering::Relaxed);
+        if matches!(written, Err(Refusal::Silent | Refusal::Rights(_))) {
+            self.is_over.store(true, Ordering::Relaxed);
         }
         Some(written)
     }
 
-    fn fell_silent(&self) -> bool {
-        self.is_silent.load(Ordering::Relaxed)
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 }
 
@@ -129,7 +129,7 @@ impl Planner {
                 break;
             }
             let pods = agenda.everybody();
-            let Some(plan) = self.solve(&snapshot, pods, agenda.reserved).await else { break };
+            let Some(plan) = self.solve(&snapshot, pods, agenda.reserved, Deviation::Batch).await else { break };
             // A search may take longer than a lease holds: what it found is then another replica's to nominate. And the
             // mode may be shadow by now.
             if self.duty() != Duty::Leads {
@@ -160,7 +160,7 @@ impl Planner {
             (pod, node, written)
         });
         let written: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
-        batch.is_cut_short = pass.fell_silent();
+        batch.is_cut_short = pass.is_over();
         for (pod, node, written) in written {
             match written {
                 Some(Ok(version)) => {
@@ -172,8 +172,9 @@ impl Planner {
         }
     }
 
-    /// Those with a nomination first: who has none may take what they leave. Before them go pods whose order matters, one
-    /// by one, as nothing holds their room yet. Pods that came since are a batch of their own.
+    /// Those with a nomination first: what they hold slows others down, and they go fast. Then pods whose order matters, one
+    /// by one, and last who has no room in the plan and may take what all these leave. Pods that came since are a batch of
+    /// their own.
     async fn release_all(&mut self, nominator: &Nominator, batch: Batch) {
         let agenda = self.agenda(&self.index.snapshot(Instant::now()));
         let gated = agenda.gated.into_iter().filter(|pod| batch.uids.contains(&pod.uid));
@@ -186,23 +187,17 @@ impl Planner {
         }
         let pass = &Pass::new(&self.role);
         self.withdraw_all(nominator, &without, &batch, pass).await;
-        let (mut tried, mut denied) = (0, 0);
-        for (pods, writers) in [(in_order, 1), (at_once, WRITERS), (without, WRITERS)] {
+        for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
             let releases = pods.into_iter().map(|pod| let_go(nominator, pod, &batch, pass));
             let released: Vec<Release> = futures::stream::iter(releases).buffered(writers).collect().await;
             for Release { pod, refusal, was_nominated, released } in released {
                 if let Some(refusal) = refusal {
                     self.note_refusal(&pod, &refusal);
                 }
-                let Some(released) = released else { continue };
-                tried += 1;
-                denied += usize::from(matches!(released, Err(Refusal::Denied(_))));
-                self.note_release(&pod, was_nominated, &released);
+                if let Some(released) = released {
+                    self.note_release(&pod, was_nominated, &released);
+                }
             }
-        }
-        if denied > 1 && denied == tried {
-            let hint = "it is hardly a policy about one of them: may the service account patch pods?";
-            tracing::error!(scheduler = %self.scheduler, pods = denied, hint, "every release of a batch is denied");
         }
     }
 
@@ -235,7 +230,9 @@ impl Planner {
     fn note_refusal(&mut self, pod: &PodRow, refusal: &Refusal) {
         let fate = if matches!(refusal, Refusal::Lost) { Nomination::LostRace } else { Nomination::Refused };
         match refusal {
-            Refusal::Api(_) | Refusal::Silent => self.gathering.rest_until(Instant::now() + AFTER_REFUSAL),
+            Refusal::Api(_) | Refusal::Rights(_) | Refusal::Silent => {
+                self.gathering.rest_until(Instant::now() + AFTER_REFUSAL);
+            }
             Refusal::Denied(_) => {
                 self.denied_until.insert(Arc::clone(&pod.uid), Instant::now() + AFTER_DENIAL);
                 self.last_look = None;
@@ -265,7 +262,8 @@ async fn let_go(nominator: &Nominator, pod: Arc<PodRow>, batch: &Batch, pass: &P
 }
 
 /// A pod that changed since its nomination is released as it is now: its nomination stands as it was written. One that
-/// cannot be released holds no room meanwhile.
+/// cannot be released holds no room meanwhile, unless it is rights that are missing: whoever else releases it then, as the
+/// dead man's switch does, finds it nominated.
 async fn release(nominator: &Nominator, pod: &PodRow, held: Option<&Nominated>, pass: &Pass) -> Result<(), Refusal> {
     let released = match nominator.release(pod, held.map(|held| held.version.as_str())).await {
         Err(Refusal::Changed) => nominator.release(pod, None).await,
@@ -273,7 +271,7 @@ async fn release(nominator: &Nominator, pod: &PodRow, held: Option<&Nominated>, 
     };
     // A pod that is lost is bound, gone or released, and a nomination of it is no longer ours.
     if let (Err(why), Some(held)) = (&released, held)
-        && !matches!(why, Refusal::Lost)
+        && !matches!(why, Refusal::Lost | Refusal::Rights(_))
         && pass.is_ours()
         && let Err(refusal) = nominator.withdraw(pod, &held.node).await
         && !matches!(refusal, Refusal::Lost)

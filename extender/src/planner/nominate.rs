@@ -70,9 +70,12 @@ pub(super) enum Refusal {
     /// Somebody changed the pod between our two writes.
     #[error("the pod changed between the nomination and its release")]
     Changed,
-    /// The gate of this pod stays, by a policy or for want of rights.
+    /// The gate of this pod stays, by a policy.
     #[error("the release is denied: {0}")]
     Denied(#[source] Box<kube::Error>),
+    /// The gate of every pod stays.
+    #[error("the service account may not release pods (`patch` on `pods`): {0}")]
+    Rights(#[source] Box<kube::Error>),
     /// The API server does not want it.
     #[error("the API server refused: {0}")]
     Api(#[source] Box<kube::Error>),
@@ -169,6 +172,7 @@ async fn answered<T>(call: impl Future<Output = T>) -> Result<T, Refusal> {
 /// Why a gate stays.
 fn unreleased(error: kube::Error) -> Refusal {
     match &error {
+        kube::Error::Api(status) if lacks_rights(status) => Refusal::Rights(Box::new(error)),
         kube::Error::Api(status) if is_denial(status) => Refusal::Denied(Box::new(error)),
         _ => Refusal::from(error),
     }
@@ -183,6 +187,11 @@ fn is_denial(status: &Status) -> bool {
         422 => !is_another_pod(status),
         code => (400..500).contains(&code),
     }
+}
+
+/// What kube-apiserver itself says, before it asks any policy.
+fn lacks_rights(status: &Status) -> bool {
+    status.code == 403 && status.message.contains("cannot patch resource")
 }
 
 fn is_another_pod(status: &Status) -> bool {

@@ -84,6 +84,7 @@ fn cost() -> Result<()> {
         ("constructed only", types::Budget { evaluations: 0 }),
         ("planned", budget(PENDING)),
         ("planned again, from the plan", budget(PENDING)),
+        ("planned again, an eighth of the budget", types::Budget { evaluations: budget(PENDING).evaluations / 8 }),
     ] {
         let (start, used) = (Instant::now(), cpu()?);
         let plan = plugin.plan(&columns, &pending.lent(&warm_start), budget, 1)?;

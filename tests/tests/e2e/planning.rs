@@ -74,6 +74,7 @@ async fn in_bursts(
     workloads: &[Workload],
     bursts: usize,
 ) -> Result<Vec<Outcome>> {
+    plane.clear().await?;
     let scheduler = Scheduler::start(plane, settings).await?;
     let mut outcomes = Vec::new();
     for workload in workloads {

@@ -34,6 +34,7 @@ async fn runs(
     size: (usize, usize),
     seeds: RangeInclusive<u64>,
 ) -> Result<Vec<Outcome>> {
+    plane.clear().await?;
     let scheduler = Scheduler::start(plane, settings).await?;
     let mut outcomes = Vec::new();
     for seed in seeds {
@@ -130,6 +131,7 @@ async fn without_a_watch(
 ) -> Result<Vec<Outcome>> {
     let settings = ExtenderSettings { watches: false, ..ExtenderSettings::default() };
     let mut extender = Extender::start(plane, &settings).await?;
+    plane.clear().await?;
     let scheduler = Scheduler::start(plane, &with_whole_nodes(&extender)).await?;
     let mut outcomes = Vec::new();
     for seed in seeds {
