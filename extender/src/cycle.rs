@@ -135,6 +135,26 @@ impl Cycles {
         sent(&profile, answer, same)
     }
 
+    /// Which candidates may stay where no cycle came to its end: nobody is asked and nothing taken back, but what the
+    /// dictionary forbids is refused, to a pod that the watch has shown.
+    #[must_use]
+    pub fn filter_unasked(&self, request: &Request, why: Option<Fallback>, now: Instant) -> Answer {
+        match self.glance(&request.pod, now) {
+            Some(view) => unjudged(&view, &request.candidates, why),
+            None => Answer::neutral(filter::pass_all(&request.candidates), why),
+        }
+    }
+
+    /// The same for evictions.
+    #[must_use]
+    pub fn preempt_unasked(&self, request: &preempt::Request, why: Option<Fallback>, now: Instant) -> Answer {
+        let Some(view) = self.glance(&request.pod, now) else {
+            return Answer::neutral(preempt::answer(&request.candidates), why);
+        };
+        let kept = preempt::answer(self.kept(&view, request, None));
+        Answer::neutral(kept, why).with(trace(&view, request.candidates.len()))
+    }
+
     /// The fallback that stands for a request's own failure.
     #[must_use]
     pub fn fallback(&self, pod: &PodPart, cause: Cause, detail: &str) -> Option<Fallback> {
@@ -188,6 +208,15 @@ impl Cycles {
             .map_err(|error| vec![Fallback::new(profile.plugin_name(), error.cause(), &error.to_string())])
     }
 
+    /// The view of a pod that is known, of which nothing is forgotten, where its profile's answers count.
+    fn glance(&self, pod: &PodPart, now: Instant) -> Option<View> {
+        let serves = self.profile(pod).is_some_and(|profile| profile.mode() == Mode::Serve);
+        let is_in_sight = self.cluster.is_ready() && self.cluster.stale_for(now).is_none();
+        let snapshot = (serves && is_in_sight).then(|| self.cluster.snapshot(now))?;
+        let pod = Arc::clone(snapshot.pod(&pod.head.metadata.uid)?);
+        Some(View { snapshot, pod })
+    }
+
     /// What plugins may take, of a request that came at `now`.
     fn time(&self, now: Instant) -> Allowance {
         Allowance { whole: self.allowance, end: now + self.allowance }
@@ -209,11 +238,7 @@ impl Cycles {
                 let trace = Trace { plugins: asked, ..judged(view, candidates, &refusals) };
                 Answer::ok(filter::answer(candidates, &refusals), assumption).without(left_out).with(trace)
             }
-            Err(fallbacks) => {
-                let refusals = policy::judge(&rows, &[], dictionary(view), stranger).refusals;
-                let trace = judged(view, candidates, &refusals);
-                Answer::neutral(filter::answer(candidates, &refusals), fallbacks).with(trace)
-            }
+            Err(fallbacks) => unjudged(view, candidates, fallbacks),
         }
     }
 
@@ -283,10 +308,12 @@ impl Cycles {
         let eviction = |candidate: &preempt::Candidate| {
             let row = view.snapshot.row(&candidate.node);
             let judged = verdicts.zip(row);
+            let is_permitted = row.is_none_or(&permits);
             policy::Eviction {
-                is_permitted: row.is_none_or(&permits),
+                is_permitted,
                 verdict: judged.and_then(|(verdicts, row)| verdicts.get(row as usize)).map(|verdict| verdict.code),
-                has_room: judged.is_none_or(|(_, row)| self.has_room(view, row, candidate)),
+                // Where the dictionary forbids the pod nobody needs to know.
+                has_room: !is_permitted || judged.is_none_or(|(_, row)| self.has_room(view, row, candidate)),
             }
         };
         let stay = policy::sensible(&request.candidates.iter().map(eviction).collect::<Vec<_>>());
@@ -301,6 +328,13 @@ impl Cycles {
         let left = self.cluster.staying_without(&candidate.node, &victims);
         left.is_none_or(|left| policy::fits(&view.snapshot, row, &view.pod.request, &left))
     }
+}
+
+/// Who stays of the candidates where nobody has judged them: all but what the dictionary forbids.
+fn unjudged(view: &View, candidates: &Candidates, why: impl IntoIterator<Item = Fallback>) -> Answer {
+    let refusals = policy::judge(&rows(&view.snapshot, candidates), &[], dictionary(view), |_| None).refusals;
+    let trace = judged(view, candidates, &refusals);
+    Answer::neutral(filter::answer(candidates, &refusals), why).with(trace)
 }
 
 /// The planned candidate has 10, every other 0.

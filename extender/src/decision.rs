@@ -168,6 +168,15 @@ impl Decisions {
         newest
     }
 
+    /// The newest record of a filter request for the pod of this UID. Who asks comes soon after it: few are looked at.
+    #[must_use]
+    pub fn filtered(&self, uid: &str) -> Option<Arc<DecisionRecord>> {
+        let records = self.records();
+        let is_it = |record: &&Arc<DecisionRecord>| record.uid == uid && record.verb == Verb::Filter.as_str();
+        let newest = records.iter().rev().find(is_it);
+        newest.cloned()
+    }
+
     fn records(&self) -> MutexGuard<'_, VecDeque<Arc<DecisionRecord>>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,6 +223,9 @@ mod tests {
         let found: Vec<f64> = decisions.of("default", "a").iter().map(|record| record.at).collect();
         assert_eq!(found, [4.0, 2.0]);
         assert!(decisions.of("other", "a").is_empty());
+        assert_eq!(decisions.filtered("uid-a").map(|record| record.at), Some(4.0));
+        assert_eq!(decisions.filtered("uid-b").map(|record| record.at), Some(3.0));
+        assert!(decisions.filtered("uid-c").is_none());
     }
 
     #[test]

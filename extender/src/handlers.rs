@@ -5,11 +5,13 @@
 //! | request | filter | prioritize | preempt | bind |
 //! |---|---|---|---|---|
 //! | good | 200, candidates | 200, scores | 200, victims | 200 |
-//! | good, but we failed or were late | 200, all pass | 200, all 0 | 200, as they came | 200, `Error` |
+//! | good, but we failed or were late | 200, by the dictionary | 200, all 0 | 200, by the dictionary | 200, `Error` |
 //! | malformed, too large, too slow | 200, `Error` | 400, text | 400, text | 200, `Error` |
 //! | another method, another path | 405, 404 with a hint | same | same | same |
 //!
-//! What the admins' dictionary forbids does not pass, and nobody is evicted there, as long as the cluster is in sight.
+//! By the dictionary: all pass, and victims stay as they came, but for nodes that the admins' dictionary forbids to the
+//! pod, as long as the cluster is in sight. Where we were late, or a cycle panicked, that is so for pods that the watch
+//! has shown. Pods that no profile is for, and those of one in the mode shadow, pass everywhere.
 //!
 //! kube-scheduler reads no hint, and goes on where Gantry may be ignored: such calls are logged and counted.
 //!
@@ -166,7 +168,8 @@ fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<
     };
     let (answer, mut record) = asked.unwrap_or_else(|(reason, detail)| {
         let fallback = context.cycles.fallback(question.pod(), Cause::Plugin(reason), detail);
-        question.about(Answer::neutral(question.neutral(), fallback))
+        let unasked = survive(true, || question.unasked(&context.cycles, fallback.clone(), Instant::now()));
+        question.about(unasked.unwrap_or_else(|| Answer::neutral(question.neutral(), fallback)))
     });
     let subject = Subject::from(&record);
     for fallback in &answer.fallbacks {
@@ -258,6 +261,15 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The answer where no cycle came to its end, and `why` none did.
+    fn unasked(&self, cycles: &Cycles, why: Option<Fallback>, now: Instant) -> Answer {
+        match self {
+            Self::Filter(request) => cycles.filter_unasked(request, why, now),
+            Self::Prioritize(_) => Answer::neutral(self.neutral(), why),
+            Self::Preempt(request) => cycles.preempt_unasked(request, why, now),
+        }
+    }
+
     fn ask(&self, cycles: &Cycles, now: Instant) -> (Answer, DecisionRecord) {
         let pod = &self.pod().head.metadata;
         let span = Span::current();
@@ -311,10 +323,10 @@ fn note_plan(context: &Context, record: &mut DecisionRecord) {
 
 /// Whether the planned node is not among the candidates because our own Filter has refused it.
 fn is_refused(decisions: &Decisions, asked: &DecisionRecord) -> bool {
-    let last = decisions.of(&asked.namespace, &asked.pod);
-    let filter = last.iter().find(|record| record.verb == Verb::Filter.as_str() && record.uid == asked.uid);
-    filter
-        .is_some_and(|record| record.trace.against_plan == Some(REFUSED) && record.trace.planned == asked.trace.planned)
+    let is_one = |filter: &DecisionRecord| {
+        filter.trace.against_plan == Some(REFUSED) && filter.trace.planned == asked.trace.planned
+    };
+    decisions.filtered(&asked.uid).is_some_and(|filter| is_one(&filter))
 }
 
 /// Why scores do not follow a plan though the profile plans.

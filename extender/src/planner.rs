@@ -95,6 +95,8 @@ pub struct Planner {
     is_checked: bool,
     /// How long the last look took, without what followed from it.
     look_took: Duration,
+    /// When all pods were searched for with the whole budget.
+    searched_whole: Option<Instant>,
     /// What was last told of gated pods.
     noted: Option<Duty>,
     /// The profile that is in use, and the one that the plan was made under.
@@ -147,6 +149,7 @@ impl Planner {
             last_look,
             is_checked,
             look_took: Duration::ZERO,
+            searched_whole: None,
             noted,
             profile: Weak::new(),
             planned_under: Weak::new(),
@@ -187,7 +190,8 @@ impl Planner {
     async fn step(&mut self, now: Instant) {
         let start = Instant::now();
         let looked = self.look(now);
-        self.look_took = start.elapsed();
+        // What a follower takes over was worked out elsewhere.
+        self.look_took = if looked.is_some() { start.elapsed() } else { Duration::ZERO };
         let Some((snapshot, agenda)) = looked else { return };
         if self.batches() {
             self.take_back(now).await;

@@ -30,7 +30,7 @@ use crate::config::valid::{ComponentSource, Mode};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
-use member::Spent;
+use member::{Share, Spent};
 use recorder::Recorder;
 
 /// A profile at work.
@@ -130,7 +130,7 @@ impl Profile {
         metrics: &Metrics,
     ) -> Result<Combined<Vec<Verdict>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
-        let pod = pod(view, &estimate);
+        let (pod, time) = (pod(view, &estimate), self.share(Point::Filter, time));
         let answers = self.ask(Point::Filter, time.end, |member, position| {
             let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, time.end);
             let verdicts = member.call(Point::Filter, Some(time), self.scheduler_name(), metrics, call)?;
@@ -154,7 +154,7 @@ impl Profile {
         metrics: &Metrics,
     ) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
-        let pod = pod(view, &estimate);
+        let (pod, time) = (pod(view, &estimate), self.share(Point::Score, time));
         let answers = self.ask(Point::Score, time.end, |member, _| {
             let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, time.end);
             let mut scores = member.call(Point::Score, Some(time), self.scheduler_name(), metrics, call)?;
@@ -230,6 +230,11 @@ impl Profile {
 
     fn asked(&self, point: Point) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |member| member.is_asked(point))
+    }
+
+    /// What each of the plugins may take that are there and asked.
+    fn share(&self, point: Point, time: Allowance) -> Share {
+        time.shared_by(self.asked(point).filter(|member| member.loaded().is_some()).count())
     }
 
     /// Asks those first who are expected to take the least, so that one that is slow costs nobody's answer but its own.

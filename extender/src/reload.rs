@@ -12,6 +12,7 @@
 //! that none waits for an older one's registry. Polls the content, not the file system's
 //! events: a `ConfigMap`'s mount swaps links, and editors write in steps.
 
+mod admission;
 pub mod diff;
 mod restart;
 mod status;
@@ -23,26 +24,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::SharedIndex;
-use gantry_host::{Digest, Reason};
+use gantry_host::Digest;
 
+pub use admission::{refuse_failures, start};
 pub use status::Configuration;
 
 use crate::args::ServeArgs;
 use crate::background;
-use crate::config::valid::{self, ComponentSource};
-use crate::config::{self, Config, ConfigError, Draft, Problem, Surroundings};
+use crate::config::valid;
+use crate::config::{self, ConfigError, Draft, Problem, Surroundings};
 use crate::events::Subject;
-use crate::golden::{self, Failed};
 use crate::handlers::Context;
 use crate::metrics::Reload;
-use crate::profile::loader::{self, Loader, Occasion, failed_before};
-use crate::profile::{Member, Point, Profile, Profiles};
+use crate::profile::loader::{self, Loader, Occasion};
+use crate::profile::{Profile, Profiles};
+use admission::{admit, may_come, missing, problems, refuse_incapable, rest_after};
 use restart::refuse_what_needs_a_restart;
 use vigil::Vigil;
 
 /// How often the file is read; a change takes effect after two looks that agree.
 const POLL: Duration = Duration::from_millis(500);
-/// What a plugin that could not be loaded waits for the next try, from the end of the last one on.
+/// What a plugin that was left out waits for the next try, from the end of the last one on; then ever longer, where
+/// everything is left out for what does not pass.
 const RETRY: Duration = Duration::from_secs(30);
 /// What a change waits that was refused for what may pass; then twice as long, and so on.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -63,8 +66,9 @@ pub struct Reloader {
     looked: Option<Digest>,
     decided: Option<Digest>,
     again: Option<Again>,
-    /// When what was left out is due.
+    /// When what was left out is due, and how long it rests by then.
     next_retry: Instant,
+    rest: Duration,
     own_pod: Option<Subject>,
 }
 
@@ -131,6 +135,7 @@ impl Reloader {
             decided,
             again: None,
             next_retry: Instant::now() + RETRY,
+            rest: RETRY,
             own_pod: Subject::own_pod(),
         })
     }
@@ -153,9 +158,11 @@ impl Reloader {
     /// A look at the file, and at what was left out where that is due. The next turn comes even if this one panics.
     fn turn(&mut self) {
         goes_on_after(|| self.look());
-        if self.next_retry <= Instant::now() || self.loader.has_news() {
+        let has_news = self.loader.has_news();
+        if has_news || self.next_retry <= Instant::now() {
             goes_on_after(|| self.retry());
-            self.next_retry = Instant::now() + RETRY;
+            self.rest = if has_news { RETRY } else { rest_after(self.rest, &self.context.cycles.profiles()) };
+            self.next_retry = Instant::now() + self.rest;
         }
     }
 
@@ -188,6 +195,8 @@ impl Reloader {
             let file = self.file.display();
             tracing::info!(?digest, %file, "the configuration file has changed; the change is tried");
             self.loader.forget_refusals();
+            self.rest = RETRY;
+            self.next_retry = self.next_retry.min(Instant::now() + RETRY);
         }
         let (decided, again) = (std::mem::replace(&mut self.decided, digest), self.again.take());
         self.status().tries(digest, SystemTime::now());
@@ -250,10 +259,7 @@ impl Reloader {
         let config = self.active.config.clone();
         let loaded = self.load(&config.profiles, before, Occasion::Retry, self.decided)?;
         let Some(mut profiles) = loaded else { return Ok(None) };
-        let were_left_out = left_out_before(&profiles, before);
-        let is_tried = |member: &Member| were_left_out.contains(&component_key(member.config()));
-        let failed = golden::failures(&profiles, &config, &Point::ALL, is_tried)?;
-        leave_out(&mut profiles, &failed);
+        admit(&mut profiles, before, &config)?;
         Ok(Some(profiles))
     }
 
@@ -352,107 +358,6 @@ fn lacks_only_files(text: &[u8], path: &Path, error: &ConfigError) -> bool {
     problems.iter().all(|problem| keys.contains(&problem.key))
 }
 
-/// The plugins that cannot be loaded: at a start they are left out, in a changed configuration they refuse it, unless they
-/// failed before in the same words of the configuration.
-///
-/// # Errors
-/// One problem a plugin.
-pub fn refuse_failures(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Result<(), ConfigError> {
-    let problems = problems(profiles, before);
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Refused(problems)) }
-}
-
-/// The plugins of a start. One that fails on the recorded request is left out, as if it could not be loaded, unless it may
-/// do better in a minute: then it is requests that find out. A start does not wait for a search, which may take long and
-/// costs no request its answer.
-///
-/// # Errors
-/// What the plugins do not take of their configuration.
-pub fn start(loader: &Loader, config: &Config) -> Result<Profiles, ConfigError> {
-    let loaded = loader.load_while(&config.profiles, &[], Occasion::Start, &mut |_: &[String]| true)?;
-    // There are none only for who gives up.
-    let mut profiles = loaded.unwrap_or_default();
-    let mut failed = golden::failures(&profiles, config, &[Point::Filter, Point::Score], |_| true)?;
-    failed.retain(|failed| !is_passing(failed.reason));
-    leave_out(&mut profiles, &failed);
-    loader::tell(&profiles, &[]);
-    Ok(profiles)
-}
-
-/// Tries plugins with the recorded request, but for those in use. One that fails and was left out before stays so, as if it
-/// could not be loaded; any other that fails refuses the change.
-fn refuse_incapable(profiles: &mut [Arc<Profile>], before: &[Arc<Profile>], config: &Config) -> Result<(), Setback> {
-    let were_left_out = left_out_before(profiles, before);
-    let failed = golden::failures(profiles, config, &Point::ALL, |member| !loader::is_in_use(member, before))?;
-    let (old, new): (Vec<Failed>, Vec<Failed>) =
-        failed.into_iter().partition(|failed| were_left_out.contains(&failed.problem.key));
-    if new.is_empty() {
-        leave_out(profiles, &old);
-        return Ok(());
-    }
-    let may_pass = new.iter().all(|failed| is_passing(failed.reason));
-    let error = ConfigError::Refused(new.into_iter().map(|failed| failed.problem).collect());
-    Err(Setback::Refused { error, may_pass })
-}
-
-fn leave_out(profiles: &mut [Arc<Profile>], failed: &[Failed]) {
-    loader::leave_out(profiles, |plugin| {
-        let failed = failed.iter().find(|failed| failed.problem.key == component_key(plugin))?;
-        Some((failed.reason, failed.problem.remedy.clone()))
-    });
-}
-
-/// The plugins that were left out before, in the same words of the configuration, by the keys that they have now.
-fn left_out_before(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> HashSet<String> {
-    let of_one = |profile: &Arc<Profile>| -> Vec<String> {
-        let was_left_out = |config: &&valid::Plugin| failed_before(before, profile.scheduler_name(), config).is_some();
-        profile.members().iter().map(Member::config).filter(was_left_out).map(component_key).collect()
-    };
-    profiles.iter().flat_map(of_one).collect()
-}
-
-fn component_key(plugin: &valid::Plugin) -> String {
-    format!("{}.component", plugin.key)
-}
-
-/// The plugins that cannot be loaded, but for those that could not be before, in the same words of the configuration.
-fn missing<'a>(profiles: &'a [Arc<Profile>], before: &[Arc<Profile>]) -> Vec<&'a Member> {
-    let mut missing: Vec<&Member> = Vec::new();
-    for profile in profiles {
-        let is_new = |member: &&Member| failed_before(before, profile.scheduler_name(), member.config()).is_none();
-        missing.extend(profile.members().iter().filter(|member| member.failure().is_some()).filter(is_new));
-    }
-    missing
-}
-
-/// The same, one problem a plugin.
-fn problems(profiles: &[Arc<Profile>], before: &[Arc<Profile>]) -> Vec<Problem> {
-    let problem = |member: &Member| {
-        let (reason, detail) = member.failure()?;
-        let config = member.config();
-        let remedy = format!("it cannot be loaded ({}): {detail}", reason.as_str());
-        Some(Problem::new(component_key(config), &config.component, remedy))
-    };
-    missing(profiles, before).into_iter().filter_map(problem).collect()
-}
-
-/// Whether a plugin is missing for what is no fault of its bytes: nobody answered, the machine was busy, or its file is
-/// still to come.
-fn may_come(member: &Member) -> bool {
-    member.failure().is_some_and(|(reason, _)| match reason {
-        // Of a plugin that is not there yet it is compiling that took the memory.
-        Reason::Memory => true,
-        // The digest is of a file that is mounted apart from the configuration.
-        Reason::DigestMismatch => matches!(member.config().component, ComponentSource::File(_)),
-        other => is_passing(other),
-    })
-}
-
-/// Whether the same plugin may do on another day what it failed in: it was not there, or not given the time.
-fn is_passing(reason: Reason) -> bool {
-    matches!(reason, Reason::Unavailable | Reason::Deadline | Reason::Overloaded)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -462,6 +367,40 @@ mod tests {
         let profile = "schedulerName: default-scheduler, plugins: [{name: gantry, component: 'builtin:gantry'}]";
         let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
         format!("{head}profiles: [{{{profile}, mode: {mode}}}]\n")
+    }
+
+    #[test]
+    fn what_is_left_out_for_good_rests_ever_longer_until_the_file_changes_and_what_may_come_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, component) = (folder.path().join("gantry.yaml"), folder.path().join("p.wasm"));
+        std::fs::write(&component, b"no component").unwrap();
+        let with_broken = |more: &str| {
+            let broken = format!("{{name: broken, component: 'file:{}'{more}}}", component.display());
+            std::fs::write(&file, text("serve").replace("plugins: [", &format!("plugins: [{broken}, "))).unwrap();
+        };
+        let rest_after_a_try = |reloader: &mut Reloader| {
+            reloader.next_retry = Instant::now();
+            reloader.turn();
+            reloader.rest
+        };
+        let flags = ServeArgs { config: Some(file.clone()), ..ServeArgs::default() };
+        with_broken("");
+        let mut reloader = App::reloading(&flags).unwrap().1.unwrap();
+        for tries in [2_u32, 4, 8, 16, 20, 20] {
+            assert_eq!(rest_after_a_try(&mut reloader), tries * RETRY);
+        }
+        with_broken(", weight: 2");
+        assert_eq!((reloader.look(), reloader.look()), (None, Some(Reload::Applied)));
+        assert_eq!(reloader.rest, RETRY);
+        assert!(reloader.next_retry <= Instant::now() + RETRY);
+        assert_eq!(rest_after_a_try(&mut reloader), 2 * RETRY);
+
+        // The file with this digest may be mounted yet.
+        with_broken(&format!(", digest: '{}'", Digest::of(b"another one")));
+        let mut reloader = App::reloading(&flags).unwrap().1.unwrap();
+        for _ in 0..2 {
+            assert_eq!(rest_after_a_try(&mut reloader), RETRY);
+        }
     }
 
     fn panicking(_: &mut Reloader, _: &[u8]) -> Result<(), Setback> {

@@ -5,7 +5,7 @@
 //!   Closed ───────────────────► Open ─────────────────► HalfOpen
 //!     ▲  ▲                       ▲                      │   │
 //!     │  └── success ────────────┼──────────────────────┘   │
-//!     └ success                  └──────── failure ─────────┘
+//!     └ success                  └─── failure, cut short ───┘
 //! ```
 //!
 //! It promises that an open breaker answers at once, that one caller at a time tries again after the pause, and that a
@@ -55,8 +55,11 @@ pub enum Report {
     Success,
     /// It is not.
     Failure,
-    /// Nothing: the call never reached it.
+    /// Nothing: the call never reached it. Where it was a trial, the next caller makes it.
     Nothing,
+    /// Little: it was stopped before it had the time that is its own. Where that was a trial, another pause begins, as
+    /// nobody has seen that things are well again.
+    CutShort,
 }
 
 /// Counts failures in a row, and keeps callers away.
@@ -109,11 +112,12 @@ impl Breaker {
             (Circuit::Closed { failures }, Report::Failure) if failures + 1 < self.threshold => {
                 Circuit::Closed { failures: failures + 1 }
             }
-            (_, Report::Failure) => Circuit::Open { until: now + self.pause },
+            (_, Report::Failure) | (Circuit::Trial { .. }, Report::CutShort) => {
+                Circuit::Open { until: now + self.pause }
+            }
             (_, Report::Success) => Circuit::Closed { failures: 0 },
-            // The next caller is the trial.
             (Circuit::Trial { .. }, Report::Nothing) => Circuit::Open { until: now },
-            (unchanged, Report::Nothing) => unchanged,
+            (unchanged, Report::Nothing | Report::CutShort) => unchanged,
         };
         let after = state(*circuit, now);
         (before != after).then_some(after)
@@ -207,5 +211,19 @@ mod tests {
         assert!(breaker.admits(now + PAUSE));
         breaker.report(Report::Nothing, now + PAUSE);
         assert!(breaker.admits(now + PAUSE), "the trial is still to be made");
+    }
+
+    #[test]
+    fn a_call_that_was_cut_short_opens_nothing_and_as_a_trial_ends_no_pause() {
+        let now = Instant::now();
+        let breaker = Breaker::new(1, PAUSE);
+        assert_eq!(breaker.report(Report::CutShort, now), None);
+        assert!(breaker.admits(now));
+        let breaker = opened(now);
+        assert_eq!(breaker.report(Report::CutShort, now), None, "one that was admitted before it opened");
+        assert!(!breaker.admits(now + PAUSE / 2) && breaker.admits(now + PAUSE));
+        assert_eq!(breaker.report(Report::CutShort, now + PAUSE), Some(BreakerState::Open));
+        assert!(!breaker.admits(now + PAUSE + PAUSE / 2));
+        assert!(breaker.admits(now + 2 * PAUSE));
     }
 }

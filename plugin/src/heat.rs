@@ -69,9 +69,11 @@ impl Heat {
     /// What each pod is expected to use.
     fn asked(&self, pods: &Pods, resources: usize, exempt: &[bool]) -> Vec<f64> {
         let uses = if pods.estimates.is_empty() { &pods.requests } else { &pods.estimates };
+        // An absurd forecast is more than any row bears as well, and all together are to be counted.
+        let most = (LARGEST_AMOUNT / exempt.len().max(1) as f64).floor();
         let mut asked = Vec::with_capacity(exempt.len() * self.resources.len());
         for (uses, exempt) in uses.chunks_exact(resources).zip(exempt) {
-            let amount = |&resource: &usize| if *exempt { 0.0 } else { uses[resource].ceil() };
+            let amount = |&resource: &usize| if *exempt { 0.0 } else { uses[resource].ceil().min(most) };
             asked.extend(self.resources.iter().map(amount));
         }
         asked

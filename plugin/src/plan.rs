@@ -2,17 +2,20 @@
 //!
 //! Filter's guard against hot rows counts here too, and for all pods of the plan together: no more are planned on a row
 //! than it would let there one after the other. As it waves pods through where all rows with room run hot, so does the
-//! plan: pods that find no row which stays cool are exempt, and are planned as if nothing were forecast.
+//! plan: pods that find no row which stays cool are exempt. They are planned as if nothing were forecast, and do not count
+//! for the others.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use gantry_solver::{
     budget,
     domain::DomainClass as Domain,
+    greedy,
     problem::{Genome, Problem as _, UNASSIGNED},
     problems::placement::{
         Assignment, Force, Groups, Limit, Moves, NodeColumns, Placement, PlacementError, PodColumns, Risk, Rule, Terms,
     },
+    scalarise::Scalarisation,
     solver::Evolution,
 };
 
@@ -42,9 +45,11 @@ pub(crate) fn plan(
     let mut question = Question::new(cluster, pods, settings);
     let mut placement = question.placement(&earlier)?;
     if question.heat.is_some() {
-        // Who finds no cool row when one is placed after the other, beside those that stay where they were planned before.
+        // Who finds no cool row when one is placed after the other, those first who have the least choice, beside those
+        // that stay where they were planned before.
         let start = placement.seed(&earlier).unwrap_or_else(|_| vec![UNASSIGNED; placement.items()]);
-        if question.excuse(&placement.assignment(&start).unplaced) {
+        let (tried, _) = greedy::complete(&placement, &start, &Scalarisation::default());
+        if question.excuse(&placement.assignment(&tried.genome).unplaced) {
             placement = question.placement(&earlier)?;
         }
     }

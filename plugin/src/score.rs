@@ -14,7 +14,8 @@ use crate::{
     types::{DomainClass, Pod, Snapshot},
 };
 
-/// The scores of rows that pass. Above 0, so that a row which passes never looks like one that is refused.
+/// The scores of rows that pass, for pods that weigh anything. Above 0, so that a row which passes never looks like one
+/// that is refused.
 const PASSING: Band = Band { least: 1.0, most: 100.0 };
 /// The scores of rows that are refused for running hot alone: below all that pass, and above 0, as Filter lets them
 /// pass where no other row is left.
@@ -144,9 +145,11 @@ fn preferences(cluster: &Cluster, class: &DomainClass, pod: &Pod, share: f64) ->
     let trial = Trial::beside_plan(cluster, class, pod);
     let blocks = scores.chunks_mut(LANES).zip(class.preference.chunks(LANES)).enumerate();
     for (block, (scores, preferences)) in blocks {
-        let slack = trial.slack(block).all;
-        for ((score, preference), slack) in scores.iter_mut().zip(preferences).zip(slack) {
-            *score = if slack < 0.0 { 0.0 } else { PASSING.most * share * preference };
+        let slack = trial.slack(block);
+        for (lane, (score, preference)) in scores.iter_mut().zip(preferences).enumerate() {
+            let most = if slack.all[lane] >= 0.0 { PASSING.most } else { 0.0 };
+            let most = if slack.is_hot(lane) { HOT.most } else { most };
+            *score = most * share * preference;
         }
     }
     scores

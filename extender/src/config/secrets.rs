@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// The schemes of components' addresses, which are known as such without slashes too.
 const SCHEMES: [&str; 3] = ["https", "http", "oci"];
+/// How what is on this machine is named: no secret is in that.
+const LOCAL: [&str; 3] = ["builtin:", "file:", "unix:"];
 
 /// A value as it may be shown to anybody.
 pub(crate) fn shown(value: &Value) -> Value {
@@ -18,14 +20,30 @@ pub(crate) fn shown(value: &Value) -> Value {
     }
 }
 
+/// A text as it may be shown that should be an address: one whose scheme is mistyped or missing has its secrets all the
+/// same.
+pub(crate) fn shown_address(text: &str) -> String {
+    if scheme(text).is_some() || LOCAL.iter().any(|scheme| text.starts_with(scheme)) {
+        return shown_text(text);
+    }
+    let (place, query) = split_query(text);
+    let place = place.rsplit_once('@').map_or_else(|| place.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{place}{query}")
+}
+
 /// A text as it may be shown, which may be an address. That there is a query is told: it may be all that differs.
 pub(crate) fn shown_text(text: &str) -> String {
     let Some((scheme, rest)) = scheme(text).map(|length| text.split_at(length)) else { return text.to_owned() };
-    let (place, query) = rest.split_once(['?', '#']).map_or((rest, ""), |(place, _)| (place, "?…"));
+    let (place, query) = split_query(rest);
     let (slashes, place) = place.split_at(place.len() - place.trim_start_matches('/').len());
     let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
     let host = authority.rsplit_once('@').map_or_else(|| authority.to_owned(), |(_, host)| format!("…@{host}"));
     format!("{scheme}{slashes}{host}{path}{query}")
+}
+
+/// What comes before a query, and what is told of that.
+fn split_query(text: &str) -> (&str, &'static str) {
+    text.split_once(['?', '#']).map_or((text, ""), |(place, _)| (place, "?…"))
 }
 
 /// How long what stands before an address' slashes is, in bytes. Whatever has `://` in it is one: a typing error must
@@ -62,6 +80,18 @@ mod tests {
             ("what is it? nobody@home knows", "what is it? nobody@home knows"),
         ] {
             assert_eq!(shown_text(text), told);
+        }
+        for (text, told) in [
+            ("r.example/p.wasm?sig=secret", "r.example/p.wasm?…"),
+            ("bob:pw@r.example/p", "…@r.example/p"),
+            ("https//bob:pw@r.example/p.wasm?sig=secret", "…@r.example/p.wasm?…"),
+            ("https://bob:pw@r.example/p.wasm?sig=x", "https://…@r.example/p.wasm?…"),
+            ("r.example/p@sha256:0123", "…@sha256:0123"),
+            ("file:/p?x", "file:/p?x"),
+            ("unix:run/f@1.sock", "unix:run/f@1.sock"),
+            ("builtin:other", "builtin:other"),
+        ] {
+            assert_eq!(shown_address(text), told);
         }
         let nested = json!({"plugins": [{"component": "https://r/p?sig=secret", "weight": 2}]});
         assert_eq!(shown(&nested), json!({"plugins": [{"component": "https://r/p?…", "weight": 2}]}));

@@ -71,9 +71,9 @@ pub enum Outcome {
     /// All candidates pass, equal scores, victims as they came; only what the dictionary forbids is refused, if there is a
     /// view.
     Neutral,
-    /// As neutral: no profile is for the pod's scheduler.
+    /// All candidates pass, equal scores, victims as they came: no profile is for the pod's scheduler.
     NoProfile,
-    /// As neutral, though plugins answered: the profile's mode is shadow.
+    /// The same, though plugins answered: the profile's mode is shadow.
     Shadow,
     /// The request could not be read, or the binding failed.
     Refused,

@@ -80,7 +80,7 @@ pub(super) struct Eviction {
     pub(super) is_permitted: bool,
     /// The verdict on its row; `None` where we do not know the node, or nobody gave any.
     pub(super) verdict: Option<u8>,
-    /// Whether the pod has room there once the victims are gone.
+    /// Whether the pod has room there once the victims are gone; says nothing where it is not permitted.
     pub(super) has_room: bool,
 }
 

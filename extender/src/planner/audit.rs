@@ -55,9 +55,9 @@ impl Deviation {
         Self::Configuration,
     ];
 
-    /// Whether it is one part of the plan that does not hold, and the rest is as good as it was.
+    /// Whether it is mostly one part of the plan that does not hold, and the rest is as good as it was.
     pub(super) fn spares_the_rest(self) -> bool {
-        matches!(self, Self::Gone | Self::Nodes | Self::Domains | Self::Load | Self::Forecasts)
+        matches!(self, Self::Gone | Self::Nodes | Self::Domains | Self::Load)
     }
 
     /// The label.

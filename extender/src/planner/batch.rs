@@ -9,7 +9,8 @@
 //! pod would hold the planner for minutes. Nominations stand for as short as possible
 //! before the release, because room that is held slows every other pod's filtering down,
 //! and kube-scheduler counts who is nominated for a node as if it were there: pods of one
-//! spread group would refuse each other, so each of them is nominated when its turn comes.
+//! spread group would refuse each other, so each of them is nominated when its turn comes, and not before the one that
+//! went to the same node is bound.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use gantry_cluster::PodRow;
+use gantry_cluster::{PodRow, Whereabouts};
 use tokio::sync::watch;
 
 use super::ledger::Nomination;
@@ -31,6 +32,12 @@ const ROUNDS: usize = 3;
 const AFTER_REFUSAL: Duration = Duration::from_secs(5);
 /// How long a pod waits whose release is denied: others must not, and mostly it is a policy about this pod.
 const AFTER_DENIAL: Duration = Duration::from_mins(1);
+/// How long pods wait that we have no right to release: somebody may be about to grant it.
+const AFTER_RIGHTS: Duration = Duration::from_secs(15);
+/// How long a released pod may take to be bound before the next one goes to the same node.
+const BINDING: Duration = Duration::from_millis(300);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 /// Writes in flight: more only queue in the API server.
 const WRITERS: usize = 16;
 
@@ -82,16 +89,16 @@ impl Batch {
     }
 }
 
-/// Writes that end when the API server leaves one of them without an answer, or lets us release nobody. Where another
-/// replica leads by now, all that are left are lost to it.
+/// Writes that end when the API server leaves one of them without an answer. Where another replica leads by now, all
+/// that are left are lost to it.
 struct Pass {
     role: watch::Receiver<Role>,
-    is_over: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 impl Pass {
     fn new(role: &watch::Receiver<Role>) -> Self {
-        Self { role: role.clone(), is_over: AtomicBool::new(false) }
+        Self { role: role.clone(), is_silent: AtomicBool::new(false) }
     }
 
     fn is_ours(&self) -> bool {
@@ -100,18 +107,18 @@ impl Pass {
 
     /// What becomes of a write; `None`: it is not tried any more.
     async fn write<T>(&self, write: impl Future<Output = Result<T, Refusal>>) -> Option<Result<T, Refusal>> {
-        if self.is_over() {
+        if self.fell_silent() {
             return None;
         }
         let written = if self.is_ours() { write.await } else { Err(Refusal::Lost) };
-        if matches!(written, Err(Refusal::Silent | Refusal::Rights(_))) {
-            self.is_over.store(true, Ordering::Relaxed);
+        if matches!(written, Err(Refusal::Silent)) {
+            self.is_silent.store(true, Ordering::Relaxed);
         }
         Some(written)
     }
 
-    fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+    fn fell_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
     }
 }
 
@@ -160,7 +167,7 @@ impl Planner {
             (pod, node, written)
         });
         let written: Vec<_> = futures::stream::iter(writes).buffer_unordered(WRITERS).collect().await;
-        batch.is_cut_short = pass.is_over();
+        batch.is_cut_short = pass.fell_silent();
         for (pod, node, written) in written {
             match written {
                 Some(Ok(version)) => {
@@ -172,9 +179,9 @@ impl Planner {
         }
     }
 
-    /// Those with a nomination first: what they hold slows others down, and they go fast. Then pods whose order matters, one
-    /// by one, and last who has no room in the plan and may take what all these leave. Pods that came since are a batch of
-    /// their own.
+    /// Pods whose order matters first and one by one, while nothing else keeps kube-scheduler busy. Then those with a
+    /// nomination, and last who has no room in the plan and may take what all these leave. Pods that came since are a batch
+    /// of their own.
     async fn release_all(&mut self, nominator: &Nominator, batch: Batch) {
         let agenda = self.agenda(&self.index.snapshot(Instant::now()));
         let gated = agenda.gated.into_iter().filter(|pod| batch.uids.contains(&pod.uid));
@@ -187,17 +194,38 @@ impl Planner {
         }
         let pass = &Pass::new(&self.role);
         self.withdraw_all(nominator, &without, &batch, pass).await;
-        for (pods, writers) in [(at_once, WRITERS), (in_order, 1), (without, WRITERS)] {
-            let releases = pods.into_iter().map(|pod| let_go(nominator, pod, &batch, pass));
-            let released: Vec<Release> = futures::stream::iter(releases).buffered(writers).collect().await;
-            for Release { pod, refusal, was_nominated, released } in released {
-                if let Some(refusal) = refusal {
-                    self.note_refusal(&pod, &refusal);
-                }
-                if let Some(released) = released {
-                    self.note_release(&pod, was_nominated, &released);
-                }
+        let (mut denied, mut last_by_node) = (HashSet::new(), HashMap::new());
+        for pod in in_order {
+            let node = batch.later(&pod.uid).map(Arc::clone);
+            if let Some(earlier) = node.and_then(|node| last_by_node.insert(node, Arc::clone(&pod.uid))) {
+                self.until_placed(&earlier).await;
             }
+            denied.extend(self.note_release(let_go(nominator, pod, &batch, pass).await));
+        }
+        for pods in [at_once, without] {
+            let releases = pods.into_iter().map(|pod| let_go(nominator, pod, &batch, pass));
+            let mut released = futures::stream::iter(releases).buffered(WRITERS);
+            while let Some(release) = released.next().await {
+                denied.extend(self.note_release(release));
+            }
+        }
+        self.plan_without(&denied);
+    }
+
+    /// Waits a moment for a released pod to be bound: until then it is refused its node if another one of its group is
+    /// nominated there.
+    async fn until_placed(&self, uid: &str) {
+        let end = Instant::now() + BINDING;
+        while Instant::now() < end && matches!(self.index.lock().whereabouts(uid), Whereabouts::Waiting) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Pods that are not let go hold no room in the plan that stands.
+    fn plan_without(&mut self, denied: &HashSet<Arc<str>>) {
+        if let Some(plan) = self.plan.as_mut().filter(|_| !denied.is_empty()) {
+            plan.give_up(denied);
+            self.context.board.publish(&self.scheduler, plan, self.ledger.nominated());
         }
     }
 
@@ -219,28 +247,38 @@ impl Planner {
         }
     }
 
-    fn note_release(&mut self, pod: &PodRow, was_nominated: bool, released: &Result<(), Refusal>) {
-        match released {
+    /// What follows from a release; the pod's UID where it is denied.
+    fn note_release(&mut self, release: Release) -> Option<Arc<str>> {
+        let Release { pod, refusal, was_nominated, released } = release;
+        if let Some(refusal) = refusal {
+            self.note_refusal(&pod, &refusal);
+        }
+        match released? {
             Ok(()) if was_nominated => self.ledger.released(&pod.uid, Instant::now()),
             Ok(()) => self.context.metrics.plans.nominated(&self.scheduler, Nomination::Unplanned),
-            Err(refusal) => self.note_refusal(pod, refusal),
+            Err(refusal) => {
+                self.note_refusal(&pod, &refusal);
+                return matches!(refusal, Refusal::Denied(_)).then(|| Arc::clone(&pod.uid));
+            }
         }
+        None
     }
 
     fn note_refusal(&mut self, pod: &PodRow, refusal: &Refusal) {
         let fate = if matches!(refusal, Refusal::Lost) { Nomination::LostRace } else { Nomination::Refused };
         match refusal {
-            Refusal::Api(_) | Refusal::Rights(_) | Refusal::Silent => {
-                self.gathering.rest_until(Instant::now() + AFTER_REFUSAL);
-            }
-            Refusal::Denied(_) => {
-                self.denied_until.insert(Arc::clone(&pod.uid), Instant::now() + AFTER_DENIAL);
-                self.last_look = None;
-            }
+            Refusal::Api(_) | Refusal::Silent => self.gathering.rest_until(Instant::now() + AFTER_REFUSAL),
+            Refusal::Denied(_) => self.pass_over(pod, AFTER_DENIAL),
+            Refusal::Rights(_) => self.pass_over(pod, AFTER_RIGHTS),
             Refusal::Lost | Refusal::Changed => {}
         }
         self.context.metrics.plans.nominated(&self.scheduler, fate);
         tracing::warn!(pod = %format_args!("{}/{}", pod.namespace, pod.name), %refusal, "not nominated or not released");
+    }
+
+    fn pass_over(&mut self, pod: &PodRow, pause: Duration) {
+        self.denied_until.insert(Arc::clone(&pod.uid), Instant::now() + pause);
+        self.last_look = None;
     }
 }
 
@@ -252,6 +290,10 @@ async fn let_go(nominator: &Nominator, pod: Arc<PodRow>, batch: &Batch, pass: &P
     };
     let (now, refusal) = match nominated {
         Some((node, Ok(version))) => (Some(Nominated { node: Arc::clone(node), version }), None),
+        // It is bound, gone or released by somebody else.
+        Some((_, Err(Refusal::Lost))) => {
+            return Release { pod, refusal: Some(Refusal::Lost), was_nominated: false, released: None };
+        }
         Some((_, Err(refusal))) => (None, Some(refusal)),
         None => (None, None),
     };

@@ -241,8 +241,10 @@ impl Board {
         let mut posts = self.posts();
         let own = posts.get_mut(scheduler).filter(|post| !post.follows);
         let Some(plan) = own.and_then(|post| post.plan.as_mut()) else { return };
-        Arc::make_mut(plan).nominated.retain(|pod| is_nominated(&pod.uid));
-        self.tell(&posts);
+        if plan.nominated.iter().any(|pod| !is_nominated(&pod.uid)) {
+            Arc::make_mut(plan).nominated.retain(|pod| is_nominated(&pod.uid));
+            self.tell(&posts);
+        }
     }
 
     /// Notes whether a profile's mode is shadow.
@@ -392,6 +394,7 @@ mod tests {
     fn a_nomination_that_ended_counts_no_longer_and_the_plan_does() {
         let (board, scheduler) = (board(), Arc::from("s"));
         let post = Post { plan: Some(Arc::new(plan())), state: PlanState::Stands, ..Post::default() };
+        board.tell(&BTreeMap::from([(Arc::clone(&scheduler), post.clone())]));
         board.posts().insert(Arc::clone(&scheduler), post);
         board.keep_nominated(&scheduler, |_| true);
         assert_eq!(counted(&board), [true, true]);

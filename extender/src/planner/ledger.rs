@@ -251,12 +251,15 @@ impl Ledger {
         fates
     }
 
-    /// Whom to ask after, with the nodes that they were nominated for.
+    /// Whom to ask after, those first who have waited longest for it, with the nodes that they were nominated for.
     fn due(&self, now: Instant) -> Vec<(Arc<str>, Arc<PodRow>, Arc<str>)> {
         let entries = self.entry_by_pod.values().map(|entry| (entry.ask_at, &entry.pod, &entry.node));
         let doubts = self.doubt_by_pod.values().map(|doubt| (doubt.ask_at, &doubt.pod, &doubt.node));
-        let due = entries.chain(doubts).filter(|(ask_at, ..)| ask_at.is_some_and(|at| at <= now));
-        due.take(MOST_ASKED).map(|(_, pod, node)| (Arc::clone(&pod.uid), Arc::clone(pod), Arc::clone(node))).collect()
+        let due = entries.chain(doubts).filter_map(|(ask_at, pod, node)| Some((ask_at?, pod, node)));
+        let mut due: Vec<_> = due.filter(|(ask_at, ..)| *ask_at <= now).collect();
+        due.sort_unstable_by_key(|(ask_at, ..)| *ask_at);
+        due.truncate(MOST_ASKED);
+        due.into_iter().map(|(_, pod, node)| (Arc::clone(&pod.uid), Arc::clone(pod), Arc::clone(node))).collect()
     }
 
     /// What follows for a pod of ours.

@@ -109,6 +109,14 @@ impl Plan {
         self.ordered.iter().map(|position| &self.pods[*position as usize].uid)
     }
 
+    /// Takes the rows of pods that are not let go.
+    pub(super) fn give_up(&mut self, uids: &HashSet<Arc<str>>) {
+        for (pod, row) in self.pods.iter().zip(&mut self.rows).filter(|(pod, _)| uids.contains(&pod.uid)) {
+            *row = None;
+            self.row_by_pod.insert(Arc::clone(&pod.uid), None);
+        }
+    }
+
     /// How many pods have a row.
     pub(super) fn placed(&self) -> usize {
         self.rows.iter().flatten().count()

@@ -50,6 +50,7 @@ pub(super) struct Reserved<'a> {
     columns: Columns<'a>,
     requested: Vec<f64>,
     used_p50: Vec<f64>,
+    used_p90: Vec<f64>,
 }
 
 impl<'a> Reserved<'a> {
@@ -57,16 +58,21 @@ impl<'a> Reserved<'a> {
         let full = columns.full();
         let width = full.resources as usize;
         let (mut requested, mut used_p50) = (full.requested.to_vec(), full.used_p50.to_vec());
+        let mut used_p90 = full.used_p90.to_vec();
         drop(full);
         for Reservation { row, pod } in reservations {
             let first = *row as usize * width;
             add(&mut requested[first..][..width], &pod.request);
             if !used_p50.is_empty() {
                 let estimate = snapshot.estimate(pod);
-                add(&mut used_p50[first..][..width], if estimate.is_empty() { &pod.request } else { &estimate });
+                let uses = if estimate.is_empty() { &pod.request[..] } else { &estimate };
+                add(&mut used_p50[first..][..width], uses);
+                // 0 stands for "not known", whatever comes on top.
+                let cells = used_p90.get_mut(first..first + width).into_iter().flatten();
+                cells.zip(uses).filter(|(cell, _)| **cell > 0.0).for_each(|(cell, amount)| *cell += amount);
             }
         }
-        Self { columns, requested, used_p50 }
+        Self { columns, requested, used_p50, used_p90 }
     }
 }
 
@@ -85,6 +91,7 @@ impl SnapshotSource for Reserved<'_> {
     }
 
     fn full(&self) -> Full<'_> {
-        Full { requested: &self.requested, used_p50: &self.used_p50, ..self.columns.full() }
+        let [requested, used_p50, used_p90] = [&self.requested, &self.used_p50, &self.used_p90];
+        Full { requested, used_p50, used_p90, ..self.columns.full() }
     }
 }

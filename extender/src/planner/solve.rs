@@ -60,6 +60,7 @@ impl Planner {
         let took = start.elapsed();
         match asked {
             Ok((Ok(found), question)) => {
+                self.note_whole(&question, start, took);
                 self.tell_of_failures(&found.left_out, &question.basis, took);
                 Some(self.found(found.answer, question.basis, turn, took))
             }
@@ -99,8 +100,11 @@ impl Planner {
         let (pods, left, groups) = plannable(snapshot, pods, &reserved, weights);
         let warm_start = self.warm_start(snapshot, &pods);
         let whole = self.pace.of(self.settings.budget(pods.len()));
-        let evaluations = if cause.spares_the_rest() { in_part(whole, &warm_start) } else { whole };
+        let is_due = self.searched_whole.is_none_or(|at| at.elapsed() > self.settings.ttl);
+        let is_whole = is_due || !cause.spares_the_rest();
+        let evaluations = if is_whole { whole } else { in_part(whole, &warm_start) };
         Question {
+            is_whole,
             scheduler: Arc::clone(&self.scheduler),
             warm_start,
             budget: Budget { evaluations },
@@ -109,8 +113,15 @@ impl Planner {
         }
     }
 
+    /// Only a search of the whole budget tells whether there is time for more.
+    fn note_whole(&mut self, question: &Question, start: Instant, took: Duration) {
+        if question.is_whole && !question.basis.pods.is_empty() {
+            self.searched_whole = Some(start);
+            self.pace.kept(took);
+        }
+    }
+
     fn found(&mut self, search: types::Plan, basis: Basis, turn: Turn, took: Duration) -> Plan {
-        self.pace.kept(took);
         self.context.metrics.plans.search(&self.scheduler, "ok", took);
         self.not_before = Instant::now() + took;
         let mut plan = Plan::new(self.serial, basis, search, took);
@@ -216,6 +227,8 @@ struct Question {
     scheduler: Arc<str>,
     basis: Basis,
     warm_start: Vec<i32>,
+    /// Whether all pods are searched for, and not only those that lost their place.
+    is_whole: bool,
     budget: Budget,
     seed: u64,
 }

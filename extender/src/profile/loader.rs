@@ -210,8 +210,8 @@ fn member(
     let before = before.and_then(Member::loaded);
     let plugin = match loaded(config, met, before) {
         Ok(loaded) => Ok(loaded),
-        Err(NotLoaded::Unloaded(unloaded)) => Err(unloaded),
-        Err(NotLoaded::Refused(problem)) if occasion == Occasion::Retry => Err(Unloaded::by(&problem)),
+        Err(NotLoaded::Unloaded(unloaded)) => Err(unloaded.after(failure)),
+        Err(NotLoaded::Refused(problem)) if occasion == Occasion::Retry => Err(Unloaded::by(&problem).after(failure)),
         Err(NotLoaded::Refused(problem)) => return Err(problem),
     };
     Ok(Member::new(config.clone(), plugin))
@@ -223,7 +223,7 @@ pub(crate) fn leave_out(profiles: &mut [Arc<Profile>], why: impl Fn(&valid::Plug
         let profile = Arc::get_mut(profile).expect("invariant: a profile that is not in use yet has one owner");
         for member in &mut profile.members {
             if let Some((reason, detail)) = why(member.config()) {
-                *member = Member::new(member.config().clone(), Err(Unloaded { reason, detail }));
+                *member = member.left_out(reason, detail);
             }
         }
     }
@@ -252,7 +252,7 @@ fn start(config: &valid::Plugin, component: &Component) -> Result<Plugin, NotLoa
             let key = format!("{}.settings.{key}", config.key);
             NotLoaded::Refused(Problem::new(key.trim_end_matches('.'), value, message))
         }
-        _ => NotLoaded::Unloaded(Unloaded { reason: error.reason(), detail: chain(&error) }),
+        _ => NotLoaded::Unloaded(Unloaded::new(error.reason(), chain(&error))),
     })
 }
 

@@ -110,10 +110,26 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Whether a plugin that may take as long as `limit` is given less, from `now` on, as others have had the time. No
-    /// plugin has more than the whole, of which a tenth may pass before anybody is asked.
+    /// The same for each of so many plugins. A tenth of the whole may pass before anybody is asked.
+    pub(super) fn shared_by(self, plugins: usize) -> Share {
+        Share { end: self.end, fair: self.whole / 10 * 9 / plugins.max(1) as u32 }
+    }
+}
+
+/// What one of a request's plugins may take of its time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// When the request's time is over.
+    pub(super) end: Instant,
+    /// As much as each would have if all took the same.
+    fair: Duration,
+}
+
+impl Share {
+    /// Whether a plugin that may take as long as `limit` is given less than that, and less than its fair share, from
+    /// `now` on, as others have had the time.
     fn is_short_of(self, limit: Duration, now: Instant) -> bool {
-        self.end.saturating_duration_since(now) < limit.min(self.whole / 10 * 9)
+        self.end.saturating_duration_since(now) < limit.min(self.fair)
     }
 }
 
@@ -185,23 +201,44 @@ fn nanoseconds(duration: Duration) -> u64 {
 pub(crate) struct Unloaded {
     pub(super) reason: Reason,
     pub(super) detail: String,
+    /// What it offers, where it was there once.
+    offers: Option<ExtensionPoints>,
 }
 
 impl Unloaded {
+    /// Nobody knows what it offers.
+    pub(super) fn new(reason: Reason, detail: String) -> Self {
+        Self { reason, detail, offers: None }
+    }
+
     /// It asks for, or is asked for, what the other does not take.
     pub(super) fn by(problem: &Problem) -> Self {
-        Self { reason: Reason::PluginError, detail: problem.to_string() }
+        Self::new(Reason::PluginError, problem.to_string())
     }
 
     /// Nobody looked for it.
     pub(super) fn never_asked_for() -> Self {
-        Self { reason: Reason::Unavailable, detail: "nobody looked for it".to_owned() }
+        Self::new(Reason::Unavailable, "nobody looked for it".to_owned())
+    }
+
+    /// The same with what was known `before`.
+    pub(super) fn after(self, before: Option<&Self>) -> Self {
+        Self { offers: self.offers.or(before.and_then(|before| before.offers)), ..self }
     }
 }
 
 impl Member {
     pub(super) fn new(config: valid::Plugin, plugin: Result<Arc<Loaded>, Unloaded>) -> Self {
         Self { name: config.name.as_str().into(), config, plugin }
+    }
+
+    /// The same plugin, left out: it is known what it offers.
+    pub(super) fn left_out(&self, reason: Reason, detail: String) -> Self {
+        let offers = match &self.plugin {
+            Ok(loaded) => Some(loaded.plugin.info().extension_points),
+            Err(unloaded) => unloaded.offers,
+        };
+        Self::new(self.config.clone(), Err(Unloaded { reason, detail, offers }))
     }
 
     /// Its name in the configuration.
@@ -270,11 +307,15 @@ impl Member {
         self.plugin.as_ref().map_or(0, |loaded| loaded.plugin.instances())
     }
 
-    /// Whether it is asked at an extension point. One that could not be loaded would be, as far as anybody knows.
+    /// Whether it is asked at an extension point. One that was never loaded would be, as far as anybody knows.
     #[must_use]
     pub fn is_asked(&self, point: Point) -> bool {
-        let is_wanted = self.config.extension_points.is_none_or(|points| points.contains(point.flag()));
-        is_wanted && self.loaded().is_none_or(|loaded| loaded.plugin.offers(point.flag()))
+        let has = |points: ExtensionPoints| points.contains(point.flag());
+        let is_offered = match &self.plugin {
+            Ok(loaded) => loaded.plugin.offers(point.flag()),
+            Err(unloaded) => unloaded.offers.is_none_or(has),
+        };
+        is_offered && self.config.extension_points.is_none_or(has)
     }
 
     /// The breaker's state at an extension point that it is asked at.
@@ -291,7 +332,7 @@ impl Member {
     pub(super) fn call<T>(
         &self,
         point: Point,
-        time: Option<Allowance>,
+        time: Option<Share>,
         profile: &str,
         metrics: &Metrics,
         call: impl FnOnce(&Plugin) -> Result<T, CallError>,
@@ -355,13 +396,13 @@ impl Member {
     }
 }
 
-/// A plugin that is busy is not broken, and whoever is turned away has waited no longer than its deadline. Neither is one
-/// that was cut short because it `had_less` time than its own limits give it.
+/// A plugin that is busy is not broken, and whoever is turned away has waited no longer than its deadline. One that was
+/// cut short as it `had_less` time than its own limits and its fair share give it may be well or not.
 fn report(failure: Option<Reason>, had_less: bool) -> Report {
     match failure {
         None => Report::Success,
         Some(Reason::Overloaded) => Report::Nothing,
-        Some(Reason::Deadline) if had_less => Report::Nothing,
+        Some(Reason::Deadline) if had_less => Report::CutShort,
         Some(_) => Report::Failure,
     }
 }
@@ -381,13 +422,43 @@ pub fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::args::ServeArgs;
+    use crate::config::Surroundings;
+    use crate::profile::loader::{Loader, Occasion};
+
+    #[test]
+    fn a_plugin_that_is_left_out_is_asked_for_what_it_offers_and_for_all_where_nobody_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let component = folder.path().join("p.wasm");
+        std::fs::write(&component, gantry_guests::bytes("score_only")).unwrap();
+        let plugin = format!("{{name: p, component: 'file:{}'}}", component.display());
+        let profile = format!("{{schedulerName: default-scheduler, plugins: [{plugin}]}}");
+        let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
+        let text = format!("{head}profiles: [{profile}]\n");
+        let draft = ServeArgs::default().draft_of(text.as_bytes(), Path::new("x"), Surroundings::default()).unwrap();
+        let profiles = Loader::new(None, None).load(&draft.config.profiles, &[], Occasion::Change).unwrap();
+        let loaded = &profiles[0].members()[0];
+        let asked = |member: &Member| Point::ALL.map(|point| member.is_asked(point));
+        let (scores_only, all) = ([false, true, false], [true; 3]);
+        assert_eq!(asked(loaded), scores_only);
+        let left_out = loaded.left_out(Reason::Trap, "it fails".to_owned());
+        assert_eq!((asked(&left_out), left_out.failure()), (scores_only, Some((Reason::Trap, "it fails"))));
+        assert_eq!(asked(&left_out.left_out(Reason::Trap, "it still fails".to_owned())), scores_only);
+
+        let unknown = Member::new(loaded.config.clone(), Err(Unloaded::never_asked_for()));
+        assert_eq!(asked(&unknown), all);
+        let gone = Unloaded::never_asked_for().after(left_out.unloaded());
+        assert_eq!(asked(&Member::new(loaded.config.clone(), Err(gone))), scores_only);
+    }
 
     #[test]
     fn a_deadline_that_others_brought_on_is_nobodys_failure() {
         for (failure, had_less, expected) in [
             (None, true, Report::Success),
-            (Some(Reason::Deadline), true, Report::Nothing),
+            (Some(Reason::Deadline), true, Report::CutShort),
             (Some(Reason::Deadline), false, Report::Failure),
             (Some(Reason::Trap), true, Report::Failure),
             (Some(Reason::Overloaded), false, Report::Nothing),
@@ -397,12 +468,18 @@ mod tests {
     }
 
     #[test]
-    fn who_has_its_own_limit_or_nearly_all_of_a_request_has_enough() {
+    fn who_has_its_own_limit_or_its_fair_share_of_a_request_has_enough() {
         let (now, milliseconds) = (Instant::now(), Duration::from_millis);
-        let left = |left: u64| Allowance { whole: milliseconds(90), end: now + milliseconds(left) };
-        assert!(!left(40).is_short_of(milliseconds(40), now) && left(39).is_short_of(milliseconds(40), now));
+        let is_short = |left: u64, plugins: usize, limit: u64| {
+            let time = Allowance { whole: milliseconds(90), end: now + milliseconds(left) };
+            time.shared_by(plugins).is_short_of(milliseconds(limit), now)
+        };
+        assert!(!is_short(40, 1, 40) && is_short(39, 1, 40));
         // Its own limit is more than a request has.
-        assert!(!left(81).is_short_of(milliseconds(100), now) && left(80).is_short_of(milliseconds(100), now));
+        assert!(!is_short(81, 1, 100) && is_short(80, 1, 100));
+        // Another one is asked as well.
+        assert!(!is_short(41, 2, 100) && is_short(40, 2, 100));
+        assert!(!is_short(30, 2, 30) && is_short(29, 2, 30));
     }
 
     #[test]

@@ -282,7 +282,7 @@ impl Works {
             }
         }
         self.compiled(engine, bytes, wish).map_err(|error| {
-            let unloaded = Unloaded { reason: error.reason(), detail: chain(&error) };
+            let unloaded = Unloaded::new(error.reason(), chain(&error));
             lock(&self.refusals).add(digest, &error, &unloaded, Instant::now());
             unloaded
         })
@@ -317,7 +317,7 @@ fn signed_by(public_key: &Path) -> Option<Vec<u8>> {
 }
 
 fn unavailable(detail: String) -> Unloaded {
-    Unloaded { reason: Reason::Unavailable, detail }
+    Unloaded::new(Reason::Unavailable, detail)
 }
 
 fn bytes(wish: &Wish) -> Result<Vec<u8>, Unloaded> {

@@ -50,7 +50,7 @@ const SHORT: &str = "300ms";
 /// How much longer healthy requests may take beside an attack than beside calls that do no harm: less than twice is usual.
 const FACTOR: u32 = 3;
 /// What a busy machine may add to two healthy requests: some turns of others, and far less than an attacker's deadline.
-const NOISE: Duration = Duration::from_millis(20);
+const NOISE: Duration = Duration::from_millis(100);
 /// Healthy requests that a median is of, at least.
 const SAMPLES: usize = 3;
 /// How often both sides are measured before an attack is found to be noticed: what else the machine did has passed by then.

@@ -13,7 +13,7 @@ use tracing::span::{Id, Record};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-use crate::harness::{Extender, full_request, json as parsed, log_to, scores};
+use crate::harness::{Extender, full_request, json as parsed, log_to, pod, scores};
 
 #[tokio::test]
 async fn a_guest_that_takes_no_deltas_is_given_everything() {
@@ -146,4 +146,39 @@ async fn a_panic_in_a_cycle_costs_its_own_request_alone() {
     }
     let (_, why) = extender.admin("/explain/default/p-u1?format=text").await;
     assert!(why.contains("the cycle ended unexpectedly"), "{why}");
+}
+
+#[tokio::test]
+async fn what_the_dictionary_forbids_is_refused_though_the_cycle_panics() {
+    let forbid = "dictionary: [{pods: {matchLabels: {app: db}}, nodes: {matchLabels: {tier: edge}}, type: Forbid}]";
+    let gantry = "{name: gantry, component: 'builtin:gantry', extensionPoints: [score]}";
+    let profile = |mode: &str| {
+        Extender::new(&format!(
+            "profiles: [{{schedulerName: default-scheduler, mode: {mode}, {forbid}, plugins: [{gantry}]}}]"
+        ))
+    };
+    let victims = r#"{"Pods":[{"UID":"v"}],"NumPDBViolations":0}"#;
+    let waiting = pod("u1", r#"{"app":"db"}"#, "500m");
+    let evictions = format!(r#"{{"Pod":{waiting},"NodeNameToMetaVictims":{{"n0":{victims},"n1":{victims}}}}}"#);
+    for (mode, left) in [("serve", 1), ("shadow", 2)] {
+        let extender = profile(mode);
+        // As the watch shows them.
+        for (name, labels) in [("n0", json!({})), ("n1", json!({"tier": "edge"}))] {
+            let node = json!({"metadata": {"name": name, "labels": labels}});
+            extender.index.lock().apply_node(&from_value(node).unwrap()).unwrap();
+        }
+        extender.index.lock().apply_pod(&serde_json::from_str(&waiting).unwrap()).unwrap();
+        let panics = || tracing_subscriber::registry().with(PanicsOnce(AtomicBool::new(false)));
+        let guard = tracing::subscriber::set_default(panics());
+        let request = full_request("u1", r#"{"app":"db"}"#, &["{}", r#"{"tier":"edge"}"#]);
+        let (status, body) = extender.post("/filter", request).await;
+        drop(guard);
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(parsed(&body)["Nodes"]["items"].as_array().unwrap().len(), left, "{mode}");
+        let _guard = tracing::subscriber::set_default(panics());
+        let answer = parsed(&extender.post("/preempt", evictions.clone()).await.1);
+        assert_eq!(answer["NodeNameToMetaVictims"].as_object().unwrap().len(), left, "{mode}");
+        let fallbacks = "gantry_plugin_fallback_total{plugin=\"gantry\",reason=\"unavailable\"}";
+        assert_eq!(extender.metric(fallbacks).await, Some(2.0), "both panicked");
+    }
 }

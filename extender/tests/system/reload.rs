@@ -354,6 +354,19 @@ async fn a_plugin_that_could_not_be_loaded_at_the_start_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_is_tried_again_and_only_too_slow_for_the_recorded_request_takes_part_as_at_a_start() {
+    let components = tempfile::tempdir().unwrap();
+    let component = component(components.path(), "well_behaved");
+    let path = components.path().join("well_behaved.wasm");
+    std::fs::write(&path, gantry_guests::garbage()).unwrap();
+    let file = File::new(&profiles(&format!("{GANTRY}, {{name: guest, component: {component}}}"), ""));
+    let (extender, mut reloader) = Extender::reloading(&file.path());
+    std::fs::write(&path, gantry_guests::bytes("loop_in_filter")).unwrap();
+    assert!(reloader.retry(), "it is requests that find out");
+    assert_eq!(page(&extender).await["profiles"][0]["plugins"][1]["failure"], Value::Null);
+}
+
+#[tokio::test]
 async fn one_plugin_that_fails_the_recorded_request_keeps_no_other_one_out_and_holds_up_no_change() {
     let components = tempfile::tempdir().unwrap();
     let path = |name: &str| components.path().join(format!("{name}.wasm"));

@@ -388,7 +388,7 @@ async fn plans_keep_to_anti_affinity_and_spread() {
         assert_legal(ours);
         assert_at_most(share, mean_sigma(ours), mean_sigma(&default));
     }
-    for kept in [kept, kept_in_groups] {
-        assert!(kept >= 0.98, "adherence {kept}");
+    for (kept, least) in [(kept, 0.98), (kept_in_groups, 0.95)] {
+        assert!(kept >= least, "adherence {kept}");
     }
 }

@@ -10,7 +10,7 @@ use gantry_cluster::{PodRow, Snapshot};
 use super::InPlan;
 use crate::decision::{DecisionRecord, unix_seconds};
 use crate::handlers::Context;
-use crate::planner::{PlanState, PlannedPod, Post, Remembered};
+use crate::planner::{PlannedPod, Post, Remembered};
 
 /// What is at hand of the pods that had a name, one after another.
 pub(super) struct Sources {
@@ -96,14 +96,16 @@ impl Planned {
         let is_left = planned.is_none();
         let planned = planned.or_else(|| find(&plan.left))?;
         let left = is_left.then(|| why_left(snapshot, &planned.uid));
-        let in_plan = InPlan::of(plan, planned.node.as_deref(), post.state == PlanState::Stands, now);
+        let in_plan = InPlan::of(plan, planned.node.as_deref(), post.standing().is_some(), now);
         Some(Self { scheduler, uid: planned.uid, made: plan.made, plan: InPlan { left, ..in_plan } })
     }
 }
 
 /// Why a plan leaves a pod to kube-scheduler, as far as the pod as it waits now tells.
 fn why_left(snapshot: &Snapshot, uid: &str) -> &'static str {
-    let Some(pod) = snapshot.pending().find(|row| *row.uid == *uid) else { return "no plan can say what it needs" };
+    let Some(pod) = snapshot.pending().find(|row| *row.uid == *uid) else {
+        return "what it asks for is not for a plan to decide";
+    };
     if snapshot.class(pod.class).is_none() {
         return "where it may run is known no longer, there are too many kinds of pods";
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Checker;
 use crate::config::file::ForecastsFile;
+use crate::config::secrets::shown_address;
 use crate::config::valid::{ForecastSource, Forecasts};
 
 impl Checker {
@@ -30,7 +31,7 @@ impl Checker {
             || {
                 let remedy = "name the sidecar: unix: and the absolute path of its socket, or http:// with an IP \
                               address and a port; leave the section out to do without forecasts";
-                self.refuse("forecasts.from", from, remedy);
+                self.refuse("forecasts.from", shown_address(from), remedy);
                 ForecastSource::Unix(PathBuf::new())
             },
             ForecastSource::Tcp,

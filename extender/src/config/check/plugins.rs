@@ -12,7 +12,7 @@ use hyper::Uri;
 
 use super::Checker;
 use crate::config::file::{FetchFile, LimitsFile, PluginFile, SignatureFile};
-use crate::config::secrets::shown_text;
+use crate::config::secrets::shown_address;
 use crate::config::valid::{ComponentSource, Fetch, Image, Plugin};
 
 /// The one component that is in this program.
@@ -115,7 +115,7 @@ impl Checker {
                       registry's reference"),
         };
         source.unwrap_or_else(|remedy| {
-            self.refuse(key, shown_text(text), remedy);
+            self.refuse(key, shown_address(text), remedy);
             ComponentSource::Builtin
         })
     }

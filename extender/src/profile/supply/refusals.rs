@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn why() -> Unloaded {
-        Unloaded { reason: Reason::Deadline, detail: "too long".into() }
+        Unloaded::new(Reason::Deadline, "too long".into())
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Factors {
 }
 
 /// `100 · (forecast + limit - base) / C - threshold`: the pods that are placed are what the room is short of limit less
-/// base. Far below 0 where the pair is left out, and nowhere.
+/// base. 0 where the pair is left out.
 fn brim(nodes: &Nodes, risk: &Risk<'_>) -> Vec<f64> {
     let forecast = padded(risk.forecast, nodes.resources());
     let mut brim = vec![0.0; nodes.unit.len()];
