@@ -384,7 +384,8 @@ async fn plans_keep_to_anti_affinity_and_spread() {
             ("Gantry, nominate", &nominate),
         ],
     );
-    for (ours, share) in [(&follow, 0.75), (&nominate, 0.5)] {
+    // Half is usual for both; a heavy pod that is refused its place costs a point and more.
+    for (ours, share) in [(&follow, 0.8), (&nominate, 0.75)] {
         assert_legal(ours);
         assert_at_most(share, mean_sigma(ours), mean_sigma(&default));
     }
