@@ -35,7 +35,9 @@ const AFTER_DENIAL: Duration = Duration::from_mins(1);
 /// How long pods wait that we have no right to release: somebody may be about to grant it.
 const AFTER_RIGHTS: Duration = Duration::from_secs(15);
 /// How long a released pod may take to be bound before the next one goes to the same node.
-const BINDING: Duration = Duration::from_millis(300);
+const BINDING: Duration = Duration::from_secs(1);
+/// And all of a batch together: pods that find no room are never bound.
+const BINDINGS: Duration = Duration::from_secs(10);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// Writes in flight: more only queue in the API server.
@@ -195,10 +197,11 @@ impl Planner {
         let pass = &Pass::new(&self.role);
         self.withdraw_all(nominator, &without, &batch, pass).await;
         let (mut denied, mut last_by_node) = (HashSet::new(), HashMap::new());
+        let end = Instant::now() + BINDINGS;
         for pod in in_order {
             let node = batch.later(&pod.uid).map(Arc::clone);
             if let Some(earlier) = node.and_then(|node| last_by_node.insert(node, Arc::clone(&pod.uid))) {
-                self.until_placed(&earlier).await;
+                self.until_placed(&earlier, end.min(Instant::now() + BINDING)).await;
             }
             denied.extend(self.note_release(let_go(nominator, pod, &batch, pass).await));
         }
@@ -214,8 +217,7 @@ impl Planner {
 
     /// Waits a moment for a released pod to be bound: until then it is refused its node if another one of its group is
     /// nominated there.
-    async fn until_placed(&self, uid: &str) {
-        let end = Instant::now() + BINDING;
+    async fn until_placed(&self, uid: &str, end: Instant) {
         while Instant::now() < end && matches!(self.index.lock().whereabouts(uid), Whereabouts::Waiting) {
             tokio::time::sleep(LOOK).await;
         }
