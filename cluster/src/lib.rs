@@ -32,6 +32,7 @@ mod estimates;
 mod groups;
 mod index;
 mod label;
+mod names;
 mod node;
 mod pod;
 mod ports;

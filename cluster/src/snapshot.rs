@@ -6,10 +6,9 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
-
 use crate::class::DomainClass;
 use crate::estimates::Estimator;
+use crate::names::RowByName;
 use crate::node::NodeRow;
 use crate::pod::PodRow;
 use crate::residents::Residents;
@@ -36,7 +35,7 @@ pub struct Snapshot {
     pub(crate) nodes: Arc<Vec<Option<Arc<NodeRow>>>>,
     pub(crate) residents: Residents,
     /// Every request looks all its candidates up here.
-    pub(crate) row_by_name: Arc<HashMap<Arc<str>, u32>>,
+    pub(crate) row_by_name: Arc<RowByName>,
     /// By row: the generation in which one of its numbers last changed.
     pub(crate) changed: Arc<Vec<u64>>,
     pub(crate) classes: Arc<Vec<Arc<DomainClass>>>,
@@ -134,7 +133,7 @@ impl Snapshot {
     /// The node's row.
     #[must_use]
     pub fn row(&self, node: &str) -> Option<u32> {
-        self.row_by_name.get(node).copied()
+        self.row_by_name.get(node)
     }
 
     /// The row's node.

@@ -21,7 +21,7 @@ impl Index {
         let Some(row) = self.state.row(&node.name) else {
             self.change();
             let row = self.take_row();
-            Arc::make_mut(&mut self.state.row_by_name).insert(Arc::clone(&node.name), row);
+            Arc::make_mut(&mut self.state.row_by_name).insert(&node.name, row);
             self.fill_row(row, Some(node));
             return Ok(true);
         };
@@ -51,7 +51,7 @@ impl Index {
     /// Ends a complete list: nodes that it did not name are gone. Without a list begun it does nothing.
     pub fn finish_nodes(&mut self) {
         if let Some(named) = self.node_list.finish() {
-            let gone = self.state.row_by_name.keys().filter(|name| !named.contains(*name)).cloned();
+            let gone = self.state.row_by_name.names().filter(|name| !named.contains(*name)).map(str::to_owned);
             for name in gone.collect::<Vec<_>>() {
                 self.delete_node(&name);
             }
