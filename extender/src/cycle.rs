@@ -349,10 +349,10 @@ fn follow(request: &Request, view: &View, position: usize) -> Answer {
 fn rank_candidates(request: &Request, profile: &Profile, view: &View, rated: Combined<Vec<f64>>) -> Answer {
     let Combined { answer: scores, left_out, asked } = rated;
     let seed = rank::seed(&view.pod.uid, profile.scheduler_name());
-    let order = rank::order(&scores, seed);
+    let order = rank::best(&scores, seed);
     let preferred = order.first().copied().filter(|position| scores[*position] > 0.0);
     let body = match preferred {
-        Some(_) => prioritize::answer(&request.candidates, &rank::priorities(&order)),
+        Some(_) => prioritize::answer(&request.candidates, &rank::priorities(&order, scores.len())),
         None => prioritize::equal(&request.candidates),
     };
     let name = |position: usize| request.candidates.name(position);

@@ -4,40 +4,65 @@
 //! by a hash of the pod, the profile and the row, so that the same cycle gives the
 //! same answer and different pods do not all fall on the first node. Knows no names.
 
+use std::cmp::Ordering;
+
 use crate::wire::prioritize::Priority;
 
 /// What a candidate that is no row of the snapshot scores: less than any row.
 pub const UNKNOWN: f64 = -1.0;
 
-/// The candidates that a cycle tells apart. kube-scheduler takes longer to read a score than Gantry to give it, and waits
-/// for all of them: so the best of a large cluster have one, as many as of a small one.
-pub const GRADED: usize = 32;
+/// The candidates that a cycle tells apart: one for each number from 10 to 0. kube-scheduler takes longer to read a score
+/// than Gantry to give it, and waits for all of them.
+pub const GRADED: usize = 11;
 
-/// Maps scores, one a candidate, to priorities: the best alone 10, those behind it from 9 down to 0 by rank, the last of
-/// [`GRADED`] 0 and whoever comes after it.
+/// Maps scores, one of each of so many `candidates`, to priorities: the best alone 10, those behind it from 9 down to 0 by
+/// rank, the last of [`GRADED`] 0 and whoever comes after it.
 ///
 /// Ranks rather than differences, because the objective's scale changes with the load of the cluster. The distance
 /// between the first two is what outvotes in-tree scores: 10 points times the extender's weight.
 ///
-/// `order` has the candidates' positions, best first, as [`order`] gives them.
+/// `best` has the best candidates' positions, best first, as [`best`] gives them.
 #[must_use]
-pub fn priorities(order: &[usize]) -> Vec<Priority> {
-    let mut priorities = vec![Priority::MIN; order.len()];
-    let graded = order.len().min(GRADED);
-    for (rank, position) in order.iter().take(graded).enumerate() {
-        priorities[*position] = priority(rank, graded);
+pub fn priorities(best: &[usize], candidates: usize) -> Vec<Priority> {
+    let mut priorities = vec![Priority::MIN; candidates];
+    for (rank, position) in best.iter().enumerate() {
+        priorities[*position] = priority(rank, best.len());
     }
     priorities
+}
+
+/// The positions of the [`GRADED`] best candidates, or of all where there are fewer: the first of their [`order`].
+#[must_use]
+pub fn best(scores: &[f64], seed: u64) -> Vec<usize> {
+    let mut keyed = keyed(scores, seed);
+    if keyed.len() > GRADED {
+        keyed.select_nth_unstable_by(GRADED, before);
+        keyed.truncate(GRADED);
+    }
+    sorted(keyed)
 }
 
 /// The positions of the candidates, best first; `scores` has one a candidate. Higher scores come first, equal ones by
 /// hash, and the position is last, so that the order is total.
 #[must_use]
 pub fn order(scores: &[f64], seed: u64) -> Vec<usize> {
+    sorted(keyed(scores, seed))
+}
+
+/// A candidate's score, what breaks its ties, and its position.
+type Keyed = (f64, u64, usize);
+
+fn keyed(scores: &[f64], seed: u64) -> Vec<Keyed> {
     let tie = |position: usize| mix(seed ^ mix(position as u64));
-    let keyed = |(position, score): (usize, &f64)| (*score, tie(position), position);
-    let mut keyed: Vec<_> = scores.iter().enumerate().map(keyed).collect();
-    keyed.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
+    scores.iter().enumerate().map(|(position, score)| (*score, tie(position), position)).collect()
+}
+
+fn before(one: &Keyed, other: &Keyed) -> Ordering {
+    other.0.total_cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2)))
+}
+
+fn sorted(mut keyed: Vec<Keyed>) -> Vec<usize> {
+    keyed.sort_unstable_by(before);
     keyed.into_iter().map(|(.., position)| position).collect()
 }
 
@@ -71,7 +96,7 @@ mod tests {
     use super::*;
 
     fn numbers(scores: &[f64], seed: u64) -> Vec<u8> {
-        priorities(&order(scores, seed)).into_iter().map(Priority::get).collect()
+        priorities(&best(scores, seed), scores.len()).into_iter().map(Priority::get).collect()
     }
 
     #[test]
@@ -87,8 +112,8 @@ mod tests {
     fn in_a_large_cluster_only_the_best_are_told_apart() {
         let scores: Vec<f64> = (0..5000).map(f64::from).rev().collect();
         let numbers = numbers(&scores, 1);
-        assert_eq!(numbers[..5], [10, 9, 8, 8, 8]);
-        assert_eq!(numbers.iter().rposition(|number| *number > 0), Some(27));
+        assert_eq!(numbers[..12], [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0]);
+        assert_eq!(numbers.iter().filter(|number| **number > 0).count(), 10);
     }
 
     #[test]
@@ -110,8 +135,9 @@ mod tests {
             scores in prop::collection::vec(prop_oneof![Just(UNKNOWN), 0.0..=100.0f64, Just(50.0)], 1..200),
             seed in any::<u64>(),
         ) {
-            let order = order(&scores, seed);
-            let ranked = priorities(&order);
+            let (order, best) = (order(&scores, seed), best(&scores, seed));
+            prop_assert_eq!(&best[..], &order[..scores.len().min(GRADED)]);
+            let ranked = priorities(&best, scores.len());
             prop_assert_eq!(ranked.iter().filter(|priority| **priority == Priority::MAX).count(), 1);
             prop_assert_eq!(ranked[order[0]], Priority::MAX);
             for (a, b) in (0..scores.len()).zip(1..scores.len()) {
