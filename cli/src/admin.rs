@@ -66,7 +66,7 @@ pub struct ExplainArgs {
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Write what the plugins were asked about the pod, and what they answered, to this file: see `replay`. The extender
-    /// keeps that of the last few pods only.
+    /// keeps that of the last few pods only, and of hundreds at once a few in a second.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     /// The way to the extender.
@@ -84,7 +84,7 @@ pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Cli
         if let Some(file) = &args.record {
             let absent = format!(
                 "no replica of the extender remembers what was asked about pod {namespace}/{pod}: each keeps that of the \
-                 last few pods only"
+                 last few pods only, and of hundreds at once a few in a second"
             );
             return extender.write(&format!("/record/{namespace}/{pod}"), &absent, file, out).await;
         }

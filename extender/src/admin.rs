@@ -148,8 +148,8 @@ async fn explain(
 async fn record(State(context): State<Arc<Context>>, Path((namespace, pod)): Path<(String, String)>) -> Response {
     let absent = || {
         format!(
-            "no record of pod {namespace}/{pod}: only the last answers are kept with all that led to them; with several \
-             replicas ask the one that kube-scheduler calls\n"
+            "no record of pod {namespace}/{pod}: only the last answers are kept with all that led to them, and of many pods at \
+             once only some; with several replicas ask the one that kube-scheduler calls\n"
         )
     };
     recorded(record::of_pod(&context, &namespace, &pod), absent)

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::cycle::Fallback;
 use crate::decision::DecisionRecord;
+use crate::tokens::Tokens;
 use crate::wire::brief;
 
 /// Events that wait to be sent; more than the burst allows never wait at once.
@@ -231,39 +232,29 @@ pub async fn send_all(client: Client, mut notices: mpsc::Receiver<Notice>) {
 #[derive(Debug)]
 struct Throttle {
     last_by_key: HashMap<(String, String), Instant>,
-    tokens: u32,
-    refilled: Instant,
+    tokens: Tokens,
 }
 
 impl Throttle {
     fn new(now: Instant) -> Self {
-        Self { last_by_key: HashMap::new(), tokens: BURST, refilled: now }
+        Self { last_by_key: HashMap::new(), tokens: Tokens::new(BURST, REFILL, now) }
     }
 
     fn admits(&mut self, uid: &str, action: &str, now: Instant) -> bool {
-        self.refill(now);
+        if self.tokens.refill(now) {
+            self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REMEMBERED);
+        }
         let key = (uid.to_owned(), action.to_owned());
         let reserved = match self.last_by_key.get(&key) {
             Some(last) if now.saturating_duration_since(*last) < REPEAT_AFTER => return false,
             Some(_) => RESERVED,
             None => 0,
         };
-        if self.tokens <= reserved {
+        if !self.tokens.take(reserved) {
             return false;
         }
-        self.tokens -= 1;
         self.last_by_key.insert(key, now);
         true
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let refills = (now.saturating_duration_since(self.refilled).as_secs() / REFILL.as_secs()) as u32;
-        if refills == 0 {
-            return;
-        }
-        self.tokens = self.tokens.saturating_add(refills).min(BURST);
-        self.refilled += REFILL * refills;
-        self.last_by_key.retain(|_, last| now.saturating_duration_since(*last) < REMEMBERED);
     }
 }
 

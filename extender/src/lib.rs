@@ -64,6 +64,7 @@ pub mod server;
 pub mod standing;
 pub mod telemetry;
 pub mod tls;
+mod tokens;
 pub mod verb;
 pub mod view;
 pub mod wire;

@@ -2,12 +2,13 @@
 //!
 //! Promises a bounded memory: a few answers with their snapshots, which share what did
 //! not change between them, and one plan. The price is that the first change after an
-//! answer copies the columns that it touches. Nothing is written out until somebody asks.
+//! answer copies the columns that it touches; so of more pods than a few at once only some
+//! are kept, and the others are placed without. Nothing is written out until somebody asks.
 //! Questions without an answer are not kept: why there is none is told elsewhere.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use gantry_cluster::{PodRow, Snapshot};
 use gantry_host::SnapshotSource;
@@ -15,17 +16,30 @@ use gantry_host::record::{Answer, Asked, Question, RecordedColumns, RecordedPlug
 
 use super::member::Member;
 use crate::columns::{self, Columns};
+use crate::tokens::Tokens;
 use crate::view::View;
 
 /// Verdicts and scores kept: sixteen pods' worth where there is one plugin. Each may hold a copy of what changed in the
 /// cluster since the one before, at 5,000 nodes some 0.2 MB.
 const KEPT: usize = 32;
+/// Pods at once of which all answers are kept, and how often one is after those.
+const PODS: u32 = 16;
+const EVERY: Duration = Duration::from_millis(100);
 
 /// What was asked last, by whom it was answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recorder {
-    pods: Mutex<VecDeque<Kept>>,
+    pods: Mutex<Pods>,
     plan: Mutex<Option<Recorded>>,
+}
+
+/// The last answers about pods that were kept, newest first.
+#[derive(Debug)]
+struct Pods {
+    kept: VecDeque<Kept>,
+    tokens: Tokens,
+    /// The UID of the last pod, and whether its answers are kept: all of them, or none.
+    last: Option<(Arc<str>, bool)>,
 }
 
 /// A question with its answer, and when that was given.
@@ -42,12 +56,21 @@ struct Kept {
 }
 
 impl Recorder {
-    /// Keeps an answer about a pod; the oldest goes where there are too many.
-    pub(super) fn keep(&self, member: &Member, view: &View, answer: Answer) {
-        let (plugin, snapshot, pod) = (member.name().to_owned(), Arc::clone(&view.snapshot), Arc::clone(&view.pod));
+    /// Keeps nothing yet.
+    pub(super) fn new(now: Instant) -> Self {
+        let pods = Pods { kept: VecDeque::new(), tokens: Tokens::new(PODS, EVERY, now), last: None };
+        Self { pods: Mutex::new(pods), plan: Mutex::default() }
+    }
+
+    /// Keeps an answer about a pod, if the pod is one of those that are kept; the oldest goes where there are too many.
+    pub(super) fn keep(&self, member: &Member, view: &View, answer: impl FnOnce() -> Answer) {
         let mut pods = self.pods();
-        pods.truncate(KEPT - 1);
-        pods.push_front(Kept { at: SystemTime::now(), plugin, snapshot, pod, answer });
+        if !pods.admit(&view.pod.uid, Instant::now()) {
+            return;
+        }
+        let (plugin, snapshot, pod) = (member.name().to_owned(), Arc::clone(&view.snapshot), Arc::clone(&view.pod));
+        pods.kept.truncate(KEPT - 1);
+        pods.kept.push_front(Kept { at: SystemTime::now(), plugin, snapshot, pod, answer: answer() });
     }
 
     /// Keeps an answer about many pods in place of the one before.
@@ -59,7 +82,7 @@ impl Recorder {
     pub(super) fn of_pod(&self, namespace: &str, pod: &str, members: &[Member], weights: &[f64]) -> Vec<Recorded> {
         let pods = self.pods();
         let mut seen = HashSet::new();
-        let own = pods.iter().filter(|kept| *kept.pod.namespace == *namespace && *kept.pod.name == *pod);
+        let own = pods.kept.iter().filter(|kept| *kept.pod.namespace == *namespace && *kept.pod.name == *pod);
         let newest = own.filter(|kept| seen.insert((&kept.plugin, std::mem::discriminant(&kept.answer))));
         newest.filter_map(|kept| Some((kept.at, kept.asked(members, weights)?))).collect()
     }
@@ -69,8 +92,22 @@ impl Recorder {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn pods(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn pods(&self) -> MutexGuard<'_, Pods> {
         self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pods {
+    fn admit(&mut self, uid: &Arc<str>, now: Instant) -> bool {
+        if let Some((last, is_kept)) = &self.last
+            && last == uid
+        {
+            return *is_kept;
+        }
+        self.tokens.refill(now);
+        let is_kept = self.tokens.take(0);
+        self.last = Some((Arc::clone(uid), is_kept));
+        is_kept
     }
 }
 
@@ -105,4 +142,28 @@ pub(super) fn asked(
         settings: member.config().settings.clone(),
     };
     Asked { plugin, snapshot: RecordedColumns::of(source, nodes, resources), question, answer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_burst_the_first_pods_are_kept_and_then_one_now_and_then_each_with_all_its_answers() {
+        let start = Instant::now();
+        let recorder = Recorder::new(start);
+        let mut pods = recorder.pods();
+        let mut kept = |pod: u32, milliseconds| {
+            let (uid, now) = (pod.to_string().into(), start + Duration::from_millis(milliseconds));
+            let [filtered, scored] = [pods.admit(&uid, now), pods.admit(&uid, now)];
+            assert_eq!(filtered, scored, "pod {pod}");
+            filtered
+        };
+        let burst: Vec<u32> = (0..40).filter(|pod| kept(*pod, 0)).collect();
+        assert!(burst.into_iter().eq(0..PODS));
+        assert_eq!(
+            [kept(40, 99), kept(41, 100), kept(42, 101), kept(43, 350), kept(44, 350)],
+            [false, true, false, true, true]
+        );
+    }
 }

@@ -60,10 +60,10 @@ async fn version_and_wrong_paths_answer() {
 #[tokio::test]
 async fn the_last_pods_are_recorded_with_all_that_led_to_their_answers() {
     let (extender, _folder) = Extender::with_guest("well_behaved", "");
-    for pod in 0..40 {
-        extender.post("/filter", full_request(&format!("u{pod}"), "{}", &["{}", "{}"])).await;
+    for pod in ["u0"].into_iter().chain(["u1"; 32]) {
+        extender.post("/filter", full_request(pod, "{}", &["{}", "{}"])).await;
     }
-    let (status, record) = extender.admin("/record/default/p-u39").await;
+    let (status, record) = extender.admin("/record/default/p-u1").await;
     assert_eq!(status, StatusCode::OK, "{record}");
     let record = json(record.as_bytes());
     let asked = &record["questions"][0];
