@@ -31,6 +31,7 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use gantry_host::Reason;
+use gantry_host::turn::step_back;
 use tracing::{Instrument, Span, field};
 
 use crate::binding::Binder;
@@ -190,8 +191,8 @@ fn decide(verb: Verb, context: &Context, body: &[u8], start: Instant) -> Result<
 /// What `work` comes to; `None` after a panic, of which the log has the place. It costs its own request alone: locks are
 /// taken in spite of it, by who knows that nothing is left half done.
 ///
-/// What is not expected to be quick may make its thread step back, and so is done on another one, or on this one where the
-/// system has none left.
+/// What is not expected to be quick is done on another thread, behind what is: of who never answered nobody knows that it will
+/// be, and one that keeps a core makes its thread step back further. It is done on this one where the system has none left.
 fn survive<T: Send>(is_quick: bool, work: impl Fn() -> T + Sync) -> Option<T> {
     let work = || catch_unwind(AssertUnwindSafe(&work)).ok();
     if is_quick {
@@ -200,7 +201,11 @@ fn survive<T: Send>(is_quick: bool, work: impl Fn() -> T + Sync) -> Option<T> {
     let span = Span::current();
     thread::scope(|scope| {
         let cycle = thread::Builder::new().name("gantry-cycle".to_owned());
-        match cycle.spawn_scoped(scope, || span.in_scope(work)) {
+        let behind = || {
+            step_back();
+            span.in_scope(work)
+        };
+        match cycle.spawn_scoped(scope, behind) {
             Ok(cycle) => cycle.join().ok().flatten(),
             Err(_) => work(),
         }

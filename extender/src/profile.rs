@@ -4,6 +4,7 @@
 //! and named, never the whole profile: only where none answers is there no answer. Knows
 //! no requests, and not what is done about a failure.
 
+mod expected;
 pub mod loader;
 mod member;
 mod opinion;
@@ -54,7 +55,7 @@ impl Profile {
             weights: config.weights.clone(),
             members,
             plan: config.plan.clone(),
-            recorder: Recorder::default(),
+            recorder: Recorder::new(Instant::now()),
         }
     }
 
@@ -134,7 +135,7 @@ impl Profile {
         let answers = self.ask(Point::Filter, time.end, |member, position| {
             let call = |plugin: &Plugin| plugin.filter_until(&columns, &pod, time.end);
             let verdicts = member.call(Point::Filter, Some(time), self.scheduler_name(), metrics, call)?;
-            self.recorder.keep(member, view, Answer::Verdicts(verdicts.clone()));
+            self.recorder.keep(member, view, || Answer::Verdicts(verdicts.clone()));
             Ok((position as u8, verdicts))
         });
         let pass = || vec![Verdict::default(); columns.rows()];
@@ -158,7 +159,7 @@ impl Profile {
         let answers = self.ask(Point::Score, time.end, |member, _| {
             let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, time.end);
             let mut scores = member.call(Point::Score, Some(time), self.scheduler_name(), metrics, call)?;
-            self.recorder.keep(member, view, Answer::scores(&scores));
+            self.recorder.keep(member, view, || Answer::scores(&scores));
             if member.config().normalize {
                 pipeline::stretch(&mut scores, candidates);
             }

@@ -87,7 +87,8 @@ impl Turn {
 }
 
 /// How long this thread has been on a core: one that was kept waiting by others has not been slow.
-fn time_on_core() -> Duration {
+#[must_use]
+pub fn time_on_core() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

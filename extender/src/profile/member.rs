@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gantry_host::turn::GRACE;
+use gantry_host::turn::time_on_core;
 use gantry_host::types::ExtensionPoints;
 use gantry_host::{Breaker, BreakerState, CallError, Digest, Entry, Limits, Plugin, Reason, Report};
 
+use super::expected::Expected;
 use crate::config::{Problem, valid};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
@@ -21,9 +22,6 @@ use crate::metrics::Metrics;
 const FAILURES: u32 = 5;
 /// How long it is left alone before one cycle tries it again.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// Of a call that nobody has seen answered yet.
-const UNKNOWN: u64 = u64::MAX;
 
 /// What a plugin is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,38 +131,6 @@ impl Share {
     }
 }
 
-/// Nanoseconds that a call is expected to take, or [`UNKNOWN`], one an extension point.
-#[derive(Debug)]
-struct Expected([AtomicU64; Point::ALL.len()]);
-
-impl Expected {
-    fn nothing() -> Self {
-        Self(Point::ALL.map(|_| AtomicU64::new(UNKNOWN)))
-    }
-
-    fn of(&self, point: Point) -> Option<Duration> {
-        let nanoseconds = self.0[point as usize].load(Ordering::Relaxed);
-        (nanoseconds != UNKNOWN).then(|| Duration::from_nanos(nanoseconds))
-    }
-
-    /// Whether a call is expected to be quick: as at the last answer there, or at the other extension point where there was
-    /// none yet, as where pods follow a plan and nobody asks for scores.
-    fn is_quick(&self, point: Point) -> bool {
-        let known = [point, Point::Filter, Point::Score].into_iter().find_map(|point| self.of(point));
-        known.is_some_and(|expected| expected < GRACE)
-    }
-
-    /// A call that failed has not shown that the plugin is quick.
-    fn learn(&self, point: Point, took: Duration, failed: bool) {
-        let expected = &self.0[point as usize];
-        if failed {
-            expected.fetch_max(nanoseconds(took), Ordering::Relaxed);
-        } else {
-            expected.store(nanoseconds(took), Ordering::Relaxed);
-        }
-    }
-}
-
 /// Where the time of a question went that several plugins are asked.
 #[derive(Debug, Default)]
 pub(super) struct Spent {
@@ -190,10 +156,6 @@ impl Spent {
         }
         result
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Why there is no plugin.
@@ -350,13 +312,14 @@ impl Member {
         }
         let limit = loaded.plugin.limits().deadline_of(point.entry());
         let had_less = time.is_some_and(|time| time.is_short_of(limit, start));
+        let on_core = time_on_core();
         let result = call(&loaded.plugin);
-        let end = Instant::now();
+        let (end, on_core) = (Instant::now(), time_on_core().saturating_sub(on_core));
         let failure = result.as_ref().err().map(CallError::reason);
         if let Some(state) = breaker.report(report(failure, had_less), end) {
             tracing::warn!(plugin = self.name(), extension_point = point.as_str(), breaker = state.as_str(), "breaker");
         }
-        loaded.expected.learn(point, end - start, failure.is_some());
+        loaded.expected.learn(point, failure.map_or(on_core, |_| end - start), failure.is_some());
         metrics.call(profile, self.name(), point, failure, end - start);
         result.map_err(|error| self.fallback(Cause::Plugin(error.reason()), &chain(&error)))
     }
@@ -424,13 +387,16 @@ pub fn chain(error: &dyn Error) -> String {
 mod tests {
     use std::path::Path;
 
+    use gantry_host::turn::GRACE;
+
     use super::*;
     use crate::args::ServeArgs;
     use crate::config::Surroundings;
+    use crate::profile::Profile;
     use crate::profile::loader::{Loader, Occasion};
 
-    #[test]
-    fn a_plugin_that_is_left_out_is_asked_for_what_it_offers_and_for_all_where_nobody_knows() {
+    /// A profile with a plugin that scores.
+    fn profile() -> Arc<Profile> {
         let folder = tempfile::tempdir().unwrap();
         let component = folder.path().join("p.wasm");
         std::fs::write(&component, gantry_guests::bytes("score_only")).unwrap();
@@ -439,8 +405,37 @@ mod tests {
         let head = "apiVersion: gantry.dev/v1alpha1\nkind: GantryConfiguration\ncluster: {mode: none}\n";
         let text = format!("{head}profiles: [{profile}]\n");
         let draft = ServeArgs::default().draft_of(text.as_bytes(), Path::new("x"), Surroundings::default()).unwrap();
-        let profiles = Loader::new(None, None).load(&draft.config.profiles, &[], Occasion::Change).unwrap();
-        let loaded = &profiles[0].members()[0];
+        Loader::new(None, None).load(&draft.config.profiles, &[], Occasion::Change).unwrap().remove(0)
+    }
+
+    /// Keeps a core for longer than honest plugins do.
+    fn compute() {
+        let start = time_on_core();
+        while time_on_core().saturating_sub(start) < 2 * GRACE {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_plugin_whose_thread_has_no_core_for_a_while_stays_quick_and_one_that_keeps_a_core_does_not() {
+        let (profile, metrics) = (profile(), Metrics::new([]));
+        let member = &profile.members()[0];
+        let call = |work: fn()| {
+            let answer = member.call(Point::Score, None, "p", &metrics, |_| {
+                work();
+                Ok(())
+            });
+            answer.unwrap();
+            member.is_quick(Point::Score)
+        };
+        assert!(call(|| std::thread::scope(|others| others.spawn(compute).join().unwrap())));
+        assert!(!call(compute));
+    }
+
+    #[test]
+    fn a_plugin_that_is_left_out_is_asked_for_what_it_offers_and_for_all_where_nobody_knows() {
+        let profile = profile();
+        let loaded = &profile.members()[0];
         let asked = |member: &Member| Point::ALL.map(|point| member.is_asked(point));
         let (scores_only, all) = ([false, true, false], [true; 3]);
         assert_eq!(asked(loaded), scores_only);
@@ -480,20 +475,5 @@ mod tests {
         // Another one is asked as well.
         assert!(!is_short(41, 2, 100) && is_short(40, 2, 100));
         assert!(!is_short(30, 2, 30) && is_short(29, 2, 30));
-    }
-
-    #[test]
-    fn who_is_not_known_to_be_quick_is_expected_to_be_slow_and_one_point_speaks_for_the_other() {
-        let (quick, slow) = (GRACE / 2, GRACE);
-        let expected = Expected::nothing();
-        expected.learn(Point::Filter, quick, true);
-        assert!(!expected.is_quick(Point::Filter) && !expected.is_quick(Point::Score), "a failure shows nothing");
-        expected.learn(Point::Filter, quick, false);
-        assert!(expected.is_quick(Point::Filter) && expected.is_quick(Point::Score));
-        expected.learn(Point::Score, slow, false);
-        assert!(expected.is_quick(Point::Filter) && !expected.is_quick(Point::Score));
-        expected.learn(Point::Score, quick, false);
-        expected.learn(Point::Filter, slow, true);
-        assert!(!expected.is_quick(Point::Filter) && expected.is_quick(Point::Score));
     }
 }
