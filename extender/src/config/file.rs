@@ -219,9 +219,9 @@ pub struct PlanFile {
     #[serde(deserialize_with = "scalar")]
     #[cfg_attr(test, schemars(with = "schema::Duration", extend("default" = "200ms")))]
     pub window: Option<String>,
-    /// The most candidate changes that one search evaluates; 0: construct only. Default 10000000, from 0 to 10^12; at most 3 million
+    /// The most candidate changes that one search evaluates; 0: construct only. Default 8000000, from 0 to 10^12; at most 3 million
     /// for each second of the shortest `planDeadline`.
-    #[cfg_attr(test, schemars(range(max = 1_000_000_000_000_u64), extend("default" = 10_000_000)))]
+    #[cfg_attr(test, schemars(range(max = 1_000_000_000_000_u64), extend("default" = 8_000_000)))]
     pub evaluations: Option<u64>,
     /// How long a plan holds though nothing contradicts it. Default 60s, from 1s to 1h.
     #[serde(deserialize_with = "scalar")]

@@ -14,7 +14,7 @@ use gantry_host::{CompileLimits, Digest, Limits};
 use hyper::Uri;
 
 /// Under a second of one core in the sandbox, whatever the size: `make bench ONLY=plan`.
-const EVALUATIONS: u64 = 10_000_000;
+const EVALUATIONS: u64 = 8_000_000;
 /// A quarter of what the sandbox makes of one core: `make bench ONLY=component`.
 const EVALUATIONS_PER_MILLISECOND: u64 = 3_000;
 /// Candidate changes that are worth evaluating for one pod.
