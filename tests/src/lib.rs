@@ -20,6 +20,7 @@ pub mod controllers;
 pub mod extender;
 pub mod forecaster;
 pub mod http;
+pub mod interleaved;
 pub mod kubectl;
 pub mod metrics;
 pub mod placement;

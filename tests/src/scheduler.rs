@@ -26,8 +26,8 @@ pub struct SchedulerSettings {
     pub percentage_of_nodes_to_score: u32,
     /// The profiles' `schedulerName`s; empty: `default-scheduler` alone.
     pub scheduler_names: Vec<String>,
-    /// An extender beside the profile.
-    pub extender: Option<ExtenderStanza>,
+    /// Extenders beside the profiles.
+    pub extenders: Vec<ExtenderStanza>,
 }
 
 /// What differs from the entry of `extenders:` in the manifests.
@@ -41,16 +41,20 @@ pub struct ExtenderStanza {
     pub binds: bool,
     /// Resources that kube-scheduler leaves to it and counts none of itself; not as shipped.
     pub left_to_it: &'static [&'static str],
+    /// The resource without which a pod is not its business; not as shipped, where all pods are.
+    pub only_for: Option<&'static str>,
 }
 
 impl ExtenderStanza {
     /// The shipped stanza for the extender at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), node_cache_capable: true, binds: false, left_to_it: &[] }
+        Self { url: url.into(), node_cache_capable: true, binds: false, left_to_it: &[], only_for: None }
     }
 
-    fn edit(&self, stanza: &mut Value) {
+    /// The stanza as shipped, but for what differs.
+    fn over(&self, shipped: &Value) -> Value {
+        let mut stanza = shipped.clone();
         stanza["urlPrefix"] = json!(self.url);
         if !self.node_cache_capable {
             stanza["nodeCacheCapable"] = json!(false);
@@ -58,10 +62,13 @@ impl ExtenderStanza {
         if self.binds {
             stanza["bindVerb"] = json!("bind");
         }
-        if !self.left_to_it.is_empty() {
-            let ignored = |name: &&str| json!({"name": name, "ignoredByScheduler": true});
-            stanza["managedResources"] = self.left_to_it.iter().map(ignored).collect();
+        let managed = |name: &&str, is_ignored: bool| json!({"name": name, "ignoredByScheduler": is_ignored});
+        let ignored = self.left_to_it.iter().map(|name| managed(name, true));
+        let managed: Vec<Value> = ignored.chain(self.only_for.iter().map(|name| managed(name, false))).collect();
+        if !managed.is_empty() {
+            stanza["managedResources"] = json!(managed);
         }
+        stanza
     }
 }
 
@@ -74,7 +81,7 @@ impl SchedulerSettings {
     pub fn with_extender(stanza: ExtenderStanza) -> Self {
         let percentage = shipped::configuration(shipped::DEFAULT_SCHEDULER)["percentageOfNodesToScore"].as_u64();
         let percentage_of_nodes_to_score = percentage.expect("invariant: the manifests name the percentage") as u32;
-        Self { extender: Some(stanza), percentage_of_nodes_to_score, ..Self::default() }
+        Self { extenders: vec![stanza], percentage_of_nodes_to_score, ..Self::default() }
     }
 
     /// The best that kube-scheduler reaches alone: its own resource plugins told of all resources that count (K4).
@@ -99,10 +106,8 @@ impl SchedulerSettings {
         if !self.scored_resources.is_empty() {
             config["profiles"][0]["pluginConfig"] = scoring(self.scored_resources);
         }
-        match &self.extender {
-            Some(stanza) => stanza.edit(&mut config["extenders"][0]),
-            None => config["extenders"] = json!([]),
-        }
+        let shipped = &config["extenders"][0];
+        config["extenders"] = self.extenders.iter().map(|stanza| stanza.over(shipped)).collect();
         config
     }
 }

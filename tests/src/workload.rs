@@ -3,6 +3,7 @@
 //! cpu and memory are requests; all else are extended resources. A pod's tolerations and required node affinity say in
 //! Kubernetes' words which rows the instance allows it, so kube-scheduler and the instance agree.
 
+mod marks;
 mod preferences;
 mod trace;
 
@@ -16,6 +17,8 @@ use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
+
+pub use marks::{Mark, Marks};
 
 /// The four resources of a generated instance, in the order of its amounts.
 pub const RESOURCES: [&str; 4] = ["cpu", "memory", "gantry.dev/disk-io", "gantry.dev/network"];
@@ -58,6 +61,8 @@ pub struct Workload {
     pub resources: &'static [&'static str],
     /// Whether Services select its pods, and its pods and nodes prefer one another.
     pub has_preferences: bool,
+    /// By what its pods are told apart beside their amounts.
+    pub marks: Option<Marks>,
 }
 
 /// Which pods carry the gate.
@@ -118,7 +123,7 @@ impl Workload {
 
     fn over(instance: Instance, resources: &'static [&'static str]) -> Self {
         let group_by_pod = vec![None; instance.requests.len()];
-        Self { group_by_pod, instance, gated: Gated::Nobody, resources, has_preferences: false }
+        Self { group_by_pod, instance, gated: Gated::Nobody, resources, has_preferences: false, marks: None }
     }
 
     /// The same at nine tenths of the capacity, as the generator aims for: what does not fit at once hardly fits later.
@@ -204,7 +209,10 @@ impl Workload {
     /// # Errors
     /// The API server refuses one.
     pub async fn create_nodes(&self, client: &Client) -> Result<()> {
-        create_priority_class(client).await?;
+        create_priority_class(client, PRIORITY_CLASS, 1000).await?;
+        if let Some(marks) = self.marks {
+            marks.create_priority_classes(client, self.pods()).await?;
+        }
         if self.has_preferences {
             preferences::create_services(client).await?;
         }
@@ -220,7 +228,9 @@ impl Workload {
     }
 
     fn node(&self, row: usize) -> Node {
-        let mut node = node_of(&node_name(row), &quantities(self.resources, &self.instance.capacities[row]));
+        let mut capacity = quantities(self.resources, &self.instance.capacities[row]);
+        capacity.extend(self.marks.iter().flat_map(Marks::capacity));
+        let mut node = node_of(&node_name(row), &capacity);
         let labels = node.metadata.labels.get_or_insert_default();
         labels.insert("gantry.dev/hardware".to_owned(), self.instance.hardware_by_node[row].to_string());
         labels.insert(ZONE.to_owned(), format!("zone-{}", self.instance.zone_by_node[row]));
@@ -235,8 +245,12 @@ impl Workload {
     }
 
     fn pod(&self, index: usize) -> Pod {
-        let mut pod = pod_of(&pod_name(index), &quantities(self.resources, &self.instance.requests[index]));
+        let mut requests = quantities(self.resources, &self.instance.requests[index]);
+        let mark = self.marks.map(|marks| marks.of(index));
+        requests.extend(mark.map(|mark| (mark.resource, "1".to_owned())));
+        let mut pod = pod_of(&pod_name(index), &requests);
         let spec = pod.spec.as_mut().expect("invariant: a pod is made with its spec");
+        spec.scheduler_name = mark.map(|mark| mark.scheduler.to_owned());
         spec.tolerations = Some(typed(tolerations(self.instance.tolerations_by_pod[index])));
         if let Some(hardware) = self.instance.affinity_by_pod[index] {
             spec.affinity = Some(typed(hardware_affinity(hardware)));
@@ -244,9 +258,10 @@ impl Workload {
         if self.is_gated(index) {
             spec.scheduling_gates = Some(typed(json!([{ "name": GATE }])));
         }
-        if index % 10 == 3 {
-            spec.priority_class_name = Some(PRIORITY_CLASS.to_owned());
-        }
+        spec.priority_class_name = match self.marks {
+            Some(marks) => Some(marks.priority_class(index)),
+            None => (index % 10 == 3).then(|| PRIORITY_CLASS.to_owned()),
+        };
         if let Some(group) = self.group_by_pod[index] {
             pod.metadata.labels = Some(BTreeMap::from([("group".to_owned(), group.label())]));
             match group {
@@ -345,10 +360,10 @@ where
 /// Some pods are urgent; none evicts another, so that every pod created is there at the end.
 const PRIORITY_CLASS: &str = "urgent";
 
-async fn create_priority_class(client: &Client) -> Result<()> {
+async fn create_priority_class(client: &Client, name: &str, value: usize) -> Result<()> {
     let classes = Api::<PriorityClass>::all(client.clone());
-    if classes.get_opt(PRIORITY_CLASS).await?.is_none() {
-        let class = json!({"metadata": {"name": PRIORITY_CLASS}, "value": 1000, "preemptionPolicy": "Never"});
+    if classes.get_opt(name).await?.is_none() {
+        let class = json!({"metadata": {"name": name}, "value": value, "preemptionPolicy": "Never"});
         classes.create(&PostParams::default(), &typed(class)).await?;
     }
     Ok(())

@@ -13,9 +13,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use futures::future::{join_all, poll_immediate};
+use gantry_host::turn::step_back;
 use gantry_tests::report;
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use crate::platform::client::{Connection, Server, request};
 
@@ -32,9 +33,9 @@ const FULL: &str = include_str!("../../fixtures/kube-scheduler/filter_full_nodes
 type Times = [Vec<Duration>; VERBS.len()];
 
 pub(crate) fn measure() -> Result<()> {
-    // A runtime each: on a shared one the healthy client would wait behind what the attackers' clients have to do, and
-    // that is not the server's.
-    let attackers = Runtime::new()?;
+    // A runtime each, and the attackers' behind all others: the healthy client, or the server, would wait for what the
+    // attackers' clients have to do, who would have a machine of their own.
+    let attackers = Builder::new_multi_thread().enable_all().on_thread_start(step_back).build()?;
     Builder::new_current_thread().enable_all().build()?.block_on(measure_all(attackers.handle()))
 }
 
@@ -83,7 +84,10 @@ async fn rows_of(attack: &str, component: &Path, parallel: usize, runtime: &Hand
         let mut healthy = Client::of(&server, "default-scheduler", "healthy")?;
         healthy.show_nodes().await?;
         let attackers = (0..parallel).map(|number| Client::of(&server, "attacked", &format!("attacked-{number}")));
-        let attackers = attackers.collect::<Result<Vec<_>>>()?;
+        // Who has a connection keeps it: a thread that the server starts for one is no plugin's doing.
+        let connected = attackers.map(|attacker| Ok(runtime.spawn(attacker?.connected())));
+        let connected = join_all(connected.collect::<Result<Vec<_>>>()?).await;
+        let attackers = connected.into_iter().map(|attacker| attacker?).collect::<Result<Vec<_>>>()?;
         for _ in 0..WARM_UP {
             healthy.ask_both(&mut Times::default()).await?;
         }
@@ -163,6 +167,12 @@ impl Client {
         let body = document.to_string();
         let requests = VERBS.map(|verb| request(verb, body.as_bytes()));
         Ok(Self { connection: Connection::to(server.extender), nodes, requests })
+    }
+
+    /// The same, with its connection open.
+    async fn connected(mut self) -> Result<Self> {
+        self.connection.connect().await?;
+        Ok(self)
     }
 
     /// From then on names are enough.

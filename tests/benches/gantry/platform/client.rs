@@ -88,13 +88,21 @@ impl Server {
 
     /// The sum of the counts on the lines of `/metrics` that hold a text.
     pub(crate) async fn sum_of(&self, text: &str) -> Result<f64> {
+        self.sum(|line| line.contains(text) && !line.contains("_bucket") && !line.contains("_sum")).await
+    }
+
+    /// The sum of the lines of `/metrics` that hold all of these texts.
+    pub(crate) async fn value_of(&self, texts: [&str; 2]) -> Result<f64> {
+        self.sum(|line| texts.iter().all(|text| line.contains(text))).await
+    }
+
+    async fn sum(&self, counts: impl Fn(&str) -> bool) -> Result<f64> {
         let mut stream = BufStream::new(TcpStream::connect(self.admin).await?);
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await?;
         stream.flush().await?;
         let page = String::from_utf8(read(&mut stream).await?.1)?;
-        let counts =
-            page.lines().filter(|line| line.contains(text) && !line.contains("_bucket") && !line.contains("_sum"));
-        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        let values = page.lines().filter(|line| counts(line));
+        Ok(values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 }
 
@@ -118,6 +126,12 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn to(address: SocketAddr) -> Self {
         Self { address, stream: None }
+    }
+
+    /// Opens it, to be there for the first request.
+    pub(crate) async fn connect(&mut self) -> Result<()> {
+        self.stream = Some(self.open().await?);
+        Ok(())
     }
 
     /// Sends a request, and waits for its answer's body.
