@@ -6,6 +6,7 @@ use anyhow::Result;
 use gantry_tests::extender::ExtenderSettings;
 use gantry_tests::kubectl::{kubectl, manifests};
 use gantry_tests::metrics::sum_of;
+use gantry_tests::placement::Assignment;
 use gantry_tests::poll::until;
 use gantry_tests::scheduler::{ExtenderStanza, SchedulerSettings};
 use gantry_tests::trial::{Outcome, compare, place};
@@ -217,10 +218,45 @@ async fn one_pod_in_ten_from_outside_the_plan_does_not_spoil_it() {
     assert!(mixed.sigma <= 2.0 / 3.0 * alone.sigma, "{} of {}", mixed.sigma, alone.sigma);
     assert!(mixed.sigma <= pod_by_pod.sigma, "{} with a plan, {} without", mixed.sigma, pod_by_pod.sigma);
     assert_eq!(extender.nominations("refused").await.unwrap(), 0.0);
-    // What the outsiders took was seen, and planned around.
-    let metrics = extender.metrics().await.unwrap();
-    let plans = |cause| sum_of(&metrics, "gantry_plans_total", &[("outcome", cause)]);
-    assert!(plans("batch") > 0.0 && plans("new-pods") + plans("load") > 0.0, "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_outsiders_take_elsewhere_than_planned_is_planned_around_and_costs_no_nomination() {
+    let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client();
+    let workload = Workload::generated(100, 20, 1).gated_but_every(10);
+    workload.create_nodes(&client).await.unwrap();
+    let extender = nominating(&plane).await.unwrap();
+    // Nobody schedules yet: outsiders are planned with the rest.
+    workload.create_pods(&client, 0..workload.pods()).await.unwrap();
+    until("all to be released", LIMIT, || async {
+        let pods = pods_of(&client).list(&ListParams::default()).await?;
+        Ok((!pods.iter().any(is_gated)).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert!(plans(&extender, "batch").await > 0.0);
+    assert_eq!(plans(&extender, "load").await, 0.0, "nothing is bound");
+
+    // kube-scheduler knows of no extender, and puts them where it likes.
+    let _scheduler = Scheduler::start(&plane, &SchedulerSettings::default()).await.unwrap();
+    until("the plan to be made anew around what outsiders took", LIMIT, || async {
+        Ok((plans(&extender, "load").await > 0.0).then_some(()))
+    })
+    .await
+    .unwrap();
+    let assignment = Assignment::settled(&client, &workload, LIMIT).await.unwrap();
+    assert_eq!(assignment.violations(&workload), Vec::<String>::new());
+    until("all ninety to be bound as planned", LIMIT, || async {
+        Ok((extender.nominations("kept").await? == 90.0).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+/// Plans made for this reason.
+async fn plans(extender: &Extender, outcome: &str) -> f64 {
+    sum_of(&extender.metrics().await.unwrap(), "gantry_plans_total", &[("outcome", outcome)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
