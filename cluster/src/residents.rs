@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::ties::Ties;
 
-/// Rows of a block: with 5000 nodes a change copies 64 references, and a snapshot 79.
+/// Rows of a block: with 5000 nodes a change copies 64 references and 79 more at most, and a snapshot one.
 const BLOCK: usize = 64;
 
 /// A pod on a node, as other pods see it.
@@ -18,19 +18,23 @@ pub(crate) struct Resident {
     pub(crate) deleting: bool,
 }
 
+/// The pods of some rows.
+type Block = Vec<Arc<[Resident]>>;
+
 /// The pods by row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Residents {
-    blocks: Vec<Arc<Vec<Arc<[Resident]>>>>,
+    blocks: Arc<Vec<Arc<Block>>>,
 }
 
 impl Residents {
     /// Adds a row where nobody lives.
     pub(crate) fn push_row(&mut self) {
-        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
-            self.blocks.push(Arc::default());
+        let blocks = Arc::make_mut(&mut self.blocks);
+        if blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            blocks.push(Arc::default());
         }
-        if let Some(block) = self.blocks.last_mut() {
+        if let Some(block) = blocks.last_mut() {
             Arc::make_mut(block).push(Arc::default());
         }
     }
@@ -39,7 +43,7 @@ impl Residents {
     pub(crate) fn set_row(&mut self, row: u32, residents: Vec<Resident>) {
         let (block, place) = (row as usize / BLOCK, row as usize % BLOCK);
         if *self.blocks[block][place] != *residents {
-            Arc::make_mut(&mut self.blocks[block])[place] = residents.into();
+            Arc::make_mut(&mut Arc::make_mut(&mut self.blocks)[block])[place] = residents.into();
         }
     }
 

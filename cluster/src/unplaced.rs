@@ -1,7 +1,7 @@
 //! Pods without a node, and the nodes assumed for them, cheap to copy.
 //!
 //! Requests look pods up by UID in a snapshot, without a lock, while events change the map. It is split into shards so
-//! that a change copies a sixty-fourth of it at most.
+//! that a change copies a sixty-fourth of it at most; a snapshot copies one reference.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) struct Assumption {
 /// Waiting pods by UID.
 #[derive(Clone, Debug)]
 pub(crate) struct Unplaced {
-    shards: Box<[Arc<Shard>]>,
+    shards: Arc<[Arc<Shard>]>,
 }
 
 type Shard = HashMap<Arc<str>, Waiting>;
@@ -67,12 +67,16 @@ impl Unplaced {
 
     pub(crate) fn insert(&mut self, waiting: Waiting) {
         let uid = Arc::clone(&waiting.pod.uid);
-        Arc::make_mut(&mut self.shards[shard(&uid)]).insert(uid, waiting);
+        self.shard_mut(&uid).insert(uid, waiting);
     }
 
     pub(crate) fn remove(&mut self, uid: &str) -> Option<Waiting> {
         self.get(uid)?;
-        Arc::make_mut(&mut self.shards[shard(uid)]).remove(uid)
+        self.shard_mut(uid).remove(uid)
+    }
+
+    fn shard_mut(&mut self, uid: &str) -> &mut Shard {
+        Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard(uid)])
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
@@ -81,7 +85,7 @@ impl Unplaced {
 
     /// Gives every request `columns` columns.
     pub(crate) fn widen(&mut self, columns: usize) {
-        for shard in &mut self.shards {
+        for shard in Arc::make_mut(&mut self.shards) {
             for waiting in Arc::make_mut(shard).values_mut() {
                 let pod = Arc::make_mut(&mut waiting.pod);
                 let mut request = std::mem::take(&mut pod.request).into_vec();

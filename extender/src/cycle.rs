@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use gantry_cluster::Snapshot;
 
-pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
+pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Next, Outcome};
 
 use crate::config::valid::{Mode, PlanMode};
 use crate::decision::{Choice, NAMED, NOT_OFFERED, REFUSED, Trace};
@@ -101,7 +101,11 @@ impl Cycles {
             return self.without_profile(&request.pod, pass());
         };
         let answer = match view {
-            Ok(view) => self.judge(&profile, &view, request, now),
+            Ok(view) => {
+                let answer = self.judge(&profile, &view, request, now);
+                let next = asks_for_scores(&profile, &view, &answer).then(|| Next::Scores(Arc::clone(&profile), view));
+                Answer { next, ..answer }
+            }
             Err(fallbacks) => Answer::neutral(pass(), fallbacks),
         };
         sent(&profile, answer, pass)
@@ -115,10 +119,21 @@ impl Cycles {
             return self.without_profile(&request.pod, equal());
         };
         let answer = match view {
-            Ok(view) => self.preferred(&profile, &view, request, now),
+            Ok(view) => {
+                let next = Some(Next::Pod(Arc::clone(&profile)));
+                Answer { next, ..self.preferred(&profile, &view, request, now) }
+            }
             Err(fallbacks) => Answer::neutral(equal(), fallbacks),
         };
         sent(&profile, answer, equal)
+    }
+
+    /// Does now what the next request would have to do otherwise. Nobody waits for it, and nothing but time depends on it.
+    pub fn go_ahead(&self, next: Next, now: Instant) {
+        match next {
+            Next::Scores(profile, view) => profile.score_ahead(&view, self.time(now), &self.metrics),
+            Next::Pod(profile) => profile.prepare(&self.cluster.snapshot(now), self.time(now).end),
+        }
     }
 
     /// Which evictions make sense: none on a node that the filter would refuse all the same.
@@ -328,6 +343,14 @@ impl Cycles {
         let left = self.cluster.staying_without(&candidate.node, &victims);
         left.is_none_or(|left| policy::fits(&view.snapshot, row, &view.pod.request, &left))
     }
+}
+
+/// Whether kube-scheduler asks for scores after this answer to Filter, and plugins give them: where a pod follows its plan
+/// nobody is asked.
+fn asks_for_scores(profile: &Profile, view: &View, answer: &Answer) -> bool {
+    let follows = profile.planning().is_some_and(|planning| planning.mode == PlanMode::Follow);
+    let is_planned = follows && view.snapshot.planned_row(&view.pod.uid).is_some();
+    answer.outcome == Outcome::Ok && answer.passed() > 1 && !is_planned && profile.has_scorers()
 }
 
 /// Who stays of the candidates where nobody has judged them: all but what the dictionary forbids.

@@ -112,6 +112,12 @@ impl Changes<'_> {
         }
     }
 
+    /// Whether a plugin that holds the generation before has nothing to learn.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.classes.is_empty()
+    }
+
     /// True when pushing the changes copies less than pushing `full`.
     pub(crate) fn is_smaller_than(&self, full: &Full<'_>) -> bool {
         let columns =
