@@ -123,7 +123,8 @@ impl SharedIndex {
     /// A panic elsewhere while it was held does not make it unusable.
     pub fn lock(&self) -> MutexGuard<'_, Index> {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        for Answered { pod, node, at, ttl } in std::mem::take(&mut *self.answered()) {
+        let answered = std::mem::take(&mut *self.answered());
+        for Answered { pod, node, at, ttl } in answered {
             index.assume(&pod, &node, at, ttl);
         }
         index

@@ -103,7 +103,7 @@ impl Cycles {
         let answer = match view {
             Ok(view) => {
                 let answer = self.judge(&profile, &view, request, now);
-                let next = asks_for_scores(&profile, &view, &answer).then(|| Next::Scores(Arc::clone(&profile), view));
+                let next = after_filter(&profile, view, &answer);
                 Answer { next, ..answer }
             }
             Err(fallbacks) => Answer::neutral(pass(), fallbacks),
@@ -345,12 +345,17 @@ impl Cycles {
     }
 }
 
-/// Whether kube-scheduler asks for scores after this answer to Filter, and plugins give them: where a pod follows its plan
-/// nobody is asked.
-fn asks_for_scores(profile: &Profile, view: &View, answer: &Answer) -> bool {
+/// What kube-scheduler asks after this answer to Filter: for scores, where several candidates have passed. Plugins give none
+/// where a pod follows its plan.
+fn after_filter(profile: &Arc<Profile>, view: View, answer: &Answer) -> Option<Next> {
     let follows = profile.planning().is_some_and(|planning| planning.mode == PlanMode::Follow);
     let is_planned = follows && view.snapshot.planned_row(&view.pod.uid).is_some();
-    answer.outcome == Outcome::Ok && answer.passed() > 1 && !is_planned && profile.has_scorers()
+    match answer.passed() {
+        _ if answer.outcome != Outcome::Ok => None,
+        1 => Some(Next::Pod(Arc::clone(profile))),
+        2.. if !is_planned && profile.has_scorers() => Some(Next::Scores(Arc::clone(profile), view)),
+        _ => None,
+    }
 }
 
 /// Who stays of the candidates where nobody has judged them: all but what the dictionary forbids.

@@ -124,10 +124,6 @@ impl Instance {
         let Some(changes) = source.changes(base).filter(|changes| changes.is_smaller_than(&source.full())) else {
             return Ok(false);
         };
-        // What it holds is what there is, by an older name.
-        if changes.is_empty() {
-            return Ok(true);
-        }
         let generation = source.generation();
         trace!(plugin = &*self.blueprint.name, base, generation, rows = changes.changed.len(), "apply-delta");
         let answer = self.enter(Entry::ApplyDelta, 0, |guest, store| {

@@ -112,7 +112,7 @@ impl Changes<'_> {
         }
     }
 
-    /// Whether a plugin that holds the generation before has nothing to learn.
+    /// Whether a plugin that holds the generation before learns of nothing but another generation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.classes.is_empty()

@@ -52,6 +52,17 @@ impl Index {
         true
     }
 
+    /// Ends an assumption that came true: the pod is bound where it counts already, and its row does not change for it. True
+    /// if there was one about this node.
+    pub(super) fn confirm(&mut self, uid: &Arc<str>, node: &str) -> bool {
+        let assumed = self.state.unplaced.get(uid).and_then(|waiting| waiting.assumed.clone());
+        let Some(assumed) = assumed.filter(|assumed| *assumed.node == *node) else { return false };
+        self.deadlines.remove(&(assumed.until, Arc::clone(uid)));
+        self.state.assumed -= 1;
+        self.drop_waiting(uid);
+        true
+    }
+
     /// Takes back every assumption whose time is up at `now`. Returns how many.
     pub fn expire(&mut self, now: Instant) -> usize {
         let mut expired = 0;

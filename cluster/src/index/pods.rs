@@ -157,9 +157,11 @@ impl Index {
         if bound_to.and_then(|node| self.tenants_by_node.get(node)?.get(uid)) == Some(&tenant) {
             return false;
         }
-        self.delete_pod(uid);
-        self.change();
         let (uid, node): (Arc<str>, Arc<str>) = (uid.into(), node.into());
+        self.change();
+        if !self.confirm(&uid, &node) {
+            self.delete_pod(&uid);
+        }
         self.node_by_bound_pod.insert(Arc::clone(&uid), Arc::clone(&node));
         self.state.bound = self.node_by_bound_pod.len();
         self.settle(&uid, &node, tenant);

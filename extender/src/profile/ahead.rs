@@ -1,8 +1,8 @@
 //! Scores that plugins gave before kube-scheduler asked for them.
 //!
 //! Between an answer to Filter and the request to score what it left, kube-scheduler scores by itself, and a plugin may as
-//! well. Promises that what is handed out is the answer to the very question that is asked: about a pod, a plan for it and
-//! columns that no plugin could tell from those of then. Must not know how plugins are asked.
+//! well. Promises that what is handed out is the answer to the very question that is asked: about the same pod, plan for it
+//! and columns, if of an earlier generation. Must not know how plugins are asked.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -124,6 +124,21 @@ mod tests {
         assert!(!holds("one", |index| assert!(index.apply_pod(&pod("one", "2")).unwrap())), "it asks for more");
         assert!(!holds("one", |index| assert!(index.set_plan([("one".into(), "b".into())]))), "it is planned");
         assert!(holds("one", |index| assert!(index.apply_pod(&pod("third", "1")).unwrap())), "one more waits");
+    }
+
+    #[test]
+    fn a_pod_that_is_bound_where_it_was_assumed_changes_nothing() {
+        let (mut index, ahead) = (index(), Ahead::<()>::nothing());
+        let other = Arc::clone(index.snapshot().pod("other").unwrap());
+        assert!(index.assume(&other, "a", Instant::now(), Duration::from_hours(1)));
+        let then = view(&mut index, "one");
+        ahead.keep(&then, Vec::new(), Answers::default());
+        let mut bound = pod("other", "1");
+        bound.spec.get_or_insert_default().node_name = Some("a".to_owned());
+        assert!(index.apply_pod(&bound).unwrap());
+        let now = view(&mut index, "one");
+        assert!(now.snapshot.generation() > then.snapshot.generation());
+        assert!(ahead.take(&now, &[], &Columns::new(&now.snapshot, &[1.0; 4])).is_some());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tracing::subscriber::{DefaultGuard, set_default};
 pub(crate) struct Extender {
     pub(crate) context: Arc<Context>,
     pub(crate) index: Arc<SharedIndex>,
-    endpoints: Router,
+    pub(crate) endpoints: Router,
     admin: Router,
 }
 
