@@ -5,28 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::index::Index;
-use crate::pod::PodRow;
 use crate::snapshot::Snapshot;
 
 /// An index that a watch writes and requests read.
 #[derive(Debug)]
 pub struct SharedIndex {
     index: Mutex<Index>,
-    /// Our own answers that the index has yet to learn of: it does before anybody reads or writes it.
-    answered: Mutex<Vec<Answered>>,
     watches: Mutex<BTreeMap<&'static str, WatchRecord>>,
-}
-
-/// A pod that counts on a node by our own answer.
-#[derive(Debug)]
-struct Answered {
-    pod: Arc<PodRow>,
-    node: String,
-    at: Instant,
-    ttl: Duration,
 }
 
 /// How the watches are doing.
@@ -115,28 +103,14 @@ impl SharedIndex {
     /// Shares an index.
     #[must_use]
     pub fn new(index: Index) -> Self {
-        Self { index: Mutex::new(index), answered: Mutex::default(), watches: Mutex::default() }
+        Self { index: Mutex::new(index), watches: Mutex::default() }
     }
 
     /// The index itself, for events and assumptions. Keep it for one change, never across an await.
     ///
     /// A panic elsewhere while it was held does not make it unusable.
     pub fn lock(&self) -> MutexGuard<'_, Index> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let answered = std::mem::take(&mut *self.answered());
-        for Answered { pod, node, at, ttl } in answered {
-            index.assume(&pod, &node, at, ttl);
-        }
-        index
-    }
-
-    /// [`Index::assume`], for somebody who cannot wait: whoever looks next finds it done.
-    pub fn assume(&self, pod: &Arc<PodRow>, node: &str, now: Instant, ttl: Duration) {
-        self.answered().push(Answered { pod: Arc::clone(pod), node: node.to_owned(), at: now, ttl });
-    }
-
-    fn answered(&self) -> MutexGuard<'_, Vec<Answered>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state at `now`: assumptions whose time is up no longer count.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use gantry_cluster::Snapshot;
 
-pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Next, Outcome};
+pub use outcome::{Answer, Assumption, Cause, Disagreement, Fallback, Outcome};
 
 use crate::config::valid::{Mode, PlanMode};
 use crate::decision::{Choice, NAMED, NOT_OFFERED, REFUSED, Trace};
@@ -101,11 +101,7 @@ impl Cycles {
             return self.without_profile(&request.pod, pass());
         };
         let answer = match view {
-            Ok(view) => {
-                let answer = self.judge(&profile, &view, request, now);
-                let next = after_filter(&profile, view, &answer);
-                Answer { next, ..answer }
-            }
+            Ok(view) => self.judge(&profile, &view, request, now),
             Err(fallbacks) => Answer::neutral(pass(), fallbacks),
         };
         sent(&profile, answer, pass)
@@ -119,21 +115,10 @@ impl Cycles {
             return self.without_profile(&request.pod, equal());
         };
         let answer = match view {
-            Ok(view) => {
-                let next = Some(Next::Pod(Arc::clone(&profile)));
-                Answer { next, ..self.preferred(&profile, &view, request, now) }
-            }
+            Ok(view) => self.preferred(&profile, &view, request, now),
             Err(fallbacks) => Answer::neutral(equal(), fallbacks),
         };
         sent(&profile, answer, equal)
-    }
-
-    /// Does now what the next request would have to do otherwise. Nobody waits for it, and nothing but time depends on it.
-    pub fn go_ahead(&self, next: Next, now: Instant) {
-        match next {
-            Next::Scores(profile, view) => profile.score_ahead(&view, self.time(now), &self.metrics),
-            Next::Pod(profile) => profile.prepare(&self.cluster.snapshot(now), self.time(now).end),
-        }
     }
 
     /// Which evictions make sense: none on a node that the filter would refuse all the same.
@@ -342,19 +327,6 @@ impl Cycles {
         let victims: HashSet<&str> = candidate.victims.iter().map(|uid| &**uid).collect();
         let left = self.cluster.staying_without(&candidate.node, &victims);
         left.is_none_or(|left| policy::fits(&view.snapshot, row, &view.pod.request, &left))
-    }
-}
-
-/// What kube-scheduler asks after this answer to Filter: for scores, where several candidates have passed. Plugins give none
-/// where a pod follows its plan.
-fn after_filter(profile: &Arc<Profile>, view: View, answer: &Answer) -> Option<Next> {
-    let follows = profile.planning().is_some_and(|planning| planning.mode == PlanMode::Follow);
-    let is_planned = follows && view.snapshot.planned_row(&view.pod.uid).is_some();
-    match answer.passed() {
-        _ if answer.outcome != Outcome::Ok => None,
-        1 => Some(Next::Pod(Arc::clone(profile))),
-        2.. if !is_planned && profile.has_scorers() => Some(Next::Scores(Arc::clone(profile), view)),
-        _ => None,
     }
 }
 

@@ -37,7 +37,7 @@ use tracing::{Instrument, Span, field};
 use crate::binding::Binder;
 use crate::body::Bodies;
 use crate::config::valid::{Mode, PlanMode};
-use crate::cycle::{Answer, Cause, Cycles, Fallback, Next, Outcome};
+use crate::cycle::{Answer, Cause, Cycles, Fallback, Outcome};
 use crate::decision::{self, DecisionRecord, Decisions, NOT_OFFERED, REFUSED};
 use crate::events::{Events, Subject};
 use crate::forecasts::FeedStatus;
@@ -140,7 +140,7 @@ async fn answer(verb: Verb, State(context): State<Arc<Context>>, body: Body) -> 
     handling.instrument(span).await
 }
 
-async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) -> (Response, Outcome) {
+async fn handle(verb: Verb, context: &Context, body: Body, start: Instant) -> (Response, Outcome) {
     let deadline = tokio::time::Instant::from_std(start + context.deadline);
     let body = match context.bodies.read(body, deadline).await {
         Ok(body) => body,
@@ -150,20 +150,8 @@ async fn handle(verb: Verb, context: &Arc<Context>, body: Body, start: Instant) 
         return bind_pod(context, &body).await;
     }
     match decide(verb, context, &body, start) {
-        Ok(answer) => {
-            go_ahead(context, answer.next);
-            (json(answer.body), answer.outcome)
-        }
+        Ok(answer) => (json(answer.body), answer.outcome),
         Err(error) => refuse(verb, &error.to_string()),
-    }
-}
-
-/// What comes next has its turn when the answer is written: the connection's thread has nothing else to do until it is asked
-/// again. Where the connection ends before, it is left undone.
-fn go_ahead(context: &Arc<Context>, next: Option<Next>) {
-    if let Some(next) = next {
-        let context = Arc::clone(context);
-        drop(tokio::spawn(async move { context.cycles.go_ahead(next, Instant::now()) }));
     }
 }
 

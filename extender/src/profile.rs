@@ -4,7 +4,6 @@
 //! and named, never the whole profile: only where none answers is there no answer. Knows
 //! no requests, and not what is done about a failure.
 
-mod ahead;
 mod expected;
 pub mod loader;
 mod member;
@@ -32,7 +31,6 @@ use crate::config::valid::{ComponentSource, Mode};
 use crate::cycle::{Cause, Fallback};
 use crate::metrics::Metrics;
 use crate::view::View;
-use ahead::Ahead;
 use member::{Share, Spent};
 use recorder::Recorder;
 
@@ -46,8 +44,6 @@ pub struct Profile {
     members: Vec<Member>,
     plan: Option<valid::Plan>,
     recorder: Recorder,
-    /// Scores by the plugins' places.
-    ahead: Ahead<(usize, Vec<f64>)>,
 }
 
 impl Profile {
@@ -60,7 +56,6 @@ impl Profile {
             members,
             plan: config.plan.clone(),
             recorder: Recorder::new(Instant::now()),
-            ahead: Ahead::nothing(),
         }
     }
 
@@ -160,51 +155,18 @@ impl Profile {
         metrics: &Metrics,
     ) -> Result<Combined<Vec<f64>>, Vec<Fallback>> {
         let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
-        let ahead = self.ahead.take(view, &estimate, &columns);
-        let answers = ahead.unwrap_or_else(|| self.scores(view, &columns, &estimate, time, metrics));
-        let answers = answers.map(|(position, mut scores)| {
-            let member = &self.members[position];
+        let (pod, time) = (pod(view, &estimate), self.share(Point::Score, time));
+        let answers = self.ask(Point::Score, time.end, |member, _| {
+            let call = |plugin: &Plugin| plugin.score_until(&columns, &pod, time.end);
+            let mut scores = member.call(Point::Score, Some(time), self.scheduler_name(), metrics, call)?;
+            self.recorder.keep(member, view, || Answer::scores(&scores));
             if member.config().normalize {
                 pipeline::stretch(&mut scores, candidates);
             }
-            (member.weight(), scores)
+            Ok((member.weight(), scores))
         });
         let equal = || vec![0.0; columns.rows()];
         answers.combined(|scores| pipeline::mean(scores).unwrap_or_else(equal))
-    }
-
-    /// Asks for scores now that are about to be asked for: [`Profile::score`] of the same pod then finds them, where nothing
-    /// has changed. Not where the last ones were asked for in vain, or somebody is expected to take long.
-    pub fn score_ahead(&self, view: &View, time: Allowance, metrics: &Metrics) {
-        if self.is_quick(Point::Score) && self.ahead.is_worth_it() {
-            let (columns, estimate) = (self.columns(view), view.snapshot.estimate(&view.pod));
-            let answers = self.scores(view, &columns, &estimate, time, metrics);
-            self.ahead.keep(view, estimate, answers);
-        }
-    }
-
-    /// Tells those plugins what has changed that are about to be asked and are expected to be quick. One that fails says so
-    /// when it is asked.
-    pub fn prepare(&self, snapshot: &Snapshot, end: Instant) {
-        let columns = Columns::new(snapshot, &self.weights);
-        self.asked(Point::Filter).for_each(|member| member.prepare(Point::Filter, &columns, end));
-    }
-
-    fn scores(
-        &self,
-        view: &View,
-        columns: &Columns<'_>,
-        estimate: &[f64],
-        time: Allowance,
-        metrics: &Metrics,
-    ) -> pipeline::Answers<(usize, Vec<f64>)> {
-        let (pod, time) = (pod(view, estimate), self.share(Point::Score, time));
-        self.ask(Point::Score, time.end, |member, position| {
-            let call = |plugin: &Plugin| plugin.score_until(columns, &pod, time.end);
-            let scores = member.call(Point::Score, Some(time), self.scheduler_name(), metrics, call)?;
-            self.recorder.keep(member, view, || Answer::scores(&scores));
-            Ok((position, scores))
-        })
     }
 
     /// A joint assignment, by the first plugin that plans and does not fail. The rows of `source` are those of `snapshot`.

@@ -149,8 +149,8 @@ impl Cluster {
     }
 
     /// Counts a pod on the node that it was answered.
-    pub fn assume(&self, assumption: &Assumption, now: Instant) {
-        self.index.assume(&assumption.pod, &assumption.node, now, self.assumed_ttl);
+    pub fn assume(&self, assumption: &Assumption, now: Instant) -> bool {
+        self.index.lock().assume(&assumption.pod, &assumption.node, now, self.assumed_ttl)
     }
 
     /// Where a pod is as far as is known, told to `tell` under the index's lock.

@@ -225,15 +225,6 @@ impl Plugin {
         Ok(Decision { verdicts, scores })
     }
 
-    /// Tells an instance that has nothing to do what there is, in what is left until `end`: the next call finds it told.
-    ///
-    /// # Errors
-    /// The component failed.
-    pub fn prepare(&self, source: &dyn SnapshotSource, end: Instant) -> Result<(), CallError> {
-        let idle = self.workers.acquire(Duration::ZERO);
-        idle.map_or(Ok(()), |mut worker| worker.call(Some(end), |instance| instance.sync(source)))
-    }
-
     /// A joint assignment of all the pods.
     ///
     /// # Errors

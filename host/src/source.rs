@@ -112,12 +112,6 @@ impl Changes<'_> {
         }
     }
 
-    /// Whether a plugin that holds the generation before learns of nothing but another generation.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.classes.is_empty()
-    }
-
     /// True when pushing the changes copies less than pushing `full`.
     pub(crate) fn is_smaller_than(&self, full: &Full<'_>) -> bool {
         let columns =

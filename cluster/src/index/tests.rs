@@ -181,6 +181,20 @@ fn the_watch_supersedes_an_assumption_wherever_the_pod_was_bound() {
 }
 
 #[test]
+fn a_pod_that_is_bound_where_it_was_assumed_changes_no_row() {
+    let mut index = index_of(&["a", "b"]);
+    index.apply_pod(&pod("p", json!({}))).unwrap();
+    let row = Arc::clone(index.snapshot().pod("p").unwrap());
+    index.assume(&row, "a", Instant::now(), TTL);
+    let assumed = index.snapshot();
+    assert!(index.apply_pod(&bound("p", "a")).unwrap());
+    let bound = index.snapshot();
+    assert_eq!(bound.changed_since(assumed.generation()), Some(Vec::new()));
+    assert_eq!((cpu_requested(&mut index, "a"), bound.assumed(), bound.bound()), (1000.0, 0, 1));
+    assert_eq!((bound.pod("p"), index.expire(Instant::now() + TTL)), (None, 0));
+}
+
+#[test]
 fn an_assumption_ends_with_its_time() {
     let mut index = index_of(&["a"]);
     let now = Instant::now();

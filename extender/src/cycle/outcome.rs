@@ -6,8 +6,6 @@ use gantry_cluster::PodRow;
 use gantry_host::Reason;
 
 use crate::decision::Trace;
-use crate::profile::Profile;
-use crate::view::View;
 use crate::wire::brief;
 
 /// An answer, ready to be sent.
@@ -23,31 +21,20 @@ pub struct Answer {
     pub assumption: Option<Assumption>,
     /// What led to it.
     pub trace: Trace,
-    /// What is worth doing once it is sent.
-    pub next: Option<Next>,
-}
-
-/// What kube-scheduler is about to ask, and from whom that will be wanted.
-#[derive(Debug)]
-pub enum Next {
-    /// How good the candidates are that have passed.
-    Scores(Arc<Profile>, View),
-    /// Another pod's candidates.
-    Pod(Arc<Profile>),
 }
 
 impl Answer {
     /// The plugins' answer.
     #[must_use]
     pub fn ok(body: Vec<u8>, assumption: Option<Assumption>) -> Self {
-        Self { body, outcome: Outcome::Ok, fallbacks: Vec::new(), assumption, trace: Trace::default(), next: None }
+        Self { body, outcome: Outcome::Ok, fallbacks: Vec::new(), assumption, trace: Trace::default() }
     }
 
     /// An answer without any plugin's word. Without a fallback nobody failed: there was nothing to say.
     #[must_use]
     pub fn neutral(body: Vec<u8>, fallbacks: impl IntoIterator<Item = Fallback>) -> Self {
         let fallbacks = fallbacks.into_iter().collect();
-        Self { body, outcome: Outcome::Neutral, fallbacks, assumption: None, trace: Trace::default(), next: None }
+        Self { body, outcome: Outcome::Neutral, fallbacks, assumption: None, trace: Trace::default() }
     }
 
     /// An answer that changes nothing, as nobody is there to be asked.
@@ -60,13 +47,6 @@ impl Answer {
     #[must_use]
     pub fn with(self, trace: Trace) -> Self {
         Self { trace, ..self }
-    }
-
-    /// How many candidates have passed, of an answer to Filter.
-    #[must_use]
-    pub fn passed(&self) -> usize {
-        let refused: usize = self.trace.refused.iter().map(|(_, candidates)| candidates).sum();
-        self.trace.candidates.saturating_sub(refused)
     }
 
     /// The same, given without the plugins that failed.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gantry_host::turn::time_on_core;
 use gantry_host::types::ExtensionPoints;
-use gantry_host::{Breaker, BreakerState, CallError, Digest, Entry, Limits, Plugin, Reason, Report, SnapshotSource};
+use gantry_host::{Breaker, BreakerState, CallError, Digest, Entry, Limits, Plugin, Reason, Report};
 
 use super::expected::Expected;
 use crate::config::{Problem, valid};
@@ -322,19 +322,6 @@ impl Member {
         loaded.expected.learn(point, failure.map_or(on_core, |_| end - start), failure.is_some());
         metrics.call(profile, self.name(), point, failure, end - start);
         result.map_err(|error| self.fallback(Cause::Plugin(error.reason()), &chain(&error)))
-    }
-
-    /// Tells one that is about to be asked at an extension point, and expected to be quick, what there is. Failures are for
-    /// the call to find.
-    pub(super) fn prepare(&self, point: Point, source: &dyn SnapshotSource, end: Instant) {
-        let closed = Some(BreakerState::Closed);
-        if let Ok(loaded) = &self.plugin
-            && loaded.expected.is_quick(point)
-            && self.breaker(point, Instant::now()) == closed
-            && let Err(error) = loaded.plugin.prepare(source, end)
-        {
-            tracing::debug!(plugin = self.name(), %error, "not prepared");
-        }
     }
 
     /// The very same plugin in one instance of its own, for a trial that no cycle notices; `None` where there is none.

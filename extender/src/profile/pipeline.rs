@@ -59,12 +59,6 @@ impl<T> Answers<T> {
         }
     }
 
-    /// The same answers in another form.
-    pub(super) fn map<U>(self, form: impl FnMut(T) -> U) -> Answers<U> {
-        let Self { given, left_out, asked } = self;
-        Answers { given: given.into_iter().map(form).collect(), left_out, asked }
-    }
-
     /// One answer of them all. Where nobody was asked that is no failure.
     pub(super) fn combined<U>(self, combine: impl FnOnce(Vec<T>) -> U) -> Result<Combined<U>, Vec<Fallback>> {
         if self.given.is_empty() && !self.left_out.is_empty() {

@@ -23,7 +23,7 @@ use tracing::subscriber::{DefaultGuard, set_default};
 pub(crate) struct Extender {
     pub(crate) context: Arc<Context>,
     pub(crate) index: Arc<SharedIndex>,
-    pub(crate) endpoints: Router,
+    endpoints: Router,
     admin: Router,
 }
 

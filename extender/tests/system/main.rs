@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "what a test takes for granted ends it where it is wrong")]
 
 mod admin;
-mod ahead;
 mod api_server;
 mod attacks;
 mod bad_input;
